@@ -1,2 +1,8 @@
 //! The burstmesh protocol, sans I/O.
 #![cfg_attr(not(test), no_std)]
+
+mod crypto;
+pub mod identity;
+pub mod time;
+
+pub mod wire;
