@@ -3,6 +3,9 @@
 //! Every datagram begins with one byte, `major << 4 | kind` ([`classify`]); integers are in network byte order.
 //! The normative text is `docs/wire-format.md`, whose byte examples the tests of this module read and check.
 
+pub mod invitation;
+pub mod text;
+
 use serde::{Deserialize, Serialize};
 
 /// The major version of the protocol: nodes of different major versions cannot talk to each other.
