@@ -1,1 +1,29 @@
 #![cfg_attr(not(test), no_std)]
+//! The only crate of burstmesh with system calls.
+//!
+//! No std, no alloc: every buffer belongs to the caller or to the stack. Each module wraps one thing the kernel
+//! offers and decides nothing about the protocol. The proxy, an ordinary std program, uses it too.
+//!
+//! | for | look in |
+//! |---|---|
+//! | packets of the clients | [`tun`] |
+//! | datagrams between nodes | [`udp`] |
+//! | sleeping until something happens | [`poll`], [`signal`], [`clock`] |
+//! | links, addresses, routes, rules, connection tracking | [`netlink`], [`nft`], [`ifstat`] |
+//! | staying alive and harmless | [`watchdog`], [`process`], [`worker`] |
+//! | people and files | [`control`], [`log`], [`file`] |
+
+pub mod clock;
+pub mod entropy;
+pub mod error;
+pub mod fd;
+pub mod path;
+pub mod poll;
+pub mod signal;
+pub mod sockaddr;
+pub mod tun;
+pub mod udp;
+#[cfg(test)]
+mod testing;
+
+pub use error::{Error, Result};

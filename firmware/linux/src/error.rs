@@ -1,0 +1,82 @@
+//! What failed and the kernel's reason.
+
+use core::ffi::CStr;
+use core::fmt;
+
+/// A failed system call: which operation, and the `errno` it left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What was being done, as a person would say it.
+    pub op: &'static str,
+    /// The kernel's reason.
+    pub errno: i32,
+}
+
+/// The result of everything in this crate that can fail.
+pub type Result<T> = core::result::Result<T, Error>;
+
+impl Error {
+    /// An error with a known reason.
+    pub const fn new(op: &'static str, errno: i32) -> Self {
+        Self { op, errno }
+    }
+
+    /// The reason of the system call that has just failed on this thread.
+    pub fn last(op: &'static str) -> Self {
+        Self { op, errno: errno() }
+    }
+
+    /// Would the call have slept?
+    pub fn would_block(&self) -> bool {
+        self.errno == libc::EAGAIN || self.errno == libc::EWOULDBLOCK
+    }
+
+    /// Was the call cut short by a signal?
+    pub fn interrupted(&self) -> bool {
+        self.errno == libc::EINTR
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0u8; 96];
+        // SAFETY: the buffer is ours, and its length is passed with it; the POSIX variant always terminates it.
+        let failed = unsafe { libc::strerror_r(self.errno, text.as_mut_ptr().cast(), text.len()) } != 0;
+        match CStr::from_bytes_until_nul(&text).ok().and_then(|text| text.to_str().ok()) {
+            Some(text) if !failed => write!(f, "{}: {text}", self.op),
+            _ => write!(f, "{}: error {}", self.op, self.errno),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// `errno` of the calling thread.
+pub(crate) fn errno() -> i32 {
+    // SAFETY: the C library's pointer to this thread's errno is always valid.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Turns the -1 convention into a result.
+pub(crate) fn check(op: &'static str, value: libc::c_int) -> Result<libc::c_int> {
+    if value < 0 { Err(Error::last(op)) } else { Ok(value) }
+}
+
+/// The same for calls that count bytes; `None` when the call would have slept.
+pub(crate) fn transfer(op: &'static str, value: libc::ssize_t) -> Result<Option<usize>> {
+    if value >= 0 {
+        return Ok(Some(value as usize));
+    }
+    let error = Error::last(op);
+    if error.would_block() { Ok(None) } else { Err(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_failed_and_why() {
+        assert_eq!(Error::new("open the tunnel device", libc::EPERM).to_string(), "open the tunnel device: Operation not permitted");
+    }
+}
