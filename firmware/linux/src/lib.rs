@@ -17,6 +17,8 @@ pub mod clock;
 pub mod entropy;
 pub mod error;
 pub mod fd;
+pub mod ifstat;
+pub mod netlink;
 pub mod path;
 pub mod poll;
 pub mod signal;

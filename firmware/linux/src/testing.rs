@@ -1,12 +1,14 @@
 //! Tests that touch the network run in a child process inside a network namespace of its own.
 
+use std::io::Write;
+
 /// Runs `test` in a forked child with a fresh network namespace (`lo` is up). The namespace dies with the child, also
 /// when the test fails. Without root the test is skipped, loudly.
 pub fn in_namespace(test: impl FnOnce()) {
     in_child(|| {
         // SAFETY: no pointers; affects this child only.
         if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
-            eprintln!("SKIPPED: needs root");
+            drop(writeln!(std::io::stderr(), "SKIPPED: needs root"));
             return;
         }
         run("ip link set lo up");
@@ -22,6 +24,8 @@ pub fn in_child(test: impl FnOnce()) {
     if child == 0 {
         // SAFETY: no pointers. A child that hangs must not hang the whole run.
         unsafe { libc::alarm(60) };
+        // What the child would print is captured in its own memory and lost: write it past the capture.
+        std::panic::set_hook(Box::new(|info| drop(writeln!(std::io::stderr(), "{info}"))));
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(test));
         // SAFETY: ends the child without running the parent's exit handlers.
         unsafe { libc::_exit(i32::from(outcome.is_err())) };

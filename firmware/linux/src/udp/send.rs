@@ -94,9 +94,9 @@ impl UdpSocket {
         let mut control: Control = [0; 16];
         let mut target = Target::new(way);
         let mut piece = libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() };
-        let mut header = target.header(&mut piece, &mut control, way, segment_size as u16);
+        let header = target.header(&mut piece, &mut control, way, segment_size as u16);
         // SAFETY: the header points to memory alive until the call returns; the kernel only reads it.
-        let sent = retry(|| unsafe { libc::sendmsg(self.fd.raw(), &mut header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) });
+        let sent = retry(|| unsafe { libc::sendmsg(self.fd.raw(), &header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) });
         if sent >= 0 {
             return Ok(part.len().div_ceil(segment_size));
         }

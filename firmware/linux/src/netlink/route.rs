@@ -1,0 +1,200 @@
+//! Routes.
+
+use super::message::{Attributes, Message, u16_at, u32_at};
+use super::socket::{ASK, LIST, Rtnl};
+use super::{Family, ip_from};
+use crate::error::Result;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+const FIXED: usize = 12;
+
+/// A range of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// Its first address.
+    pub ip: IpAddr,
+    /// Length, in bits.
+    pub len: u8,
+}
+
+impl Prefix {
+    /// All of IPv4.
+    pub const ALL_V4: Self = Self { ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), len: 0 };
+    /// All of IPv6.
+    pub const ALL_V6: Self = Self { ip: IpAddr::V6(Ipv6Addr::UNSPECIFIED), len: 0 };
+
+    /// All of a family.
+    pub const fn all(family: Family) -> Self {
+        match family {
+            Family::V4 => Self::ALL_V4,
+            Family::V6 => Self::ALL_V6,
+        }
+    }
+}
+
+/// What happens to packets that take a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// They are forwarded.
+    #[default]
+    Unicast,
+    /// They vanish.
+    Blackhole,
+    /// They are refused: the sender is told at once.
+    Unreachable,
+}
+
+/// A route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// What it is for; [`Prefix::ALL_V4`] or [`Prefix::ALL_V6`] for a default route.
+    pub destination: Prefix,
+    /// The next hop, if not directly on the link.
+    pub via: Option<IpAddr>,
+    /// The interface; 0: follows from the next hop, or there is none.
+    pub ifindex: u32,
+    /// The table it stands in.
+    pub table: u32,
+    /// Its metric, the lowest wins; 0: the kernel's default.
+    pub metric: u32,
+    /// The source address preferred for packets of this machine.
+    pub source: Option<IpAddr>,
+    /// What happens to the packets.
+    pub kind: Kind,
+}
+
+/// Where the default route of an interface leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextHop {
+    /// The router; `None` on a point-to-point link.
+    pub via: Option<IpAddr>,
+    /// The metric of that route.
+    pub metric: u32,
+}
+
+impl Rtnl {
+    /// Adds a route, or changes the one with the same destination, table and metric.
+    pub fn replace_route(&mut self, route: &Route) -> Result<()> {
+        let flags = ASK | libc::NLM_F_CREATE | libc::NLM_F_REPLACE;
+        self.0.change("set a route", message(libc::RTM_NEWROUTE, flags, route), &[])
+    }
+
+    /// Adds a route beside those that exist.
+    pub fn add_route(&mut self, route: &Route) -> Result<()> {
+        let flags = ASK | libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+        self.0.change("add a route", message(libc::RTM_NEWROUTE, flags, route), &[libc::EEXIST])
+    }
+
+    /// Deletes a route.
+    pub fn delete_route(&mut self, route: &Route) -> Result<()> {
+        // Also no error when the whole table or the interface is gone: the routes went with it.
+        let gone = [libc::ESRCH, libc::ENOENT, libc::ENODEV];
+        self.0.change("delete a route", message(libc::RTM_DELROUTE, ASK, route), &gone)
+    }
+
+    /// Where the default route in `table` by way of the interface leads: that with the lowest metric.
+    pub fn default_gateway(&mut self, family: Family, ifindex: u32, table: u32) -> Result<Option<NextHop>> {
+        let mut fixed = [0; FIXED];
+        fixed[0] = family.number();
+        let mut best: Option<NextHop> = None;
+        self.0.query("list routes", Message::new(libc::RTM_GETROUTE, LIST, &fixed), |_, payload| {
+            if let Some(hop) = parse_default(payload, ifindex, table)
+                && best.is_none_or(|best| hop.metric < best.metric)
+            {
+                best = Some(hop);
+            }
+        })?;
+        Ok(best)
+    }
+}
+
+fn message(kind: u16, flags: i32, route: &Route) -> Message {
+    let adding = kind == libc::RTM_NEWROUTE;
+    let scope = match (adding, route.kind, route.via) {
+        (false, ..) => libc::RT_SCOPE_NOWHERE,
+        (true, Kind::Unicast, None) if route.destination.ip.is_ipv4() => libc::RT_SCOPE_LINK,
+        _ => libc::RT_SCOPE_UNIVERSE,
+    };
+    let sort = match route.kind {
+        Kind::Unicast => libc::RTN_UNICAST,
+        Kind::Blackhole => libc::RTN_BLACKHOLE,
+        Kind::Unreachable => libc::RTN_UNREACHABLE,
+    };
+    let protocol = if adding { libc::RTPROT_STATIC } else { libc::RTPROT_UNSPEC };
+    let family = Family::of(route.destination.ip).number();
+    // family, lengths of destination and source, class, table (in an attribute), protocol, scope, kind, flags
+    let fixed = [family, route.destination.len, 0, 0, 0, protocol, scope, sort, 0, 0, 0, 0];
+    let mut message = Message::new(kind, flags, &fixed);
+    message.attribute_u32(libc::RTA_TABLE, route.table);
+    if route.destination.len > 0 {
+        message.attribute_ip(libc::RTA_DST, route.destination.ip);
+    }
+    if let Some(via) = route.via {
+        message.attribute_ip(libc::RTA_GATEWAY, via);
+    }
+    if route.ifindex != 0 {
+        message.attribute_u32(libc::RTA_OIF, route.ifindex);
+    }
+    if route.metric != 0 {
+        message.attribute_u32(libc::RTA_PRIORITY, route.metric);
+    }
+    if let Some(source) = route.source {
+        message.attribute_ip(libc::RTA_PREFSRC, source);
+    }
+    message
+}
+
+/// The next hop by way of `ifindex`, if this is a default route in `table`.
+fn parse_default(payload: &[u8], ifindex: u32, table: u32) -> Option<NextHop> {
+    let [_family, destination, _source, _class, short_table, _protocol, _scope, kind] = *payload.first_chunk()?;
+    if destination != 0 || kind != libc::RTN_UNICAST {
+        return None;
+    }
+    let (mut in_table, mut metric) = (u32::from(short_table), 0);
+    let mut hop = Hop::default();
+    let mut found = None;
+    for (kind, value) in Attributes::behind(payload, FIXED) {
+        match kind {
+            libc::RTA_TABLE => in_table = u32_at(value, 0)?,
+            libc::RTA_PRIORITY => metric = u32_at(value, 0)?,
+            libc::RTA_MULTIPATH => found = hops(value).find(|hop| hop.ifindex == ifindex),
+            _ => hop.read(kind, value),
+        }
+    }
+    if hop.ifindex == ifindex {
+        found = Some(hop);
+    }
+    found.filter(|_| in_table == table).map(|hop| NextHop { via: hop.via, metric })
+}
+
+#[derive(Clone, Copy, Default)]
+struct Hop {
+    ifindex: u32,
+    via: Option<IpAddr>,
+}
+
+impl Hop {
+    fn read(&mut self, kind: u16, value: &[u8]) {
+        match kind {
+            libc::RTA_OIF => self.ifindex = u32_at(value, 0).unwrap_or(0),
+            libc::RTA_GATEWAY => self.via = ip_from(value),
+            // A router of the other family: its family in front of the address.
+            libc::RTA_VIA => self.via = value.get(2..).and_then(ip_from),
+            _ => {}
+        }
+    }
+}
+
+/// The next hops of a route that has several.
+fn hops(mut bytes: &[u8]) -> impl Iterator<Item = Hop> {
+    core::iter::from_fn(move || {
+        let length = usize::from(u16_at(bytes, 0)?);
+        let this = bytes.get(..length)?;
+        let mut hop = Hop { ifindex: u32_at(this, 4)?, via: None };
+        for (kind, value) in Attributes::behind(this, 8) {
+            hop.read(kind, value);
+        }
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or(&[]);
+        Some(hop)
+    })
+}
