@@ -1,1 +1,59 @@
-fn main() {}
+//! The project's commands, each in a module of its own. `cargo xtask help` lists them.
+//!
+//! A new command is one module with a `pub fn run`, one variant of [`Command`] and one arm in `main`. A command is declared
+//! when it works, not before.
+
+mod apt;
+mod board;
+mod build;
+mod check_core;
+mod elf;
+mod process;
+mod ring;
+mod setup;
+mod targets;
+mod test;
+mod toolchain;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "The commands of burstmesh",
+    disable_version_flag = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what the other commands need on Debian 12 or newer; without root, say what is missing
+    Setup(setup::Args),
+    /// Run every ring of tests that this machine can run
+    Test(test::Args),
+    /// Build the agent for a board, a target, or all of them, into dist/
+    Build(build::Args),
+    /// Prove that core, linux and agent need neither an allocator nor 64-bit atomics
+    CheckCore,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Setup(args) => setup::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Build(args) => build::run(&args),
+        Command::CheckCore => check_core::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `cargo xtask setup`: what the other commands need from the system, by purpose.
+
+use crate::{apt, process, toolchain};
+use anyhow::{Result, bail};
+use std::fmt;
+use std::process::Command;
+
+/// What a set of tools is for. A ring of tests names the purposes it depends on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// Cross-building for routers: the linker comes as a Python package.
+    RouterBuilds,
+    /// Running router binaries on this machine.
+    Emulation,
+    /// The namespace lab: real clients, servers and observers.
+    Lab,
+}
+
+/// A program and the Debian package that brings it.
+#[derive(Debug)]
+pub struct Tool {
+    program: &'static str,
+    package: &'static str,
+}
+
+const fn tool(program: &'static str, package: &'static str) -> Tool {
+    Tool { program, package }
+}
+
+/// `python3` must also be able to make a virtual environment; see [`Tool::is_present`].
+const ROUTER_BUILDS: &[Tool] = &[
+    tool("python3", "python3"),
+    tool(VENV, "python3-venv"),
+    tool("tar", "tar"),
+];
+const EMULATION: &[Tool] = &[tool("qemu-mips-static", "qemu-user-static")];
+const LAB: &[Tool] = &[
+    tool("ip", "iproute2"),
+    tool("nft", "nftables"),
+    tool("conntrack", "conntrack"),
+    tool("ping", "iputils-ping"),
+    tool("iperf3", "iperf3"),
+    tool("curl", "curl"),
+    tool("nginx", "nginx-light"),
+    tool("dnsmasq", "dnsmasq-base"),
+    tool("tcpdump", "tcpdump"),
+    tool("openssl", "openssl"),
+    tool("sysctl", "procps"),
+];
+
+/// Not a program but a module that Debian packages apart from Python.
+const VENV: &str = "python3 -m venv";
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 3] = [Self::RouterBuilds, Self::Emulation, Self::Lab];
+
+    fn tools(self) -> &'static [Tool] {
+        match self {
+            Self::RouterBuilds => ROUTER_BUILDS,
+            Self::Emulation => EMULATION,
+            Self::Lab => LAB,
+        }
+    }
+
+    /// Programs of this purpose that are not there.
+    pub fn missing(self) -> Vec<&'static Tool> {
+        self.tools()
+            .iter()
+            .filter(|tool| !tool.is_present())
+            .collect()
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RouterBuilds => "router builds",
+            Self::Emulation => "emulation",
+            Self::Lab => "namespace lab",
+        })
+    }
+}
+
+impl Tool {
+    fn is_present(&self) -> bool {
+        if self.program == VENV {
+            return process::output(Command::new("python3").args(["-c", "import venv, ensurepip"]))
+                .is_ok();
+        }
+        process::find(self.program).is_some()
+    }
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (package {})", self.program, self.package)
+    }
+}
+
+/// Arguments of `setup`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only say what is missing; install nothing
+    #[arg(long)]
+    check: bool,
+}
+
+/// `cargo xtask setup`.
+pub fn run(args: &Args) -> Result<()> {
+    if !args.check {
+        install(&Purpose::ALL)?;
+        toolchain::Sources::ensure()?;
+        toolchain::Zig::ensure()?;
+    }
+    let missing = report(&Purpose::ALL);
+    if missing > 0 {
+        bail!("{missing} programs are missing, see above");
+    }
+    println!("everything is there");
+    Ok(())
+}
+
+/// Installs what is missing for `purposes`. Where that is impossible (no root, no apt, no network) it says what is missing
+/// and returns all the same: what can run, runs.
+pub fn install(purposes: &[Purpose]) -> Result<()> {
+    let packages: Vec<&str> = purposes
+        .iter()
+        .flat_map(|purpose| purpose.missing())
+        .map(|tool| tool.package)
+        .collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    if !process::is_root() {
+        println!(
+            "not root, so nothing is installed; as root: apt-get install {}",
+            packages.join(" ")
+        );
+    } else if process::find("apt-get").is_none() {
+        println!(
+            "no apt-get here; install with your own package manager: {}",
+            packages.join(" ")
+        );
+    } else if let Err(error) = apt::install(&packages) {
+        println!("apt-get could not install everything: {error:#}");
+    }
+    report(purposes);
+    Ok(())
+}
+
+/// Prints what is missing, by purpose; returns how many programs.
+fn report(purposes: &[Purpose]) -> usize {
+    let mut count = 0;
+    for purpose in purposes {
+        for tool in purpose.missing() {
+            println!("missing for {purpose}: {tool}");
+            count += 1;
+        }
+    }
+    count
+}

@@ -1,0 +1,234 @@
+//! `cargo xtask test`: every ring, from the cheapest to the dearest.
+
+use crate::process::{cargo, run as run_command};
+use crate::ring::{self, Options, Outcome, Ring};
+use crate::setup::{self, Purpose};
+use crate::{build, check_core, process, targets};
+use anyhow::{Result, bail, ensure};
+
+/// Arguments of `test`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Also what takes minutes
+    #[arg(long)]
+    long: bool,
+    /// Only this ring (may be given several times)
+    #[arg(long, value_name = "RING", value_parser = names())]
+    only: Vec<String>,
+}
+
+fn names() -> Vec<&'static str> {
+    RINGS.iter().map(|ring| ring.name).collect()
+}
+
+/// The last one is a `cargo test`, so that the run ends with its result.
+const RINGS: [Ring; 7] = [
+    Ring {
+        name: "format",
+        what: "rustfmt has nothing to change",
+        needs: &[],
+        obstacle: ring::no_obstacle,
+        run: format,
+    },
+    Ring {
+        name: "lints",
+        what: "clippy, warnings denied",
+        needs: &[],
+        obstacle: ring::no_obstacle,
+        run: lints,
+    },
+    Ring {
+        name: "check-core",
+        what: "no alloc, no std, no 64-bit atomics on the router",
+        needs: &[],
+        obstacle: ring::no_obstacle,
+        run: |_| check_core::run(),
+    },
+    Ring {
+        name: "router-build",
+        what: "the agent for routers, static, started under emulation",
+        needs: &[Purpose::RouterBuilds, Purpose::Emulation],
+        obstacle: ring::no_obstacle,
+        run: router_build,
+    },
+    Ring {
+        name: "unit",
+        what: "unit and property tests, layer rule, boards",
+        needs: &[],
+        obstacle: ring::no_obstacle,
+        run: unit,
+    },
+    Ring {
+        name: "release-build",
+        what: "the agent and the exit that the namespace lab runs",
+        needs: &[],
+        obstacle: ring::no_obstacle,
+        run: release_build,
+    },
+    Ring {
+        name: "netns",
+        what: "real daemons and real TCP in network namespaces",
+        needs: &[Purpose::Lab],
+        obstacle: ring::namespaces_obstacle,
+        run: netns,
+    },
+];
+
+/// `cargo xtask test`.
+pub fn run(args: &Args) -> Result<()> {
+    let options = Options { long: args.long };
+    setup::install(&Purpose::ALL)?;
+    let rings = chosen(&args.only);
+    let Some((last, others)) = rings.split_last() else {
+        bail!("no ring was chosen")
+    };
+    let mut done = Vec::new();
+    for ring in others {
+        done.push((*ring, ring.run(&options)));
+        if let Some((ring, Outcome::Failed(error))) = done.last() {
+            summary(&done);
+            bail!("ring `{}` failed: {error:#}", ring.name);
+        }
+    }
+    summary(&done);
+    println!("  last      {}: {}", last.name, last.what);
+    if let Outcome::Failed(error) = last.run(&options) {
+        bail!("ring `{}` failed: {error:#}", last.name);
+    }
+    Ok(())
+}
+
+/// The chosen rings in their order. Where the last one cannot run here, it is moved forward and `unit` closes the run, so that the
+/// closing line is a result of `cargo test` all the same.
+fn chosen(only: &[String]) -> Vec<&'static Ring> {
+    let mut rings: Vec<&Ring> = RINGS
+        .iter()
+        .filter(|ring| only.is_empty() || only.iter().any(|name| name == ring.name))
+        .collect();
+    if rings
+        .last()
+        .is_some_and(|ring| ring.reason_to_skip().is_some())
+    {
+        rings.sort_by_key(|ring| ring.name == "unit");
+    }
+    rings
+}
+
+fn summary(done: &[(&Ring, Outcome)]) {
+    println!("\n━━━ summary");
+    for (ring, outcome) in done {
+        match outcome {
+            Outcome::Passed(time) => println!(
+                "  passed    {:<14} {:>7.1} s",
+                ring.name,
+                time.as_secs_f64()
+            ),
+            Outcome::Skipped(reason) => println!("  SKIPPED   {:<14} {reason}", ring.name),
+            Outcome::Failed(_) => println!("  FAILED    {}", ring.name),
+        }
+    }
+}
+
+fn format(_: &Options) -> Result<()> {
+    run_command(cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn lints(_: &Options) -> Result<()> {
+    run_command(cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+/// The strictest target in every run; the others are for `--long`.
+fn router_build(options: &Options) -> Result<()> {
+    let targets = if options.long {
+        &targets::ALL[..]
+    } else {
+        &targets::ALL[..1]
+    };
+    for target in targets {
+        let binary = build::for_target(target)?;
+        let said = build::emulate(&binary, target, &["--version"])?;
+        ensure!(
+            said == VERSION,
+            "{}: --version printed `{said}`, not `{VERSION}`",
+            target.triple
+        );
+    }
+    Ok(())
+}
+
+/// OpenWrt's checks run `--version` of every program and want exactly the package's version.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn unit(options: &Options) -> Result<()> {
+    let mut cargo = cargo();
+    cargo.args([
+        "test",
+        "--workspace",
+        "--exclude",
+        "burstmesh-netns",
+        "--locked",
+    ]);
+    run_command(ignored_too(&mut cargo, options))
+}
+
+fn release_build(_: &Options) -> Result<()> {
+    run_command(cargo().args([
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "burstmesh",
+        "--package",
+        "burstmesh-proxy",
+    ]))?;
+    // The compatibility test runs it beside the current one, so it has a folder of its own.
+    run_command(
+        cargo()
+            .args([
+                "build",
+                "--release",
+                "--locked",
+                "--package",
+                "burstmesh",
+                "--features",
+                "previous-minor",
+            ])
+            .args(["--target-dir", "target/previous-minor"]),
+    )
+}
+
+fn netns(options: &Options) -> Result<()> {
+    let mut cargo = cargo();
+    cargo.args([
+        "test",
+        "--package",
+        "burstmesh-netns",
+        "--locked",
+        "--tests",
+    ]);
+    let release = process::root().join("target/release");
+    cargo.env("BURSTMESH_BIN_DIR", release);
+    // We have just looked: from here on, a test that cannot run is a failure and not a silent skip.
+    cargo.env("BURSTMESH_REQUIRE_ROOT", "1");
+    run_command(ignored_too(&mut cargo, options))
+}
+
+/// Tests that take minutes are marked `#[ignore]`.
+fn ignored_too<'a>(
+    cargo: &'a mut std::process::Command,
+    options: &Options,
+) -> &'a mut std::process::Command {
+    if options.long {
+        cargo.args(["--", "--include-ignored"])
+    } else {
+        cargo
+    }
+}

@@ -1,0 +1,152 @@
+//! What router builds need beyond the pinned Rust toolchain: the sources of `core`, and a linker with a C library.
+//!
+//! Both live under `target/tools`. The toolchain itself is never changed: the sources must be exactly those of the compiler, and an
+//! update of one without the other breaks every tier 3 build.
+
+use crate::apt::Suite;
+use crate::process::{self, command, output, run};
+use crate::setup::{self, Purpose};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Debian suite whose `rust-src` matches the pinned toolchain.
+const SUITE: &str = "trixie-backports";
+/// The linker driver and the linker with musl for every target, as Python packages.
+const ZIG_PACKAGES: [&str; 2] = ["cargo-zigbuild==0.24.0", "ziglang==0.17.1"];
+
+/// Folder for fetched tools; removed with `target/`.
+fn tools() -> PathBuf {
+    process::root().join("target/tools")
+}
+
+/// Folder for everything built for routers, so that its unusual flags never disturb ordinary builds.
+pub fn target_dir() -> PathBuf {
+    process::root().join("target/router")
+}
+
+/// Sources of the standard library of exactly this compiler.
+pub struct Sources {
+    library: PathBuf,
+}
+
+impl Sources {
+    /// Those beside the compiler if rustup put them there (`rust-src`), otherwise Debian's package of the same version.
+    pub fn ensure() -> Result<Self> {
+        let sysroot = output(command("rustc").args(["--print", "sysroot"]))?;
+        let own = Path::new(&sysroot).join("lib/rustlib/src/rust/library");
+        if is_library(&own) {
+            return Ok(Self { library: own });
+        }
+        let version = compiler_version()?;
+        let folder = tools().join(format!("rust-src-{version}"));
+        if !is_library(&folder.join("library")) {
+            println!(
+                "fetching the sources of Rust {version}'s core (Debian package rust-src, {SUITE})"
+            );
+            fetch(&version, &folder)
+                .with_context(|| format!("cannot get the sources of Rust {version}; with rustup: rustup component add rust-src"))?;
+        }
+        Ok(Self {
+            library: folder.join("library"),
+        })
+    }
+
+    /// Lets `cargo` build `core` and nothing else from these sources. Neither `alloc` nor `std` exists in such a build.
+    pub fn build_core(&self, cargo: &mut Command) {
+        cargo
+            // Cargo's own switch for sources outside the toolchain's folder: nothing is linked into rustup's files.
+            .env("__CARGO_TESTS_ONLY_SRC_ROOT", &self.library)
+            // `-Z` flags on the stable compiler: a tier 3 target needs them, and nightly would be another compiler.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_TARGET_DIR", target_dir())
+            .arg("-Zbuild-std=core");
+    }
+}
+
+fn is_library(folder: &Path) -> bool {
+    folder.join("Cargo.lock").is_file()
+}
+
+/// `1.95.0`
+fn compiler_version() -> Result<String> {
+    let line = output(command("rustc").arg("--version"))?;
+    line.split_whitespace()
+        .nth(1)
+        .map(str::to_owned)
+        .context("rustc did not say its version")
+}
+
+fn fetch(version: &str, folder: &Path) -> Result<()> {
+    let suite = Suite::open(&tools().join("apt"), SUITE)?;
+    let package = suite.download(
+        "rust-src",
+        &suite.version("rust-src", &format!("{version}+"))?,
+    )?;
+    // Unpacked beside its place and then renamed, so that an interrupted run leaves nothing that looks whole.
+    let partial = tools().join("rust-src.partial");
+    let _ = fs::remove_dir_all(&partial);
+    fs::create_dir_all(&partial)?;
+    let archive = partial.join("package.tar");
+    let status = command("dpkg-deb")
+        .arg("--fsys-tarfile")
+        .arg(&package)
+        .stdout(fs::File::create(&archive)?)
+        .status()?;
+    if !status.success() {
+        bail!("dpkg-deb cannot read {}", package.display());
+    }
+    let member = format!("./usr/src/rustc-{version}/library");
+    run(command("tar")
+        .arg("-xf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(&partial)
+        .arg("--strip-components=4")
+        .arg(member))?;
+    fs::remove_file(archive)?;
+    fs::remove_file(package)?;
+    let _ = fs::remove_dir_all(folder);
+    fs::rename(partial, folder)?;
+    Ok(())
+}
+
+/// The linker: `cargo zigbuild` in a Python environment of its own.
+pub struct Zig {
+    environment: PathBuf,
+}
+
+impl Zig {
+    /// Makes the environment if it is absent or holds other versions.
+    pub fn ensure() -> Result<Self> {
+        let environment = tools().join("zig");
+        let stamp = environment.join("installed");
+        let wanted = ZIG_PACKAGES.join("\n");
+        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            return Ok(Self { environment });
+        }
+        setup::install(&[Purpose::RouterBuilds])?;
+        let _ = fs::remove_dir_all(&environment);
+        run(command("python3").args(["-m", "venv"]).arg(&environment))?;
+        run(command(environment.join("bin/pip"))
+            .args(["install", "--quiet"])
+            .args(ZIG_PACKAGES))?;
+        fs::write(stamp, wanted)?;
+        Ok(Self { environment })
+    }
+
+    /// `cargo zigbuild <subcommand>`, its caches under `target/`.
+    pub fn cargo(&self, subcommand: &str) -> Command {
+        let bin = self.environment.join("bin");
+        let cache = tools().join("cache");
+        let mut cargo = command(bin.join("cargo-zigbuild"));
+        cargo
+            .arg(subcommand)
+            .env("CARGO_ZIGBUILD_PYTHON_PATH", bin.join("python3"))
+            .env("CARGO_ZIGBUILD_CACHE_DIR", cache.join("zigbuild"))
+            .env("ZIG_GLOBAL_CACHE_DIR", cache.join("zig"))
+            .env("ZIG_LOCAL_CACHE_DIR", cache.join("zig"));
+        cargo
+    }
+}
