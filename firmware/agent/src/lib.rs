@@ -1,1 +1,4 @@
 #![cfg_attr(not(test), no_std)]
+
+pub mod cli;
+pub mod config;

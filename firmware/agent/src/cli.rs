@@ -1,0 +1,335 @@
+//! The command line: arguments into a [`Command`], and the help.
+//!
+//! No allocation and no I/O: the arguments are borrowed, texts are written to a [`core::fmt::Write`].
+
+use core::fmt::{self, Write};
+
+use crate::config::reference;
+
+/// Where the configuration is.
+pub const CONFIG_FILE: &str = "/etc/config/burstmesh";
+/// Where the running agent listens for `status`.
+pub const SOCKET: &str = "/var/run/burstmesh/control.sock";
+/// What `--version` prints: exactly this and a line end.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Success = 0,
+    /// Something failed at run time.
+    Failure = 1,
+    /// Bad usage or a bad configuration: trying again without a change is of no use.
+    Usage = 2,
+    /// The agent is not running.
+    NotRunning = 3,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// Run the agent in the foreground.
+    Run {
+        /// The configuration file.
+        config: &'a str,
+        /// The control socket.
+        socket: &'a str,
+    },
+    /// Show what the running agent does.
+    Status {
+        /// The control socket.
+        socket: &'a str,
+        /// For programs rather than people.
+        json: bool,
+    },
+    /// Say what is wrong with a configuration.
+    Check {
+        /// The configuration file.
+        config: &'a str,
+        /// For programs rather than people.
+        json: bool,
+    },
+    /// Make a gateway's private key, or a community's secret.
+    Keygen {
+        /// A community's secret instead.
+        secret: bool,
+        /// A new file to write it to; standard output otherwise.
+        output: Option<&'a str>,
+    },
+    /// Show the public key that belongs to a private one.
+    Pubkey {
+        /// The file of the private key; that of the configuration otherwise.
+        file: Option<&'a str>,
+        /// The configuration file.
+        config: &'a str,
+    },
+    /// Show the capacities and the memory of this build.
+    Limits {
+        /// For programs rather than people.
+        json: bool,
+    },
+    /// Show the version.
+    Version,
+    /// Show help.
+    Help(Topic),
+}
+
+/// What the help is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is a command of the same name")]
+pub enum Topic {
+    /// The overview.
+    All,
+    Run,
+    Status,
+    Check,
+    Keygen,
+    Pubkey,
+    Limits,
+    /// The options of the configuration file.
+    Config,
+}
+
+/// What is wrong with the arguments. `Display` says how to mend it; the exit code is [`Exit::Usage`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsageError<'a> {
+    /// Nothing was asked for.
+    NoCommand,
+    /// No such command.
+    UnknownCommand(&'a str),
+    /// The command has no such option.
+    UnknownOption(Topic, &'a str),
+    /// The option needs a value behind it.
+    NoValue(Topic, &'a str),
+    /// The option takes no value.
+    UnwantedValue(Topic, &'a str),
+    /// An argument too many.
+    Unexpected(Topic, &'a str),
+}
+
+/// Reads the arguments, without the program's own name.
+///
+/// # Errors
+/// [`UsageError`], of which `Display` is the message for standard error.
+pub fn parse<'a>(args: &[&'a str]) -> Result<Command<'a>, UsageError<'a>> {
+    let (&word, rest) = args.split_first().ok_or(UsageError::NoCommand)?;
+    match word {
+        "--version" | "-V" | "version" => return Ok(Command::Version),
+        "--help" | "-h" => return Ok(Command::Help(Topic::All)),
+        "help" => return help(rest),
+        _ => {}
+    }
+    let topic = Topic::of(word).filter(|topic| *topic != Topic::Config);
+    let topic = topic.ok_or(UsageError::UnknownCommand(word))?;
+    let given = Given::read(topic, rest)?;
+    if given.help {
+        return Ok(Command::Help(topic));
+    }
+    Ok(given.command(topic))
+}
+
+fn help<'a>(rest: &[&'a str]) -> Result<Command<'a>, UsageError<'a>> {
+    match rest {
+        [] => Ok(Command::Help(Topic::All)),
+        [word] => Topic::of(word)
+            .map(Command::Help)
+            .ok_or(UsageError::UnknownCommand(word)),
+        [_, extra, ..] => Err(UsageError::Unexpected(Topic::All, extra)),
+    }
+}
+
+/// The options that were given, whatever the command.
+#[derive(Default)]
+struct Given<'a> {
+    config: Option<&'a str>,
+    socket: Option<&'a str>,
+    output: Option<&'a str>,
+    file: Option<&'a str>,
+    json: bool,
+    secret: bool,
+    help: bool,
+}
+
+impl<'a> Given<'a> {
+    fn read(topic: Topic, args: &[&'a str]) -> Result<Self, UsageError<'a>> {
+        let mut given = Self::default();
+        let mut args = args.iter().copied();
+        while let Some(arg) = args.next() {
+            let (name, inline) = match arg.split_once('=') {
+                Some((name, value)) if name.starts_with("--") => (name, Some(value)),
+                _ => (arg, None),
+            };
+            let name = long(name);
+            if let Some(flag) = given.flag(topic, name) {
+                *flag = true;
+                if inline.is_some() {
+                    return Err(UsageError::UnwantedValue(topic, arg));
+                }
+            } else if let Some(place) = given.place(topic, name) {
+                let value = inline
+                    .or_else(|| args.next())
+                    .filter(|value| !value.is_empty());
+                *place = Some(value.ok_or(UsageError::NoValue(topic, arg))?);
+            } else if arg.starts_with('-') {
+                return Err(UsageError::UnknownOption(topic, arg));
+            } else if topic == Topic::Pubkey && given.file.is_none() {
+                given.file = Some(arg);
+            } else {
+                return Err(UsageError::Unexpected(topic, arg));
+            }
+        }
+        Ok(given)
+    }
+
+    /// The options without a value that a command knows.
+    fn flag(&mut self, topic: Topic, name: &str) -> Option<&mut bool> {
+        match (name, topic) {
+            ("--help", _) => Some(&mut self.help),
+            ("--json", Topic::Status | Topic::Check | Topic::Limits) => Some(&mut self.json),
+            ("--secret", Topic::Keygen) => Some(&mut self.secret),
+            _ => None,
+        }
+    }
+
+    /// The options with a value that a command knows.
+    fn place(&mut self, topic: Topic, name: &str) -> Option<&mut Option<&'a str>> {
+        match (name, topic) {
+            ("--config", Topic::Run | Topic::Check | Topic::Pubkey) => Some(&mut self.config),
+            ("--socket", Topic::Run | Topic::Status) => Some(&mut self.socket),
+            ("--output", Topic::Keygen) => Some(&mut self.output),
+            _ => None,
+        }
+    }
+
+    fn command(self, topic: Topic) -> Command<'a> {
+        let config = self.config.unwrap_or(CONFIG_FILE);
+        let socket = self.socket.unwrap_or(SOCKET);
+        match topic {
+            Topic::Run => Command::Run { config, socket },
+            Topic::Status => Command::Status {
+                socket,
+                json: self.json,
+            },
+            Topic::Check => Command::Check {
+                config,
+                json: self.json,
+            },
+            Topic::Keygen => Command::Keygen {
+                secret: self.secret,
+                output: self.output,
+            },
+            Topic::Pubkey => Command::Pubkey {
+                file: self.file,
+                config,
+            },
+            Topic::Limits => Command::Limits { json: self.json },
+            Topic::All | Topic::Config => Command::Help(topic),
+        }
+    }
+}
+
+/// The long form of a short option.
+fn long(name: &str) -> &str {
+    match name {
+        "-c" => "--config",
+        "-s" => "--socket",
+        "-o" => "--output",
+        "-j" => "--json",
+        "-h" => "--help",
+        other => other,
+    }
+}
+
+impl Topic {
+    const NAMED: [(&'static str, Self); 7] = [
+        ("run", Self::Run),
+        ("status", Self::Status),
+        ("check", Self::Check),
+        ("keygen", Self::Keygen),
+        ("pubkey", Self::Pubkey),
+        ("limits", Self::Limits),
+        ("config", Self::Config),
+    ];
+
+    fn of(word: &str) -> Option<Self> {
+        Self::NAMED
+            .iter()
+            .find(|(name, _)| *name == word)
+            .map(|&(_, topic)| topic)
+    }
+
+    /// The command's name behind `burstmesh`, with the space before it.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::All | Self::Config => "",
+            Self::Run => " run",
+            Self::Status => " status",
+            Self::Check => " check",
+            Self::Keygen => " keygen",
+            Self::Pubkey => " pubkey",
+            Self::Limits => " limits",
+        }
+    }
+}
+
+impl fmt::Display for UsageError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let topic = match *self {
+            Self::NoCommand => {
+                return f.write_str("no command given; try 'burstmesh status', or 'burstmesh --help' for all commands");
+            }
+            Self::UnknownCommand(word) => {
+                write!(f, "unknown command '{word}'; ")?;
+                if Topic::of(word) == Some(Topic::Config) {
+                    return f.write_str("see 'burstmesh help config'");
+                }
+                let names = Topic::NAMED.iter().map(|(name, _)| *name);
+                return match crate::config::nearest(word, names) {
+                    Some(meant) => write!(f, "did you mean '{meant}'?"),
+                    None => f.write_str("see 'burstmesh --help'"),
+                };
+            }
+            Self::UnknownOption(topic, arg) => {
+                write!(f, "unknown option '{arg}'")?;
+                topic
+            }
+            Self::NoValue(topic, arg) => {
+                write!(f, "option '{arg}' needs a value")?;
+                topic
+            }
+            Self::UnwantedValue(topic, arg) => {
+                write!(f, "option '{arg}' takes no value")?;
+                topic
+            }
+            Self::Unexpected(topic, arg) => {
+                write!(f, "unexpected argument '{arg}'")?;
+                topic
+            }
+        };
+        write!(f, "; see 'burstmesh{} --help'", topic.suffix())
+    }
+}
+
+/// Writes the help about a topic.
+///
+/// # Errors
+/// Only those of `out`.
+pub fn write_help(topic: Topic, out: &mut dyn Write) -> fmt::Result {
+    out.write_str(match topic {
+        Topic::All => help::ALL,
+        Topic::Run => help::RUN,
+        Topic::Status => help::STATUS,
+        Topic::Check => help::CHECK,
+        Topic::Keygen => help::KEYGEN,
+        Topic::Pubkey => help::PUBKEY,
+        Topic::Limits => help::LIMITS,
+        Topic::Config => return reference::write_text(out),
+    })
+}
+
+mod help;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! The help texts. Paths and defaults in them are compared with the constants by tests.
+
+pub(super) const ALL: &str = "\
+burstmesh: the router agent that pools the neighbourhood's Internet lines
+
+Usage: burstmesh COMMAND [OPTIONS]
+
+Commands:
+  run        run the agent in the foreground (the service does this)
+  status     show uplinks, members, paths and flows of the running agent
+  check      say what is wrong with a configuration, and how to mend it
+  keygen     make this gateway's private key, or a community's secret
+  pubkey     show the public key that belongs to a private one
+  limits     show the capacities and the fixed memory of this build
+  help       help about a command, or 'help config': every option of the file
+
+Options:
+  -h, --help       this text; behind a command, help about that command
+  -V, --version    the version
+
+Exit codes:
+  0  done    1  failed at run time    2  bad usage or configuration    3  the agent is not running
+
+Example: what does the pool do, right now?
+  burstmesh status
+";
+
+pub(super) const RUN: &str = "\
+Runs the agent in the foreground until SIGTERM. SIGHUP reads the configuration again.
+
+Usage: burstmesh run [-c FILE] [--socket PATH]
+
+Options:
+  -c, --config FILE    the configuration (default /etc/config/burstmesh)
+  -s, --socket PATH    the control socket (default /var/run/burstmesh/control.sock)
+
+A bad configuration is told as FILE:LINE: WHAT; HOW TO MEND IT, with exit code 2; nothing is set up then.
+
+Example:
+  burstmesh run -c /tmp/try.conf --socket /tmp/try.sock
+";
+
+pub(super) const STATUS: &str = "\
+Shows what the running agent does: its state in one sentence, uplinks, members, paths, flows.
+
+Usage: burstmesh status [--json] [--socket PATH]
+
+Options:
+  -j, --json           for programs
+  -s, --socket PATH    the control socket (default /var/run/burstmesh/control.sock)
+
+Exit code 3 means that the agent is not running.
+
+Example:
+  burstmesh status --json
+";
+
+pub(super) const CHECK: &str = "\
+Says everything that is wrong with a configuration, as FILE:LINE: WHAT; HOW TO MEND IT. Changes nothing.
+
+Usage: burstmesh check [-c FILE] [--json]
+
+Options:
+  -c, --config FILE    the configuration (default /etc/config/burstmesh)
+  -j, --json           for programs
+
+Exit code 0: the agent would run with it. Exit code 2: it would not.
+
+Example:
+  burstmesh check && /etc/init.d/burstmesh reload
+";
+
+pub(super) const KEYGEN: &str = "\
+Makes a private key for this gateway, or a secret for a new community, and prints it in base64.
+
+Usage: burstmesh keygen [--secret] [-o FILE]
+
+Options:
+      --secret         a community's secret instead of a private key
+  -o, --output FILE    write it to a new file that only its owner can read, and print the public key that belongs to
+                       it; an existing file is never overwritten
+
+The agent makes its own key at the first start. By hand this is only needed to found a community.
+
+Example:
+  burstmesh keygen -o /etc/burstmesh/key
+";
+
+pub(super) const PUBKEY: &str = "\
+Shows the public key that belongs to a private one: this gateway's identity, to tell others.
+
+Usage: burstmesh pubkey [-c FILE] [KEYFILE]
+
+Options:
+  -c, --config FILE    take the key file that this configuration names (default /etc/config/burstmesh)
+
+Example:
+  burstmesh pubkey /etc/burstmesh/key
+";
+
+pub(super) const LIMITS: &str = "\
+Shows how many of everything this build has room for, what each costs in memory, and the sum, which never grows.
+
+Usage: burstmesh limits [--json]
+
+Options:
+  -j, --json    for programs
+
+Example:
+  burstmesh limits
+";

@@ -1,0 +1,190 @@
+use super::*;
+use crate::config::schema::KEY_FILE;
+use proptest::prelude::*;
+
+fn read(line: &str) -> Result<Command<'_>, std::string::String> {
+    let args: std::vec::Vec<&str> = line.split_whitespace().collect();
+    parse(&args).map_err(|error| error.to_string())
+}
+
+fn help_of(topic: Topic) -> std::string::String {
+    let mut text = std::string::String::new();
+    write_help(topic, &mut text).unwrap();
+    text
+}
+
+#[test]
+fn every_command_has_its_defaults() {
+    assert_eq!(
+        read("run"),
+        Ok(Command::Run {
+            config: CONFIG_FILE,
+            socket: SOCKET
+        })
+    );
+    assert_eq!(
+        read("status"),
+        Ok(Command::Status {
+            socket: SOCKET,
+            json: false
+        })
+    );
+    assert_eq!(
+        read("check"),
+        Ok(Command::Check {
+            config: CONFIG_FILE,
+            json: false
+        })
+    );
+    assert_eq!(
+        read("keygen"),
+        Ok(Command::Keygen {
+            secret: false,
+            output: None
+        })
+    );
+    assert_eq!(
+        read("pubkey"),
+        Ok(Command::Pubkey {
+            file: None,
+            config: CONFIG_FILE
+        })
+    );
+    assert_eq!(read("limits"), Ok(Command::Limits { json: false }));
+}
+
+#[test]
+fn options_are_read_in_every_form() {
+    let run = Command::Run {
+        config: "a",
+        socket: "b",
+    };
+    assert_eq!(read("run -c a --socket b"), Ok(run));
+    assert_eq!(read("run --config=a -s b"), Ok(run));
+    assert_eq!(read("run --socket=b --config a"), Ok(run));
+    assert_eq!(
+        read("status --json"),
+        Ok(Command::Status {
+            socket: SOCKET,
+            json: true
+        })
+    );
+    assert_eq!(
+        read("keygen --secret --output x"),
+        Ok(Command::Keygen {
+            secret: true,
+            output: Some("x")
+        })
+    );
+    assert_eq!(
+        read("pubkey x"),
+        Ok(Command::Pubkey {
+            file: Some("x"),
+            config: CONFIG_FILE
+        })
+    );
+}
+
+#[test]
+fn version_and_help_win() {
+    assert_eq!(read("--version"), Ok(Command::Version));
+    assert_eq!(read("-V"), Ok(Command::Version));
+    assert_eq!(read("--help"), Ok(Command::Help(Topic::All)));
+    assert_eq!(read("run -c x --help"), Ok(Command::Help(Topic::Run)));
+    assert_eq!(read("help status"), Ok(Command::Help(Topic::Status)));
+    assert_eq!(read("help config"), Ok(Command::Help(Topic::Config)));
+}
+
+#[test]
+fn wrong_usage_says_where_to_look() {
+    for (line, message) in [
+        (
+            "",
+            "no command given; try 'burstmesh status', or 'burstmesh --help' for all commands",
+        ),
+        ("stauts", "unknown command 'stauts'; did you mean 'status'?"),
+        (
+            "frobnicate",
+            "unknown command 'frobnicate'; see 'burstmesh --help'",
+        ),
+        (
+            "config",
+            "unknown command 'config'; see 'burstmesh help config'",
+        ),
+        (
+            "run --json",
+            "unknown option '--json'; see 'burstmesh run --help'",
+        ),
+        (
+            "run --config",
+            "option '--config' needs a value; see 'burstmesh run --help'",
+        ),
+        (
+            "run --config=",
+            "option '--config=' needs a value; see 'burstmesh run --help'",
+        ),
+        (
+            "status --json=yes",
+            "option '--json=yes' takes no value; see 'burstmesh status --help'",
+        ),
+        (
+            "check file",
+            "unexpected argument 'file'; see 'burstmesh check --help'",
+        ),
+        (
+            "pubkey a b",
+            "unexpected argument 'b'; see 'burstmesh pubkey --help'",
+        ),
+        (
+            "help run now",
+            "unexpected argument 'now'; see 'burstmesh --help'",
+        ),
+    ] {
+        assert_eq!(read(line), Err(message.to_owned()), "{line}");
+    }
+}
+
+#[test]
+fn every_command_has_help_with_usage_and_an_example() {
+    for (name, topic) in Topic::NAMED {
+        if topic == Topic::Config {
+            assert!(help_of(topic).contains("option invitation"));
+            continue;
+        }
+        let text = help_of(topic);
+        assert!(
+            text.contains(&format!("Usage: burstmesh {name}")) && text.contains("Example"),
+            "{name}"
+        );
+        assert!(text.lines().all(|line| line.len() <= 120), "{name}");
+        assert!(
+            help_of(Topic::All).contains(&format!("\n  {name}")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_help_tells_the_real_defaults_and_exit_codes() {
+    assert!(help::RUN.contains(CONFIG_FILE) && help::RUN.contains(SOCKET));
+    assert!(help::CHECK.contains(CONFIG_FILE) && help::STATUS.contains(SOCKET));
+    assert!(help::PUBKEY.contains(KEY_FILE));
+    let codes =
+        [Exit::Success, Exit::Failure, Exit::Usage, Exit::NotRunning].map(|exit| exit as u8);
+    assert_eq!(codes, [0, 1, 2, 3]);
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    assert_eq!(VERSION, env!("CARGO_PKG_VERSION"));
+}
+
+proptest! {
+    #[test]
+    fn no_arguments_make_the_parser_panic(args in proptest::collection::vec("(run|status|keygen|pubkey|help|-c|--json|--config=)?\\PC{0,8}", 0..8)) {
+        let args: std::vec::Vec<&str> = args.iter().map(String::as_str).collect();
+        if let Err(error) = parse(&args) {
+            prop_assert!(error.to_string().contains("; ") );
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The checks that need to look at the router: its devices and its own key.
+//!
+//! The router is reached through [`System`], so that these checks run on any machine and in tests.
+
+use burstmesh_core::identity::PublicKey;
+
+use super::Config;
+use super::problem::{Problem, ProblemKind};
+use super::values::Ifname;
+
+/// What the checks ask the router.
+pub trait System {
+    /// Whether a network device of this name exists now.
+    fn interface_exists(&self, ifname: &str) -> bool;
+
+    /// The bridge that the device is a port of, if any.
+    fn bridge_of(&self, ifname: &str) -> Option<Ifname>;
+
+    /// This gateway's public key, if it has been made already.
+    fn own_key(&self) -> Option<PublicKey>;
+}
+
+/// Compares the configuration with the router. Every problem goes to `problems`; true if none of them is fatal.
+pub fn check(config: &Config, system: &impl System, problems: &mut impl FnMut(Problem)) -> bool {
+    let mut fine = true;
+    let mut report = |problem: Problem| {
+        fine &= !problem.is_fatal();
+        problems(problem);
+    };
+    for mesh in &config.meshes {
+        device(
+            system,
+            &mesh.ifname,
+            mesh.line,
+            &mut report,
+            |ifname, bridge| ProblemKind::MeshInBridge { ifname, bridge },
+        );
+    }
+    let uplinks = config
+        .uplinks
+        .iter()
+        .map(|uplink| (&uplink.ifname, uplink.line));
+    let clients = config
+        .clients
+        .iter()
+        .map(|client| (&client.ifname, client.line));
+    for (ifname, line) in uplinks.chain(clients) {
+        device(system, ifname, line, &mut report, |ifname, bridge| {
+            ProblemKind::PortOfBridge { ifname, bridge }
+        });
+    }
+    let own = system.own_key();
+    for exit in config.exits.iter().filter(|exit| Some(exit.key) == own) {
+        report(Problem {
+            line: exit.line,
+            kind: ProblemKind::OwnKey,
+        });
+    }
+    fine
+}
+
+fn device(
+    system: &impl System,
+    ifname: &Ifname,
+    line: u32,
+    report: &mut impl FnMut(Problem),
+    in_bridge: impl Fn(Ifname, Ifname) -> ProblemKind,
+) {
+    if !system.interface_exists(ifname) {
+        report(Problem {
+            line,
+            kind: ProblemKind::NoDevice(ifname.clone()),
+        });
+    } else if let Some(bridge) = system.bridge_of(ifname) {
+        report(Problem {
+            line,
+            kind: in_bridge(ifname.clone(), bridge),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{GOOD, good};
+    use super::*;
+
+    /// A router with these devices, some of them in a bridge.
+    struct Router {
+        devices: &'static [(&'static str, Option<&'static str>)],
+        own: Option<PublicKey>,
+    }
+
+    impl System for Router {
+        fn interface_exists(&self, ifname: &str) -> bool {
+            self.devices.iter().any(|(name, _)| *name == ifname)
+        }
+
+        fn bridge_of(&self, ifname: &str) -> Option<Ifname> {
+            let (_, bridge) = self.devices.iter().find(|(name, _)| *name == ifname)?;
+            bridge.map(|bridge| Ifname::try_from(bridge).unwrap())
+        }
+
+        fn own_key(&self) -> Option<PublicKey> {
+            self.own
+        }
+    }
+
+    fn messages(
+        devices: &'static [(&'static str, Option<&'static str>)],
+        own: Option<PublicKey>,
+    ) -> (bool, std::vec::Vec<String>) {
+        let mut all = std::vec::Vec::new();
+        let fine = check(&good(), &Router { devices, own }, &mut |p| {
+            all.push(format!("{}: {p}", p.line))
+        });
+        (fine, all)
+    }
+
+    #[test]
+    fn a_router_with_all_devices_is_fine() {
+        let devices = &[("mesh0", None), ("wan", None), ("br-lan", None)];
+        assert_eq!(messages(devices, Some(PublicKey([9; 32]))), (true, vec![]));
+    }
+
+    #[test]
+    fn a_bridged_mesh_port_is_refused_with_the_reason() {
+        let (fine, all) = messages(
+            &[("mesh0", Some("br-lan")), ("wan", None), ("br-lan", None)],
+            None,
+        );
+        assert!(!fine);
+        assert_eq!(all.len(), 1);
+        assert!(
+            all[0].contains("'mesh0' is a port of bridge 'br-lan'")
+                && all[0].contains("DHCP")
+                && all[0].contains("; take it out"),
+            "{all:?}"
+        );
+    }
+
+    #[test]
+    fn a_client_port_inside_a_bridge_is_refused_and_the_bridge_named() {
+        let (fine, all) = messages(
+            &[("mesh0", None), ("wan", None), ("br-lan", Some("br-all"))],
+            None,
+        );
+        assert!(!fine);
+        assert!(all[0].ends_with("write option ifname 'br-all'"), "{all:?}");
+    }
+
+    #[test]
+    fn a_device_that_is_not_up_yet_is_only_a_note() {
+        let (fine, all) = messages(&[("wan", None), ("br-lan", None)], None);
+        assert!(fine);
+        assert!(all[0].contains("no device 'mesh0'"), "{all:?}");
+    }
+
+    #[test]
+    fn the_own_key_is_no_exit() {
+        let devices = &[("mesh0", None), ("wan", None), ("br-lan", None)];
+        let (fine, all) = messages(devices, Some(good().exits[0].key));
+        assert!(!fine);
+        let line = GOOD
+            .lines()
+            .position(|l| l.starts_with("config exit"))
+            .unwrap()
+            + 1;
+        assert!(
+            all[0].starts_with(&format!("{line}: this is the gateway's own key")),
+            "{all:?}"
+        );
+    }
+}

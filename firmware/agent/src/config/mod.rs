@@ -1,0 +1,172 @@
+//! `/etc/config/burstmesh`: from bytes to a [`Config`] that cannot be illegal, or to every [`Problem`] with its line.
+//!
+//! | file | what |
+//! |---|---|
+//! | `uci.rs` | the text format |
+//! | `schema.rs` | every section and option, in one table |
+//! | `values.rs` | the kinds of values |
+//! | `read.rs` | statements into a draft, checked one by one |
+//! | `finish.rs` | the draft into a [`Config`], checked as a whole |
+//! | `check.rs` | the checks that need to look at the router |
+//! | `problem.rs`, `suggest.rs` | the messages |
+//! | `reference.rs` | the table as text for `burstmesh help config` |
+//!
+//! Nothing here does I/O: the caller hands in the file's bytes and prints the problems.
+
+pub mod check;
+mod finish;
+mod problem;
+mod read;
+pub mod reference;
+pub mod schema;
+mod suggest;
+pub mod uci;
+pub mod values;
+
+use core::net::SocketAddr;
+
+use burstmesh_core::identity::PublicKey;
+use burstmesh_core::wire::invitation::{Name, Secret, Token};
+use heapless::Vec;
+
+pub use problem::{Excerpt, Problem, ProblemKind};
+use schema::{ADDRESSES, BYPASSES, CLIENTS, EXITS, MESHES, UPLINKS};
+pub use suggest::nearest;
+use values::{FilePath, Ifname, Label, LogLevel, Prefix, Rate};
+
+/// A configuration in which every part fits the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The community.
+    pub community: Community,
+    /// Where other gateways are heard.
+    pub meshes: Vec<Mesh, MESHES>,
+    /// The house's own Internet connections. None only where `no_uplink` says so; else exactly one is the default.
+    pub uplinks: Vec<Uplink, UPLINKS>,
+    /// The exits, at least one, in order of preference.
+    pub exits: Vec<Exit, EXITS>,
+    /// The networks whose devices get the pool.
+    pub clients: Vec<Client, CLIENTS>,
+    /// Destinations that always go direct.
+    pub bypasses: Vec<Bypass, BYPASSES>,
+}
+
+/// The community section, or what its invitation says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Community {
+    /// Whether the service is to run.
+    pub enabled: bool,
+    /// The community's name.
+    pub name: Name,
+    /// Its secret.
+    pub secret: Secret,
+    /// This gateway's private key.
+    pub key_file: FilePath,
+    /// How much is logged.
+    pub log_level: LogLevel,
+    /// After this time (Unix seconds) the invitation should not be used for joining any more.
+    pub expires: Option<u64>,
+    /// The invitation's admission token.
+    pub admission: Option<Token>,
+}
+
+/// A mesh section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mesh {
+    /// Its device.
+    pub ifname: Ifname,
+    /// UDP port of the mesh protocol.
+    pub port: u16,
+    /// The section's line.
+    pub line: u32,
+}
+
+/// An uplink section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uplink {
+    /// The section's name.
+    pub name: Label,
+    /// Its device.
+    pub ifname: Ifname,
+    /// Whether others may use it.
+    pub lend: bool,
+    /// The most that is lent towards the Internet; 0: all that is idle.
+    pub lend_up: Rate,
+    /// The most that is lent from the Internet; 0: all that is idle.
+    pub lend_down: Rate,
+    /// Whether direct traffic prefers it.
+    pub default: bool,
+    /// Whether its volume costs money.
+    pub metered: bool,
+    /// The section's line.
+    pub line: u32,
+}
+
+/// An exit section, or an exit of the invitation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exit {
+    /// The section's name; `invited1`... for those of the invitation.
+    pub name: Label,
+    /// Its public key.
+    pub key: PublicKey,
+    /// Where it listens, the best first.
+    pub addresses: Vec<SocketAddr, ADDRESSES>,
+    /// The line of its section, or of the invitation.
+    pub line: u32,
+}
+
+/// A client section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// The section's name.
+    pub name: Label,
+    /// Its device.
+    pub ifname: Ifname,
+    /// The section's line.
+    pub line: u32,
+}
+
+/// One bypassed destination of one client network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bypass {
+    /// Index into [`Config::clients`].
+    pub client: u8,
+    /// The destinations.
+    pub prefix: Prefix,
+}
+
+impl Config {
+    /// Reads a whole file. Every problem goes to `problems`, in the order of the lines for each section and then for the
+    /// file as a whole; a configuration comes out only if none of them was fatal.
+    pub fn parse(bytes: &[u8], problems: &mut impl FnMut(Problem)) -> Option<Self> {
+        let mut fatal = false;
+        let mut report = |problem: Problem| {
+            fatal |= problem.is_fatal();
+            problems(problem);
+        };
+        let draft = read::Draft::read(bytes, &mut report);
+        let config = draft.finish(&mut report);
+        config.filter(|_| !fatal)
+    }
+
+    /// The uplink that direct traffic prefers.
+    #[must_use]
+    pub fn default_uplink(&self) -> Option<&Uplink> {
+        self.uplinks.iter().find(|uplink| uplink.default)
+    }
+
+    /// The bypassed destinations of the client network with this index.
+    pub fn bypasses_of(&self, client: usize) -> impl Iterator<Item = Prefix> + '_ {
+        let of_client = move |bypass: &&Bypass| usize::from(bypass.client) == client;
+        self.bypasses
+            .iter()
+            .filter(of_client)
+            .map(|bypass| bypass.prefix)
+    }
+}
+
+/// The configuration's memory is part of the agent's budget.
+const _: () = assert!(core::mem::size_of::<Config>() <= 4096);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,469 @@
+//! Every section and option of `/etc/config/burstmesh`, in one table.
+//!
+//! The reader looks names up here and reports by what stands here; `burstmesh help config`, `docs/uci.md` and the shipped
+//! file are generated from it or compared with it by tests. A new option is one more [`Field`]: the compiler then asks the
+//! reader what to do with it.
+
+/// Mesh interfaces of one gateway.
+pub const MESHES: usize = 4;
+/// Uplinks of one gateway.
+pub const UPLINKS: usize = 4;
+/// Exits, those of the invitation included.
+pub const EXITS: usize = burstmesh_core::wire::invitation::EXITS;
+/// Addresses of one exit.
+pub const ADDRESSES: usize = burstmesh_core::wire::invitation::ADDRESSES;
+/// Client networks of one gateway.
+pub const CLIENTS: usize = 8;
+/// Bypass prefixes of all client networks together.
+pub const BYPASSES: usize = 32;
+
+/// The port of the mesh protocol.
+pub const MESH_PORT: &str = "4454";
+/// Where the gateway's private key is kept.
+pub const KEY_FILE: &str = "/etc/burstmesh/key";
+
+/// A section type.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Which one.
+    pub id: SectionId,
+    /// The word behind `config`.
+    pub kind: &'static str,
+    /// Whether sections of this type need a name.
+    pub named: bool,
+    /// How many there can be.
+    pub limit: u8,
+    /// What it is for.
+    pub doc: &'static str,
+    /// Its options, the most important first.
+    pub options: &'static [Opt],
+}
+
+/// An option or list of a section.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Opt {
+    /// Which one.
+    pub field: Field,
+    /// Its name.
+    pub name: &'static str,
+    /// What values it takes.
+    pub kind: Kind,
+    /// Whether it is a `list`.
+    pub list: bool,
+    /// Whether the section is wrong without it.
+    pub required: bool,
+    /// What holds when it is not set.
+    pub default: Option<&'static str>,
+    /// A value that is right.
+    pub example: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+/// The section types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is described in the table")]
+pub enum SectionId {
+    Community,
+    Mesh,
+    Uplink,
+    Exit,
+    Client,
+}
+
+/// The options of all sections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is described in the table")]
+pub enum Field {
+    Enabled,
+    Invitation,
+    CommunityName,
+    CommunitySecret,
+    KeyFile,
+    NoUplink,
+    LogLevel,
+    MeshIfname,
+    MeshPort,
+    UplinkIfname,
+    Lend,
+    LendUp,
+    LendDown,
+    Default,
+    Metered,
+    ExitKey,
+    ExitAddress,
+    ClientIfname,
+    Bypass,
+}
+
+/// What values an option takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `1` or `0`.
+    Bool,
+    /// A community's name.
+    Name,
+    /// One of the log levels.
+    LogLevel,
+    /// A network device.
+    Interface,
+    /// A UDP port.
+    Port,
+    /// Bits per second.
+    Rate,
+    /// A time span.
+    Duration,
+    /// A public key.
+    Key,
+    /// A community's secret.
+    Secret,
+    /// An invitation.
+    Invitation,
+    /// A numeric address with a port.
+    Address,
+    /// An address range.
+    Prefix,
+    /// A file.
+    Path,
+}
+
+impl Kind {
+    /// The word for it in documents.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Name => "text",
+            Self::LogLevel => "log level",
+            Self::Interface => "device",
+            Self::Port => "port",
+            Self::Rate => "rate",
+            Self::Duration => "duration",
+            Self::Key => "public key",
+            Self::Secret => "secret",
+            Self::Invitation => "invitation",
+            Self::Address => "address:port",
+            Self::Prefix => "prefix",
+            Self::Path => "file",
+        }
+    }
+
+    /// The unit of its numbers, where they have one.
+    #[must_use]
+    pub const fn unit(self) -> Option<&'static str> {
+        match self {
+            Self::Rate => Some("bit/s: bit, kbit, Mbit, Gbit"),
+            Self::Duration => Some("ms, s, m, h"),
+            _ => None,
+        }
+    }
+
+    /// How to write one: the second half of the message about a wrong value.
+    #[must_use]
+    pub const fn how(self) -> &'static str {
+        match self {
+            Self::Bool => "write '1' for yes or '0' for no",
+            Self::Name => "write 1 to 32 characters, the same on every gateway",
+            Self::LogLevel => "write error, warn, info, debug or trace",
+            Self::Interface => {
+                "write a network device as 'ip link' lists it, such as 'wan' or 'br-lan'"
+            }
+            Self::Port => "write a number from 1 to 65535",
+            Self::Rate => {
+                "write bits per second with their unit, such as '20Mbit' or '512kbit', or '0' for all that is idle"
+            }
+            Self::Duration => "write a number with ms, s, m or h, such as '10s', at most '24h'",
+            Self::Key => {
+                "copy the 44 characters that 'burstmesh pubkey' or 'burstmesh-proxy' printed"
+            }
+            Self::Secret => {
+                "paste an invitation instead, or copy the 44 characters made by 'burstmesh keygen --secret'; a secret is generated, never invented"
+            }
+            Self::Invitation => {
+                "copy the whole invitation, from bm1 to its last character, made by 'burstmesh-proxy invite'"
+            }
+            Self::Address => {
+                "write a numeric address and a port, such as '203.0.113.7:4455' or '[2001:db8::7]:4455'"
+            }
+            Self::Prefix => "write an address range, such as '198.51.100.0/24' or '2001:db8::/32'",
+            Self::Path => "write the full path of a file, at most 128 characters",
+        }
+    }
+
+    /// Whether its values must never be repeated in a message.
+    #[must_use]
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::Invitation)
+    }
+}
+
+/// The section type with this name.
+#[must_use]
+pub fn section(kind: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.kind == kind)
+}
+
+impl Section {
+    /// The option with this name.
+    #[must_use]
+    pub fn option(&self, name: &str) -> Option<&'static Opt> {
+        self.options.iter().find(|option| option.name == name)
+    }
+}
+
+/// A plain option that need not be set.
+const OPTION: Opt = Opt {
+    field: Field::Enabled,
+    name: "",
+    kind: Kind::Bool,
+    list: false,
+    required: false,
+    default: None,
+    example: "1",
+    doc: "",
+};
+
+/// The whole configuration.
+pub const SECTIONS: &[Section] = &[COMMUNITY, UPLINK, CLIENT, MESH, EXIT];
+
+const COMMUNITY: Section = Section {
+    id: SectionId::Community,
+    kind: "community",
+    named: false,
+    limit: 1,
+    doc: "The community this gateway belongs to. One invitation says it all; name, secret and exits by hand are for whoever founds one.",
+    options: &[
+        Opt {
+            field: Field::Enabled,
+            name: "enabled",
+            default: Some("1"),
+            example: "0",
+            doc: "Whether the service runs at all. Switched off, the router is as it was before.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::Invitation,
+            name: "invitation",
+            kind: Kind::Invitation,
+            example: "bm1…",
+            doc: "The string a member or the admin handed on. Carries the community's name, its secret and its exits with their keys. Keep it to yourself: it contains the secret.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::CommunityName,
+            name: "name",
+            kind: Kind::Name,
+            example: "hillside",
+            doc: "Name of the community, 1 to 32 characters. Only without an invitation.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::CommunitySecret,
+            name: "secret",
+            kind: Kind::Secret,
+            example: "(44 characters of base64)",
+            doc: "The community's secret: 32 generated bytes in base64, from `burstmesh keygen --secret`. Only without an invitation.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::KeyFile,
+            name: "key_file",
+            kind: Kind::Path,
+            default: Some(KEY_FILE),
+            example: "/etc/burstmesh/key2",
+            doc: "This gateway's private key. Made at the first start; kept over sysupgrade.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::NoUplink,
+            name: "no_uplink",
+            default: Some("0"),
+            doc: "Says that this gateway has no Internet connection of its own and lives from the others' lines.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::LogLevel,
+            name: "log_level",
+            kind: Kind::LogLevel,
+            default: Some("info"),
+            example: "debug",
+            doc: "How much goes to the system log: error, warn, info, debug or trace.",
+            ..OPTION
+        },
+    ],
+};
+
+const MESH: Section = Section {
+    id: SectionId::Mesh,
+    kind: "mesh",
+    named: false,
+    limit: MESHES as u8,
+    doc: "An interface on which the gateways hear each other: 802.11s, ad hoc, or a cable. It must not be in a bridge with clients.",
+    options: &[
+        Opt {
+            field: Field::MeshIfname,
+            name: "ifname",
+            kind: Kind::Interface,
+            required: true,
+            example: "mesh0",
+            doc: "Network device of the mesh.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::MeshPort,
+            name: "port",
+            kind: Kind::Port,
+            default: Some(MESH_PORT),
+            example: "4460",
+            doc: "UDP port of the mesh protocol, the same on every gateway.",
+            ..OPTION
+        },
+    ],
+};
+
+const UPLINK: Section = Section {
+    id: SectionId::Uplink,
+    kind: "uplink",
+    named: true,
+    limit: UPLINKS as u8,
+    doc: "One Internet connection of this house. Its owner comes first, whatever is lent.",
+    options: &[
+        Opt {
+            field: Field::UplinkIfname,
+            name: "ifname",
+            kind: Kind::Interface,
+            required: true,
+            example: "wan",
+            doc: "Network device of the connection: the one that has the address, such as `pppoe-wan` and not the modem's port below it.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::Lend,
+            name: "lend",
+            default: Some("0"),
+            doc: "Whether the others may use what is idle on it.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::LendUp,
+            name: "lend_up",
+            kind: Kind::Rate,
+            default: Some("0"),
+            example: "5Mbit",
+            doc: "The most that is lent towards the Internet. 0: all that is idle.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::LendDown,
+            name: "lend_down",
+            kind: Kind::Rate,
+            default: Some("0"),
+            example: "20Mbit",
+            doc: "The most that is lent from the Internet. 0: all that is idle.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::Default,
+            name: "default",
+            default: Some("0"),
+            doc: "Marks the one uplink that direct traffic prefers. Without a mark it is the first in the file.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::Metered,
+            name: "metered",
+            default: Some("0"),
+            doc: "Says that its volume costs money. Reserved: it is read, but has no effect yet.",
+            ..OPTION
+        },
+    ],
+};
+
+const EXIT: Section = Section {
+    id: SectionId::Exit,
+    kind: "exit",
+    named: true,
+    limit: EXITS as u8,
+    doc: "An exit, where pooled traffic meets the Internet. The invitation brings its own; one with the same key here takes its place.",
+    options: &[
+        Opt {
+            field: Field::ExitKey,
+            name: "key",
+            kind: Kind::Key,
+            required: true,
+            example: "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=",
+            doc: "The exit's public key. An exit is believed by its key alone.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::ExitAddress,
+            name: "address",
+            kind: Kind::Address,
+            list: true,
+            required: true,
+            example: "203.0.113.7:4455",
+            doc: "Where it listens, numeric, the best first, up to 4; IPv6 in brackets.",
+            ..OPTION
+        },
+    ],
+};
+
+const CLIENT: Section = Section {
+    id: SectionId::Client,
+    kind: "client",
+    named: true,
+    limit: CLIENTS as u8,
+    doc: "A network of this house whose devices get the pool.",
+    options: &[
+        Opt {
+            field: Field::ClientIfname,
+            name: "ifname",
+            kind: Kind::Interface,
+            required: true,
+            example: "br-lan",
+            doc: "Network device of the client network; of a bridge its own name, such as `br-lan`.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::Bypass,
+            name: "bypass",
+            kind: Kind::Prefix,
+            list: true,
+            example: "198.51.100.0/24",
+            doc: "Destinations that always go direct. Up to 32 in all client sections together.",
+            ..OPTION
+        },
+    ],
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_has_a_name_a_sentence_and_an_example() {
+        for section in SECTIONS {
+            for option in section.options {
+                assert!(
+                    !option.name.is_empty() && option.name.len() <= 16,
+                    "{option:?}"
+                );
+                assert!(
+                    option.doc.ends_with('.') && !option.example.is_empty(),
+                    "{option:?}"
+                );
+                assert!(!(option.required && option.default.is_some()), "{option:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_stands_twice() {
+        for section in SECTIONS {
+            assert_eq!(super::section(section.kind), Some(section));
+            for option in section.options {
+                assert_eq!(section.option(option.name), Some(option));
+            }
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! The values that options take, read from text: one function per kind, each with its own way to be wrong.
+
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use burstmesh_core::identity::PublicKey;
+use burstmesh_core::wire::invitation::{self, Invitation, InvitationError, Secret};
+use burstmesh_core::wire::text::{self, TextError};
+use heapless::String;
+
+/// Bytes of a network device's name: the kernel's IFNAMSIZ less its NUL.
+pub const IFNAME_BYTES: usize = 15;
+/// Bytes of a section's name.
+pub const LABEL_BYTES: usize = 15;
+/// Bytes of a file's path.
+pub const PATH_BYTES: usize = 128;
+/// The largest rate that can be stated: 100 Gbit/s.
+pub const RATE_MAX: u64 = 100_000_000_000;
+/// The longest duration that can be stated: a day.
+pub const DURATION_MAX: Duration = Duration::from_secs(86_400);
+/// The tunnel device that the agent makes.
+pub const TUNNEL: &str = "bm0";
+
+/// A network device's name.
+pub type Ifname = String<IFNAME_BYTES>;
+/// A section's name.
+pub type Label = String<LABEL_BYTES>;
+/// A file's path.
+pub type FilePath = String<PATH_BYTES>;
+
+/// Bits per second at IP level. 0 means "whatever is idle".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Rate(pub u64);
+
+/// An address range. Bits beyond the length are zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prefix {
+    /// Its first address.
+    pub address: IpAddr,
+    /// How many leading bits count: up to 32 for IPv4, up to 128 for IPv6.
+    pub length: u8,
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.length)
+    }
+}
+
+/// How much the agent logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Only what stops something from working.
+    Error,
+    /// Also what is odd.
+    Warn,
+    /// Also what changes: peers, paths, exits.
+    Info,
+    /// Also why.
+    Debug,
+    /// Everything but packets' contents.
+    Trace,
+}
+
+impl LogLevel {
+    /// All levels by the names the configuration uses.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+}
+
+/// Why a text is not a value of its option's kind. How to write one is the kind's to say (`schema::Kind`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueError {
+    /// It does not read as this kind of value at all.
+    Malformed,
+    /// A number with an unknown unit, or one that counts bytes.
+    BadUnit,
+    /// A number without the unit it needs.
+    NoUnit,
+    /// Below or above what is possible.
+    OutOfRange,
+    /// More bytes than this.
+    TooLong(u8),
+    /// A host name where a numeric address is needed.
+    NotNumeric,
+    /// An address without a port.
+    NoPort,
+    /// An address that cannot be somebody's on the Internet: unspecified, multicast, link-local, or port 0.
+    Unusable,
+    /// The address has bits beyond the prefix length; the prefix that was probably meant.
+    HostBits(Prefix),
+    /// Not a key.
+    Key(TextError),
+    /// A key that no generator makes.
+    WeakKey,
+    /// A secret that a person made up.
+    WeakSecret,
+    /// Not an invitation.
+    Invitation(InvitationError),
+    /// The device that the agent itself makes, or the loopback device.
+    ReservedDevice,
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("cannot be read"),
+            Self::BadUnit => f.write_str("has an unknown unit"),
+            Self::NoUnit => f.write_str("has no unit"),
+            Self::OutOfRange => f.write_str("is out of range"),
+            Self::TooLong(limit) => write!(f, "is longer than {limit} characters"),
+            Self::NotNumeric => f.write_str("is not a numeric address"),
+            Self::NoPort => f.write_str("has no port"),
+            Self::Unusable => f.write_str("cannot be reached over the Internet"),
+            Self::HostBits(meant) => {
+                write!(f, "has bits beyond its length (did you mean {meant}?)")
+            }
+            Self::Key(why) => why.fmt(f),
+            Self::WeakKey => f.write_str("is not a key that any generator makes"),
+            Self::WeakSecret => f.write_str("looks made up and can be guessed"),
+            Self::Invitation(why) => why.fmt(f),
+            Self::ReservedDevice => f.write_str("is not a device for this purpose"),
+        }
+    }
+}
+
+/// A truth value, in all of OpenWrt's spellings.
+///
+/// # Errors
+/// [`ValueError::Malformed`].
+pub fn boolean(text: &str) -> Result<bool, ValueError> {
+    match text {
+        "1" | "yes" | "on" | "true" | "enabled" => Ok(true),
+        "0" | "no" | "off" | "false" | "disabled" => Ok(false),
+        _ => Err(ValueError::Malformed),
+    }
+}
+
+/// One of the log levels.
+///
+/// # Errors
+/// [`ValueError::Malformed`].
+pub fn log_level(text: &str) -> Result<LogLevel, ValueError> {
+    let found = LogLevel::NAMES.iter().find(|(name, _)| *name == text);
+    found.map(|&(_, level)| level).ok_or(ValueError::Malformed)
+}
+
+/// A community's name.
+///
+/// # Errors
+/// [`ValueError::TooLong`] or [`ValueError::Malformed`].
+pub fn community_name(text: &str) -> Result<invitation::Name, ValueError> {
+    let name = short(text)?;
+    invitation::check_name(text).map_err(|_| ValueError::Malformed)?;
+    Ok(name)
+}
+
+/// A network device's name, by the kernel's own rule.
+///
+/// # Errors
+/// [`ValueError::TooLong`], [`ValueError::Malformed`], or [`ValueError::ReservedDevice`] for `lo` and `bm0`.
+pub fn ifname(text: &str) -> Result<Ifname, ValueError> {
+    let name: Ifname = short(text)?;
+    let forbidden = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
+    match text {
+        "" | "." | ".." => Err(ValueError::Malformed),
+        "lo" | TUNNEL => Err(ValueError::ReservedDevice),
+        _ if text.contains(forbidden) => Err(ValueError::Malformed),
+        _ => Ok(name),
+    }
+}
+
+/// A UDP port.
+///
+/// # Errors
+/// [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
+pub fn port(text: &str) -> Result<u16, ValueError> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(ValueError::Malformed);
+    }
+    match text.parse() {
+        Ok(0) | Err(_) => Err(ValueError::OutOfRange),
+        Ok(port) => Ok(port),
+    }
+}
+
+/// A rate in bits per second: a number with at most three decimals and `bit`, `kbit`, `Mbit` or `Gbit` (powers of 1000, in
+/// any case); or `0`.
+///
+/// # Errors
+/// [`ValueError::NoUnit`], [`ValueError::BadUnit`], [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
+pub fn rate(text: &str) -> Result<Rate, ValueError> {
+    let (thousandths, unit) = number(text)?;
+    let factor = match unit {
+        "" if thousandths == 0 => 1,
+        "" => return Err(ValueError::NoUnit),
+        _ if unit.eq_ignore_ascii_case("bit") => 1,
+        _ if unit.eq_ignore_ascii_case("kbit") => 1_000,
+        _ if unit.eq_ignore_ascii_case("mbit") => 1_000_000,
+        _ if unit.eq_ignore_ascii_case("gbit") => 1_000_000_000,
+        _ => return Err(ValueError::BadUnit),
+    };
+    let bits = scaled(thousandths, factor)?;
+    if bits > RATE_MAX || (bits == 0 && thousandths > 0) {
+        return Err(ValueError::OutOfRange);
+    }
+    Ok(Rate(bits))
+}
+
+/// A duration: a number with at most three decimals and `ms`, `s`, `m` or `h`; or `0`.
+///
+/// # Errors
+/// [`ValueError::NoUnit`], [`ValueError::BadUnit`], [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
+pub fn duration(text: &str) -> Result<Duration, ValueError> {
+    let (thousandths, unit) = number(text)?;
+    let micros_per_unit = match unit {
+        "" if thousandths == 0 => 1,
+        "" => return Err(ValueError::NoUnit),
+        "ms" => 1_000,
+        "s" => 1_000_000,
+        "m" => 60_000_000,
+        "h" => 3_600_000_000,
+        _ => return Err(ValueError::BadUnit),
+    };
+    let duration = Duration::from_micros(scaled(thousandths, micros_per_unit)?);
+    if duration > DURATION_MAX {
+        Err(ValueError::OutOfRange)
+    } else {
+        Ok(duration)
+    }
+}
+
+/// A public key in base64.
+///
+/// # Errors
+/// [`ValueError::Key`], or [`ValueError::WeakKey`] for a key of one repeated byte.
+pub fn key(text: &str) -> Result<PublicKey, ValueError> {
+    let key = text::key_from_text(text).map_err(ValueError::Key)?;
+    let [first, rest @ ..] = key;
+    if rest.iter().all(|byte| *byte == first) {
+        return Err(ValueError::WeakKey);
+    }
+    Ok(PublicKey(key))
+}
+
+/// A community's secret in base64.
+///
+/// # Errors
+/// [`ValueError::Key`], or [`ValueError::WeakSecret`] when the bytes look typed rather than generated.
+pub fn secret(text: &str) -> Result<Secret, ValueError> {
+    let secret = Secret::new(text::key_from_text(text).map_err(ValueError::Key)?);
+    if secret.looks_invented() {
+        Err(ValueError::WeakSecret)
+    } else {
+        Ok(secret)
+    }
+}
+
+/// An invitation.
+///
+/// # Errors
+/// [`ValueError::Invitation`], or [`ValueError::WeakSecret`] when its secret was made up.
+pub fn invitation(text: &str) -> Result<Invitation, ValueError> {
+    let invitation = Invitation::decode(text).map_err(ValueError::Invitation)?;
+    if invitation.secret.looks_invented() {
+        return Err(ValueError::WeakSecret);
+    }
+    Ok(invitation)
+}
+
+/// A numeric address with a port: `203.0.113.7:4455` or `[2001:db8::7]:4455`. Names are refused: the exit is known by its
+/// key, and DNS may need the exit.
+///
+/// # Errors
+/// [`ValueError::NoPort`], [`ValueError::NotNumeric`], [`ValueError::Unusable`] or [`ValueError::Malformed`].
+pub fn address(text: &str) -> Result<SocketAddr, ValueError> {
+    let address = text
+        .parse::<SocketAddr>()
+        .map_err(|_| address_error(text))?;
+    let unusable = match address.ip() {
+        IpAddr::V4(ip) => {
+            ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() || ip.is_link_local()
+        }
+        IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast() || ip.is_unicast_link_local(),
+    };
+    if unusable || address.port() == 0 {
+        Err(ValueError::Unusable)
+    } else {
+        Ok(address)
+    }
+}
+
+/// A prefix: `198.51.100.0/24`, `2001:db8::/32`, or a single address.
+///
+/// # Errors
+/// [`ValueError::HostBits`], [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
+pub fn prefix(text: &str) -> Result<Prefix, ValueError> {
+    let (address, length) = text
+        .split_once('/')
+        .map_or((text, None), |(a, l)| (a, Some(l)));
+    let address: IpAddr = address.parse().map_err(|_| ValueError::Malformed)?;
+    let longest = if address.is_ipv4() { 32 } else { 128 };
+    let length = match length {
+        None => longest,
+        Some(digits)
+            if (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            digits
+                .parse()
+                .ok()
+                .filter(|length| *length <= longest)
+                .ok_or(ValueError::OutOfRange)?
+        }
+        Some(_) => return Err(ValueError::Malformed),
+    };
+    let meant = Prefix {
+        address: masked(address, length),
+        length,
+    };
+    if meant.address == address {
+        Ok(meant)
+    } else {
+        Err(ValueError::HostBits(meant))
+    }
+}
+
+/// An absolute path of a file.
+///
+/// # Errors
+/// [`ValueError::TooLong`] or [`ValueError::Malformed`].
+pub fn path(text: &str) -> Result<FilePath, ValueError> {
+    let path: FilePath = short(text)?;
+    let fine = text.starts_with('/') && !text.ends_with('/') && !text.contains(char::is_control);
+    if fine {
+        Ok(path)
+    } else {
+        Err(ValueError::Malformed)
+    }
+}
+
+/// A section's name, of which UCI itself has checked the characters.
+///
+/// # Errors
+/// [`ValueError::TooLong`].
+pub fn label(text: &str) -> Result<Label, ValueError> {
+    short(text)
+}
+
+fn short<const N: usize>(text: &str) -> Result<String<N>, ValueError> {
+    String::try_from(text).map_err(|_| ValueError::TooLong(u8::try_from(N).unwrap_or(u8::MAX)))
+}
+
+/// Splits `12.5Mbit` into 12500 thousandths and `Mbit`.
+fn number(text: &str) -> Result<(u64, &str), ValueError> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    let (whole, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
+    if whole.is_empty() || !(1..=3).contains(&decimals.len()) || decimals.contains('.') {
+        return Err(ValueError::Malformed);
+    }
+    // More digits than any value in range has.
+    let whole: u64 = whole.parse().map_err(|_| ValueError::OutOfRange)?;
+    let scale = [100, 10, 1].get(decimals.len() - 1).copied().unwrap_or(1);
+    let decimals = decimals.parse::<u64>().map_err(|_| ValueError::Malformed)? * scale;
+    let thousandths = whole
+        .checked_mul(1_000)
+        .and_then(|n| n.checked_add(decimals));
+    Ok((
+        thousandths.ok_or(ValueError::OutOfRange)?,
+        unit.trim_start_matches(' '),
+    ))
+}
+
+fn scaled(thousandths: u64, factor: u64) -> Result<u64, ValueError> {
+    thousandths
+        .checked_mul(factor)
+        .map(|n| n / 1_000)
+        .ok_or(ValueError::OutOfRange)
+}
+
+/// What is wrong with a text that is no socket address.
+fn address_error(text: &str) -> ValueError {
+    if text.parse::<IpAddr>().is_ok() {
+        return ValueError::NoPort;
+    }
+    let bracketed = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    if bracketed.is_some_and(|ip| ip.parse::<IpAddr>().is_ok()) {
+        return ValueError::NoPort;
+    }
+    let host = text.rsplit_once(':').map_or(text, |(host, _)| host);
+    let is_name =
+        host.contains(|c: char| c.is_ascii_alphabetic()) && !host.contains([':', '[', ']', '/']);
+    if is_name {
+        ValueError::NotNumeric
+    } else {
+        ValueError::Malformed
+    }
+}
+
+fn masked(address: IpAddr, length: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(ip) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+            IpAddr::V4((u32::from(ip) & mask).into())
+        }
+        IpAddr::V6(ip) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+            IpAddr::V6((u128::from(ip) & mask).into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
