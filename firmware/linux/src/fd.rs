@@ -7,11 +7,6 @@ use crate::error::{Result, check, transfer};
 pub struct Fd(i32);
 
 impl Fd {
-    /// Takes ownership of `raw`: nobody else may close it.
-    pub(crate) const fn own(raw: i32) -> Self {
-        Self(raw)
-    }
-
     /// Owns what a system call returned, or gives its error.
     pub(crate) fn from_call(op: &'static str, value: libc::c_int) -> Result<Self> {
         check(op, value).map(Self)
@@ -72,11 +67,12 @@ pub(crate) fn retry(mut call: impl FnMut() -> libc::ssize_t) -> libc::ssize_t {
     }
 }
 
-/// A non-blocking pipe that is closed on exec: (read end, write end).
-pub(crate) fn pipe() -> Result<(Fd, Fd)> {
+/// Two connected sockets, non-blocking, closed on exec.
+pub(crate) fn socket_pair() -> Result<(Fd, Fd)> {
     let mut ends = [0; 2];
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: room for two descriptors.
-    check("make a pipe", unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) })?;
+    check("connect two processes", unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) })?;
     Ok((Fd(ends[0]), Fd(ends[1])))
 }
 
@@ -105,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_dropped_descriptor_is_closed() {
-        let (read, write) = pipe().unwrap();
+        let (read, write) = socket_pair().unwrap();
         assert_eq!(read.read(&mut [0; 4]).unwrap(), None);
         write.write_all(b"ab").unwrap();
         drop(write);

@@ -14,17 +14,24 @@
 //! | people and files | [`control`], [`log`], [`file`] |
 
 pub mod clock;
+pub mod control;
 pub mod entropy;
 pub mod error;
 pub mod fd;
+pub mod file;
 pub mod ifstat;
+pub mod log;
 pub mod netlink;
+pub mod nft;
 pub mod path;
 pub mod poll;
+pub mod process;
 pub mod signal;
 pub mod sockaddr;
 pub mod tun;
 pub mod udp;
+pub mod watchdog;
+pub mod worker;
 #[cfg(test)]
 mod testing;
 

@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_readable_descriptor_wakes_with_its_token() {
         for mut poll in both_kinds() {
-            let (read, write) = fd::pipe().unwrap();
+            let (read, write) = fd::socket_pair().unwrap();
             poll.add(&read, 7, Interest::Read).unwrap();
             let mut events = Events::<8>::new();
             poll.wait(&mut events, Some(Duration::ZERO)).unwrap();
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn an_old_time_out_does_not_cut_the_next_wait_short() {
         for mut poll in both_kinds() {
-            let (read, write) = fd::pipe().unwrap();
+            let (read, write) = fd::socket_pair().unwrap();
             poll.add(&read, 1, Interest::Read).unwrap();
             write.write_all(b"x").unwrap();
             let mut events = Events::<8>::new();

@@ -54,12 +54,15 @@ impl Signals {
 
 /// Undoes what [`Signals::open`] did, in a child that becomes another program.
 pub(crate) fn reset_for_exec() {
-    let set = empty_set();
-    // SAFETY: async-signal-safe calls on valid values.
-    unsafe {
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-        libc::sigprocmask(libc::SIG_SETMASK, &set, core::ptr::null_mut());
-    }
+    // SAFETY: async-signal-safe.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    unmask_all();
+}
+
+/// Lets every signal through again.
+pub(crate) fn unmask_all() {
+    // SAFETY: async-signal-safe call on a valid set.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &empty_set(), core::ptr::null_mut()) };
 }
 
 /// Blocks every signal of the calling thread, or restores `previous`.

@@ -1,39 +1,48 @@
-//! Tests that touch the network run in a child process inside a network namespace of its own.
+//! Tests that touch the network or the process as a whole run in a process of their own.
 
 use std::io::Write;
+use std::process::Command;
 
-/// Runs `test` in a forked child with a fresh network namespace (`lo` is up). The namespace dies with the child, also
-/// when the test fails. Without root the test is skipped, loudly.
-pub fn in_namespace(test: impl FnOnce()) {
-    in_child(|| {
-        // SAFETY: no pointers; affects this child only.
+/// Set in the child.
+const MARK: &str = "BURSTMESH_TEST_CHILD";
+
+/// Runs `test` in a process with a fresh network namespace (`lo` is up). The namespace dies with the process, also when
+/// the test fails. Without root the test is skipped, loudly.
+pub fn in_namespace<F: FnOnce()>(test: F) {
+    in_child_named(std::any::type_name::<F>(), || {
+        // SAFETY: no pointers; affects this process only.
         if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
-            drop(writeln!(std::io::stderr(), "SKIPPED: needs root"));
-            return;
+            return drop(writeln!(std::io::stderr(), "SKIPPED: needs root"));
         }
         run("ip link set lo up");
         test();
     });
 }
 
-/// Runs `test` in a forked child and fails if the child does.
-pub fn in_child(test: impl FnOnce()) {
-    // SAFETY: the child runs the test on its only thread and leaves by `_exit`. The allocator of glibc survives fork.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0, "fork");
-    if child == 0 {
-        // SAFETY: no pointers. A child that hangs must not hang the whole run.
+/// Runs `test` in a process of its own, on its only thread, and fails if that fails.
+pub fn in_child<F: FnOnce()>(test: F) {
+    in_child_named(std::any::type_name::<F>(), test);
+}
+
+/// Starts this test program again for the one test whose closure is named `closure`. (A mere fork would inherit locks
+/// that other tests' threads hold.)
+fn in_child_named(closure: &str, test: impl FnOnce()) {
+    if std::env::var_os(MARK).is_some() {
+        // SAFETY: no pointers. A test that hangs must not hang the whole run.
         unsafe { libc::alarm(60) };
-        // What the child would print is captured in its own memory and lost: write it past the capture.
-        std::panic::set_hook(Box::new(|info| drop(writeln!(std::io::stderr(), "{info}"))));
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(test));
-        // SAFETY: ends the child without running the parent's exit handlers.
-        unsafe { libc::_exit(i32::from(outcome.is_err())) };
+        return test();
     }
-    let mut status = 0;
-    // SAFETY: our own child, a valid status.
-    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "the test failed in its child, see above");
+    let (_crate, path) = closure.split_once("::").unwrap();
+    let name = path.trim_end_matches("::{{closure}}");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let output = command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(MARK, "1").output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {}: {words}", output.status);
+    let summary = String::from_utf8_lossy(&output.stdout);
+    assert!(summary.contains("1 passed"), "{name} was not found: {summary}");
+    if words.contains("SKIPPED") {
+        drop(writeln!(std::io::stderr(), "{name}: {words}"));
+    }
 }
 
 /// Runs a shell command that must succeed, and gives its output.
@@ -41,4 +50,28 @@ pub fn run(command: &str) -> String {
     let output = std::process::Command::new("sh").args(["-c", command]).output().unwrap();
     assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// A directory that goes with its contents when dropped.
+pub struct TempDir(std::path::PathBuf);
+
+impl TempDir {
+    pub fn new() -> Self {
+        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("burstmesh-test-{}-{number}", std::process::id()));
+        std::fs::create_dir(&dir).unwrap();
+        Self(dir)
+    }
+
+    /// The path of `name` in it.
+    pub fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

@@ -72,17 +72,17 @@ impl Tun {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::in_namespace;
+    use crate::testing::{in_namespace, run};
 
     #[test]
     fn a_tunnel_device_exists_exactly_as_long_as_it_is_open() {
         in_namespace(|| {
             let tun = Tun::open("bmt%d").unwrap();
             assert_eq!(tun.name(), "bmt0");
-            assert!(std::fs::read_to_string("/proc/net/dev").unwrap().contains("bmt0"));
+            assert!(run("ip -o link").contains("bmt0"));
             assert_eq!(tun.read(&mut [0; 64]).unwrap(), None);
             drop(tun);
-            assert!(!std::fs::read_to_string("/proc/net/dev").unwrap().contains("bmt0"));
+            assert!(!run("ip -o link").contains("bmt0"));
         });
     }
 }

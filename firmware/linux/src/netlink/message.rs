@@ -5,8 +5,7 @@ use core::net::IpAddr;
 
 const HEADER: usize = 16;
 const ATTRIBUTE: usize = 4;
-/// Set on attributes that hold others, and on those in network order.
-const NESTED: u16 = 0x8000;
+/// Without the two flags: holds other attributes, is in network order.
 const TYPE_MASK: u16 = 0x3fff;
 
 /// A request under construction.
@@ -117,11 +116,6 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
-/// Marks `kind` as holding other attributes.
-pub(super) const fn nested(kind: u16) -> u16 {
-    kind | NESTED
-}
-
 pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().copied().map(u16::from_ne_bytes)
 }
@@ -145,7 +139,7 @@ mod tests {
     #[test]
     fn what_is_built_is_read_back() {
         let mut message = Message::new(18, 5, &[9; 16]);
-        message.attribute(3, b"bm0\0").attribute(4, b"x").attribute_u32(nested(7), 0xdead_beef);
+        message.attribute(3, b"bm0\0").attribute(4, b"x").attribute_u32(0x8007, 0xdead_beef);
         let bytes = message.finish(77).unwrap();
         let received: Vec<_> = Messages(bytes).collect();
         assert_eq!((received.len(), received[0].kind, received[0].sequence), (1, 18, 77));

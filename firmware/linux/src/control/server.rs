@@ -1,0 +1,175 @@
+//! The daemon's side.
+
+use super::{MAX_REQUEST, address, send};
+use crate::error::{Error, Result, check};
+use crate::fd::{Fd, set_option, socket};
+use crate::file;
+use crate::path::Path;
+use crate::poll::{Events, Interest, Poll};
+use burstmesh_core::time::Duration;
+use core::fmt;
+
+/// Connections at once; one more replaces the oldest.
+const CLIENTS: usize = 4;
+const LISTENER: u32 = u32::MAX;
+/// An answer is written without waiting: what does not fit into this much of the kernel's memory is cut off.
+const ANSWER_ROOM: libc::c_int = 256 * 1024;
+
+/// For the owner and the group.
+const MODE: libc::mode_t = 0o660;
+
+/// Listens on a Unix socket. The socket's file goes when this is dropped.
+pub struct Server {
+    listener: Fd,
+    /// Holds the listener and all clients, so that the owner waits on one descriptor.
+    poll: Poll,
+    path: Path,
+    clients: [Option<Client>; CLIENTS],
+    next_slot: usize,
+}
+
+struct Client {
+    fd: Fd,
+    line: [u8; MAX_REQUEST],
+    used: usize,
+}
+
+/// The answer being written.
+#[derive(Debug)]
+pub struct Response<'a> {
+    fd: &'a Fd,
+    broken: bool,
+}
+
+impl Response<'_> {
+    /// Sends a piece. A reader that does not keep up, or is gone, loses the rest.
+    pub fn write(&mut self, mut bytes: &[u8]) {
+        while !self.broken && !bytes.is_empty() {
+            match send(self.fd, bytes) {
+                Ok(Some(written)) if written > 0 => bytes = bytes.get(written..).unwrap_or(&[]),
+                _ => self.broken = true,
+            }
+        }
+    }
+
+    /// Did the reader lose something?
+    pub fn broken(&self) -> bool {
+        self.broken
+    }
+}
+
+impl fmt::Write for Response<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.write(text.as_bytes());
+        if self.broken { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+impl Server {
+    /// Listens at `path`, for its owner and group. A file left by a daemon that died is replaced; where a living one
+    /// answers, the error is `EADDRINUSE`.
+    pub fn open(path: &str) -> Result<Self> {
+        let listener = socket("open the control socket", libc::AF_UNIX, libc::SOCK_STREAM, 0)?;
+        if let Err(error) = bind(&listener, path) {
+            if error.errno != libc::EADDRINUSE || answers(path)? {
+                return Err(error);
+            }
+            file::remove(path)?;
+            bind(&listener, path)?;
+        }
+        let poll = Poll::new()?;
+        poll.add(&listener, LISTENER, Interest::Read)?;
+        // SAFETY: a listening socket.
+        check("open the control socket", unsafe { libc::listen(listener.raw(), CLIENTS as libc::c_int) })?;
+        Ok(Self { listener, poll, path: Path::new(path)?, clients: [const { None }; CLIENTS], next_slot: 0 })
+    }
+
+    /// To wait on: readable when [`Self::serve`] has something to do.
+    pub fn fd(&self) -> &Fd {
+        self.poll.fd()
+    }
+
+    /// Does what can be done without waiting: takes new connections, and has `answer` answer complete lines (without
+    /// their line end).
+    pub fn serve(&mut self, mut answer: impl FnMut(&str, &mut Response<'_>)) -> Result<()> {
+        let mut events = Events::<8>::new();
+        self.poll.wait(&mut events, Some(Duration::ZERO))?;
+        for event in events.iter() {
+            if event.token == LISTENER {
+                self.accept()?;
+            } else if let Some(slot) = self.clients.get_mut(event.token as usize)
+                && slot.as_mut().is_some_and(|client| client.advance(&mut answer))
+            {
+                *slot = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) -> Result<()> {
+        let none = core::ptr::null_mut();
+        let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        // SAFETY: the peer's address is not asked for.
+        let raw = unsafe { libc::accept4(self.listener.raw(), none, none.cast(), flags) };
+        // A client that left before it was taken is none.
+        let Ok(fd) = Fd::from_call("take a control connection", raw) else { return Ok(()) };
+        set_option("size a control connection", &fd, libc::SOL_SOCKET, libc::SO_SNDBUF, &ANSWER_ROOM)?;
+        let free = self.clients.iter().position(Option::is_none);
+        let slot = free.unwrap_or(self.next_slot);
+        self.next_slot = (slot + 1) % CLIENTS;
+        if let Some(place) = self.clients.get_mut(slot) {
+            *place = None;
+            self.poll.add(&fd, slot as u32, Interest::Read)?;
+            *place = Some(Client { fd, line: [0; MAX_REQUEST], used: 0 });
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = file::remove(self.path.as_str());
+    }
+}
+
+impl Client {
+    /// Reads on; true when the connection is over: answered, ended, or not worth more.
+    fn advance(&mut self, answer: &mut impl FnMut(&str, &mut Response<'_>)) -> bool {
+        let Some(rest) = self.line.get_mut(self.used..).filter(|rest| !rest.is_empty()) else { return true };
+        match self.fd.read(rest) {
+            Ok(None) => return false,
+            Ok(Some(0)) | Err(_) => return true,
+            Ok(Some(more)) => self.used += more,
+        }
+        let Some(end) = self.line.iter().take(self.used).position(|&byte| byte == b'\n') else {
+            return self.used == MAX_REQUEST;
+        };
+        if let Some(line) = self.line.get(..end).and_then(|line| core::str::from_utf8(line).ok()) {
+            answer(line.trim_end(), &mut Response { fd: &self.fd, broken: false });
+        }
+        true
+    }
+}
+
+fn bind(listener: &Fd, path: &str) -> Result<()> {
+    let ((addr, length), name) = (address(path)?, Path::new(path)?);
+    // The mode before binding, so that there is no moment in which everybody may connect; and again after it,
+    // because the umask took away from it.
+    // SAFETY: an address of that length, a path that ends in zero.
+    unsafe {
+        check("open the control socket", libc::fchmod(listener.raw(), MODE))?;
+        check("open the control socket", libc::bind(listener.raw(), (&raw const addr).cast(), length))?;
+        check("open the control socket", libc::chmod(name.as_ptr(), MODE)).map(drop)
+    }
+}
+
+/// Does a living daemon listen at `path`?
+fn answers(path: &str) -> Result<bool> {
+    match super::client::connect(path) {
+        Ok(_) => Ok(true),
+        Err(Error { errno: libc::ECONNREFUSED | libc::ENOENT, .. }) => Ok(false),
+        // Its queue is full: alive, if not well.
+        Err(Error { errno: libc::EAGAIN, .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
