@@ -1,0 +1,8 @@
+//! Real programs as clients and servers, and what their output says.
+
+pub mod capture;
+pub mod http;
+pub mod iperf;
+pub mod pattern;
+pub mod ping;
+pub mod transfer;
