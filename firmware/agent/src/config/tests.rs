@@ -310,7 +310,7 @@ const MISTAKES: &[(&str, &str, u32, &str, &str)] = &[
         "\toption lend_up '5Mbit\n",
         12,
         "a quote is opened",
-        "close it on the same line",
+        "close the quote on the same line",
     ),
 ];
 
@@ -475,7 +475,9 @@ fn a_broken_section_line_does_not_blame_the_options_below_it() {
     let all = problems(&GOOD.replace("config uplink 'wan'", "config uplink 'wan"));
     assert_eq!(
         all,
-        ["9: a quote is opened and not closed; close it on the same line with the same sign"]
+        [
+            "9: a quote is opened and not closed, or the line ends in a backslash; close the quote on the same line with the same sign, or remove the backslash"
+        ]
     );
 }
 

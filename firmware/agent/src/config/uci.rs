@@ -6,8 +6,9 @@
 //! comment wherever it is not quoted, also in the middle of a word. ` ;` separates statements on one line.
 //!
 //! Where libuci gives up at the first error, this reader reports it and goes on with the next line, so that one look shows
-//! every mistake. It is stricter than libuci in two places: text must be UTF-8, and a `;` glued to an unquoted word is an
-//! error, since libuci silently drops the rest of that line.
+//! every mistake. It is stricter than libuci in three places: text must be UTF-8; a `;` glued to an unquoted word is an
+//! error, since libuci silently drops the rest of that line; and a backslash at the end of a line joins words, not
+//! statements.
 
 use core::fmt;
 
@@ -57,10 +58,11 @@ pub enum Syntax {
     BadName,
     /// `option` or `list` before the first `config`.
     OutsideSection,
-    /// A quote that opens on this line is not closed as it should be.
+    /// A quote that opens on this line, or a backslash at its end, takes in lines below that do not fit.
     OpenQuote,
-    /// A `;` directly behind an unquoted word: libuci would ignore the rest of the line.
-    GluedSemicolon,
+    /// A `;` directly behind an unquoted word, where libuci ignores the rest of the line, or at the end of a line, where it
+    /// refuses the file.
+    Semicolon,
     /// More than [`STATEMENT_BYTES`] of text.
     TooLong,
     /// A NUL byte, or bytes that are not UTF-8.
@@ -86,10 +88,10 @@ impl fmt::Display for Syntax {
                 "an option stands before the first section; put a config line above it"
             }
             Self::OpenQuote => {
-                "a quote is opened and not closed; close it on the same line with the same sign"
+                "a quote is opened and not closed, or the line ends in a backslash; close the quote on the same line with the same sign, or remove the backslash"
             }
-            Self::GluedSemicolon => {
-                "what follows a ';' behind an unquoted word is lost; begin a new line instead"
+            Self::Semicolon => {
+                "a ';' stands where UCI cannot take it; remove it and begin a new line"
             }
             Self::TooLong => "the value is too long; shorten it to less than 1000 characters",
             Self::NotText => "the line is not text (UTF-8); write it anew in a text editor",
@@ -252,7 +254,7 @@ impl<'f> Reader<'f> {
                 b'\'' => self.single_quoted()?,
                 b'"' => self.double_quoted()?,
                 b'\\' => self.backslash()?,
-                b';' if literal && self.words.len() > start => return Err(Syntax::GluedSemicolon),
+                b';' if literal && self.words.len() > start => return Err(Syntax::Semicolon),
                 b'#' | b';' => break,
                 byte if is_space(byte) => break,
                 _ => self.take()?,
@@ -317,7 +319,13 @@ impl<'f> Reader<'f> {
             }
             Some(b';') => {
                 self.advance();
-                Ok(())
+                while matches!(self.peek(), Some(b' ' | b'\t')) {
+                    self.advance();
+                }
+                match self.peek() {
+                    Some(b'\n' | b'\r') => Err(Syntax::Semicolon),
+                    _ => Ok(()),
+                }
             }
             // An empty pair of quotes was the word.
             Some(_) => Err(Syntax::TooManyWords),
@@ -341,7 +349,6 @@ impl<'f> Reader<'f> {
         loop {
             match self.peek()? {
                 b'#' => self.skip_line(),
-                b';' => self.advance(),
                 byte if is_space(byte) => self.advance(),
                 _ => return Some(()),
             }

@@ -72,7 +72,7 @@ fn a_semicolon_after_a_space_or_a_quote_separates_statements() {
         values("option a 1 ; option b '2';option c 3"),
         ["a=1", "b=2", "c=3"]
     );
-    assert_eq!(error("option a 1;option b 2"), Some(Syntax::GluedSemicolon));
+    assert_eq!(error("option a 1;option b 2"), Some(Syntax::Semicolon));
 }
 
 #[test]
