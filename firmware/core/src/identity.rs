@@ -5,6 +5,7 @@
 
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 use crate::crypto;
@@ -46,7 +47,7 @@ impl fmt::Debug for SecretKey {
 }
 
 /// An X25519 public key: the name of a node that cannot be forged.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PublicKey(pub [u8; 32]);
 
 impl PublicKey {

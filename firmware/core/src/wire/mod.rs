@@ -6,7 +6,15 @@
 pub mod invitation;
 pub mod text;
 
+pub mod announce;
+pub mod bytes;
+#[cfg(test)]
+pub(crate) mod examples;
+pub mod handshake;
+
 use serde::{Deserialize, Serialize};
+
+use crate::error::Refusal;
 
 /// The major version of the protocol: nodes of different major versions cannot talk to each other.
 pub const MAJOR: u8 = 1;
@@ -66,6 +74,15 @@ pub enum Malformed {
     },
     /// A field holds a value that its definition excludes.
     BadField,
+}
+
+impl From<Malformed> for Refusal {
+    fn from(why: Malformed) -> Self {
+        match why {
+            Malformed::WrongVersion { .. } => Self::Version,
+            _ => Self::Malformed,
+        }
+    }
 }
 
 /// Tells the kind of a datagram by its first byte alone.

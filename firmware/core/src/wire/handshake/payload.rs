@@ -1,0 +1,104 @@
+//! What the two handshake messages carry inside Noise's seal, as postcard; bytes after the last known field are ignored.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Refusal;
+use crate::wire::Capabilities;
+
+/// The initiator's payload: at most 32 bytes as of this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Which life of the initiator: grows with every start, never repeats.
+    pub epoch: u64,
+    /// Grows with every Init of one life, whoever it is for: with the epoch, the protection from replays.
+    pub counter: u64,
+    /// What the initiator can.
+    pub caps: Capabilities,
+    /// The initiator's minor version, the same as in the clear header.
+    pub minor: u8,
+    /// The responder's connection ID of the session that this handshake renews; none for a new session.
+    pub rekey_of: Option<u32>,
+}
+
+/// What the responder grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// What the responder can.
+    pub caps: Capabilities,
+    /// The responder's minor version, the same as in the clear header.
+    pub minor: u8,
+    /// The initiator's addresses inside the tunnel, if the responder is an exit.
+    pub lease: Option<Lease>,
+}
+
+/// Addresses that an exit leases to a gateway. It cannot grow: later fields go behind it, into [`Answer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The gateway's IPv4 address in the tunnel.
+    pub ipv4: [u8; 4],
+    /// The gateway's IPv6 address in the tunnel.
+    pub ipv6: [u8; 16],
+    /// A name server that is reached through the exit over IPv4.
+    pub dns4: Option<[u8; 4]>,
+    /// A name server that is reached through the exit over IPv6.
+    pub dns6: Option<[u8; 16]>,
+    /// The largest inner packet the exit takes, in bytes.
+    pub mtu: u16,
+}
+
+/// The responder's payload: at most 56 bytes as of this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The responder's connection ID, the same as in the clear header: this one a lender on the way cannot alter.
+    pub cid: u32,
+    /// What it grants.
+    pub welcome: Welcome,
+}
+
+impl Hello {
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`].
+    pub fn decode(payload: &[u8]) -> Result<Self, Refusal> {
+        decode(payload)
+    }
+
+    /// Writes a payload and gives the part of `out` it took.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`].
+    pub fn encode<'a>(&self, out: &'a mut [u8]) -> Result<&'a [u8], Refusal> {
+        encode(self, out)
+    }
+}
+
+impl Answer {
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`].
+    pub fn decode(payload: &[u8]) -> Result<Self, Refusal> {
+        decode(payload)
+    }
+
+    /// Writes a payload and gives the part of `out` it took.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`].
+    pub fn encode<'a>(&self, out: &'a mut [u8]) -> Result<&'a [u8], Refusal> {
+        encode(self, out)
+    }
+}
+
+fn decode<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Refusal> {
+    postcard::take_from_bytes(payload)
+        .map(|(value, _later_fields)| value)
+        .map_err(|_| Refusal::Malformed)
+}
+
+fn encode<'a, T: Serialize>(value: &T, out: &'a mut [u8]) -> Result<&'a [u8], Refusal> {
+    postcard::to_slice(value, out)
+        .map(|used| &*used)
+        .map_err(|_| Refusal::Full)
+}
