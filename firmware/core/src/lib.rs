@@ -1,8 +1,9 @@
 //! The burstmesh protocol, sans I/O.
 #![cfg_attr(not(test), no_std)]
 
-mod crypto;
 pub mod control;
+mod crypto;
+pub mod data;
 pub mod error;
 pub mod identity;
 pub mod time;

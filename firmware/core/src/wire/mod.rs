@@ -3,7 +3,13 @@
 //! Every datagram begins with one byte, `major << 4 | kind` ([`classify`]); integers are in network byte order.
 //! The normative text is `docs/wire-format.md`, whose byte examples the tests of this module read and check.
 
+pub mod control;
+pub mod feedback;
+pub mod frame;
 pub mod invitation;
+pub mod path;
+pub mod record;
+pub mod relay;
 pub mod text;
 
 pub mod announce;

@@ -1,0 +1,19 @@
+//! The packet's own road, from the client's packet to the path and back. Hot: nothing here allocates or divides by
+//! 64 bits per packet.
+//!
+//! Sending: [`inner`] (which flow) -> [`queue`] (fair queueing, AQM, numbering) -> [`tunnel`] (which path) -> [`pace`] ->
+//! [`seal`]. Receiving: [`seal`] -> [`replay`] -> [`resequence`]. [`path`], [`probe`] and [`rate`]
+//! measure; [`tunnel`] resends.
+
+pub mod codel;
+pub mod inner;
+pub mod pace;
+pub mod path;
+pub mod pool;
+pub mod probe;
+pub mod queue;
+pub mod rate;
+pub mod replay;
+pub mod resequence;
+pub mod seal;
+pub mod tunnel;

@@ -1,0 +1,243 @@
+//! One path of a tunnel: its numbers, its replay windows, what it carries, and what is on its way.
+
+use super::pace::Pacer;
+use super::pool::List;
+use super::probe::{Prober, State};
+use super::rate::{self, Rate};
+use super::replay::ReplayWindow;
+use crate::time::{Duration, Instant};
+use crate::wire::feedback::{Feedback, MAX_SAMPLES, Sample, TICK_US};
+use heapless::Deque;
+
+/// The receiver reports at most this often per path.
+const REPORT: Duration = Duration::from_millis(20);
+
+/// What the owner of the tunnel says about a new path.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Its number in the session, never used before.
+    pub id: u16,
+    /// The connection ID under which we receive on it.
+    pub local_cid: u32,
+    /// The connection ID under which the other end receives; the session's until the path's is known.
+    pub remote_cid: u32,
+    /// Bytes in front of each datagram that belong to a relay header.
+    pub headroom: u8,
+    /// Bytes of IP and UDP header outside the datagram on the access line: 28 or 48.
+    pub outer: u8,
+    /// Over somebody else's uplink: yields early.
+    pub lent: bool,
+    /// A rate remembered from before, bytes per second.
+    pub known_rate: Option<u32>,
+}
+
+/// Totals of one path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Datagrams sent, with path messages.
+    pub tx_packets: u32,
+    /// Bytes sent with outer IP and UDP headers, low and high word.
+    pub tx_bytes: u64,
+    /// Datagrams received and authenticated.
+    pub rx_packets: u32,
+    /// Bytes received with outer headers.
+    pub rx_bytes: u64,
+    /// Packets of ours that were lost on it.
+    pub lost: u32,
+    /// Packets of ours that are known to have arrived.
+    pub acked: u32,
+    /// Packets sent again on it.
+    pub repairs: u32,
+    /// How often it died.
+    pub deaths: u32,
+}
+
+/// The receiving side of a path.
+#[derive(Clone, Debug, Default)]
+pub struct Receiving {
+    pub(super) window: ReplayWindow,
+    pub(super) messages: ReplayWindow,
+    bytes: u32,
+    arrival: Instant,
+    samples: Deque<(u64, Instant), MAX_SAMPLES>,
+    pub(super) report_at: Option<Instant>,
+    reported: Instant,
+}
+
+impl Receiving {
+    /// A data frame was authentic; `bytes` with outer headers.
+    pub(super) fn arrived(&mut self, now: Instant, counter: u64, bytes: usize) {
+        self.bytes = self.bytes.wrapping_add(bytes as u32);
+        if counter + 1 == self.window.next() {
+            self.arrival = now;
+        }
+        if self
+            .samples
+            .back()
+            .is_none_or(|(_, at)| now.since(*at) > Duration::from_millis(4))
+        {
+            if self.samples.is_full() {
+                self.samples.pop_front();
+            }
+            let _ = self.samples.push_back((counter, now));
+        }
+        self.report_at
+            .get_or_insert(now.max(self.reported + REPORT));
+    }
+
+    /// The report that is due, if any.
+    pub(super) fn report(&mut self, now: Instant, path: u16, hold: Duration) -> Feedback {
+        let largest = self.window.next().saturating_sub(1);
+        let mut f = Feedback {
+            path,
+            largest: largest as u32,
+            arrival: self.arrival.as_micros32(),
+            delay: ticks(now.since(self.arrival)),
+            bytes: self.bytes,
+            congested: 0,
+            hold: hold.as_millis().min(500) as u16,
+            ranges: self.window.ranges(1024),
+            ..Feedback::default()
+        };
+        for (counter, at) in &self.samples {
+            if *counter < largest {
+                let back = (largest - counter).min(u64::from(u16::MAX)) as u16;
+                let _ = f.samples.push(Sample {
+                    back,
+                    earlier: ticks(self.arrival.since(*at)),
+                });
+            }
+        }
+        self.samples.clear();
+        (self.report_at, self.reported) = (None, now);
+        f
+    }
+}
+
+fn ticks(d: Duration) -> u16 {
+    (d.as_micros() / u64::from(TICK_US)).min(u64::from(u16::MAX)) as u16
+}
+
+/// A path.
+#[derive(Clone, Debug)]
+pub struct Path {
+    pub(super) setup: Setup,
+    pub(super) remote_known: bool,
+    pub(super) next_number: u64,
+    pub(super) next_message: u32,
+    pub(super) in_flight: List,
+    pub(super) pacer: Pacer,
+    pub(super) rate: Rate,
+    pub(super) prober: Prober,
+    pub(super) rx: Receiving,
+    pub(super) answer: Option<Answer>,
+    pub(super) counters: Counters,
+    pub(super) largest_acked: u64,
+    /// Departure of the oldest packet on its way.
+    pub(super) oldest_sent: Option<Instant>,
+    /// When feedback last brought news.
+    pub(super) progress: Instant,
+    /// Its tail had to be rescued: nothing more for it until it answers.
+    pub(super) suspect: bool,
+    /// When the path last carried anything for clients.
+    pub(super) last_data: Instant,
+}
+
+/// An answer that is owed to a challenge.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    pub(super) token: u64,
+    pub(super) echo: u32,
+    pub(super) size: u16,
+}
+
+impl Path {
+    /// A path that nothing has been sent on.
+    pub fn new(now: Instant, setup: Setup) -> Self {
+        let thresholds = if setup.lent { rate::LENT } else { rate::OWN };
+        let rate = Rate::new(thresholds, setup.known_rate);
+        Self {
+            setup,
+            remote_known: false,
+            next_number: 0,
+            next_message: 0,
+            in_flight: List::new(),
+            pacer: Pacer::new(rate.rate()),
+            rate,
+            prober: Prober::new(now),
+            rx: Receiving::default(),
+            answer: None,
+            counters: Counters::default(),
+            largest_acked: 0,
+            oldest_sent: None,
+            progress: now,
+            suspect: false,
+            last_data: Instant::ZERO,
+        }
+    }
+
+    /// Its number in the session.
+    pub fn id(&self) -> u16 {
+        self.setup.id
+    }
+    /// What was said when it was opened.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        self.prober.state()
+    }
+    /// Totals.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+    /// Measured rate and delay.
+    pub fn rate(&self) -> &Rate {
+        &self.rate
+    }
+    /// Round-trip time.
+    pub fn srtt(&self) -> Duration {
+        self.prober.srtt()
+    }
+    /// Largest UDP payload.
+    pub fn mtu(&self) -> u16 {
+        self.prober.mtu()
+    }
+    /// Packets sent and not yet known to have arrived.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.packets()
+    }
+    /// May it carry clients' packets?
+    pub fn usable(&self) -> bool {
+        self.prober.state() == State::Live && self.remote_known && !self.suspect
+    }
+    /// When packets on their way count as lost although nothing was said about them (a tail-loss probe, RFC 8985, 7).
+    pub(super) fn tail_at(&self) -> Option<Instant> {
+        let since = self.oldest_sent?.max(self.progress);
+        Some(since + self.srtt().times(2) + Duration::from_millis(60))
+    }
+    /// A datagram of `len` bytes leaves.
+    pub(super) fn account_sent(&mut self, now: Instant, len: usize) {
+        let outer = len + usize::from(self.setup.outer);
+        self.pacer.sent(now, outer);
+        self.counters.tx_packets = self.counters.tx_packets.wrapping_add(1);
+        self.counters.tx_bytes += outer as u64;
+    }
+    /// An authentic datagram of `len` bytes came; returns its length with outer headers.
+    pub(super) fn account_received(&mut self, len: usize) -> usize {
+        let outer = len + usize::from(self.setup.outer);
+        self.counters.rx_packets = self.counters.rx_packets.wrapping_add(1);
+        self.counters.rx_bytes += outer as u64;
+        outer
+    }
+    /// Can an inner packet of this length travel on it?
+    pub(super) fn fits(&self, inner_len: usize) -> bool {
+        inner_len + super::tunnel::FRAME_OVERHEAD <= usize::from(self.mtu())
+    }
+    /// When a packet sent now would arrive, on the tunnel's scale of one-way delays, in us.
+    pub(super) fn arrival(&self, now: Instant) -> i64 {
+        let wait = self.pacer.free_at().since(now).as_micros() as i64;
+        wait + i64::from(self.rate.delay().unwrap_or(0))
+    }
+}

@@ -1,0 +1,288 @@
+//! Is a path there, and how large a datagram does it take? Challenges and answers, sent only as often as needed.
+
+use crate::time::{Duration, Instant};
+
+/// UDP payloads tried for the path MTU (RFC 8899), largest first: Ethernet over IPv4, over IPv6 or PPPoE, a mesh hop
+/// with relay header, tunnels on the way, the IPv6 minimum.
+const SIZES: [u16; 8] = [1472, 1452, 1435, 1412, 1380, 1340, 1280, 1232];
+/// Every network carries this (IPv6 minimum MTU 1280 less IPv6 and UDP headers).
+pub const SMALLEST: u16 = 1232;
+const OUTSTANDING: usize = 12;
+/// Idle paths are looked at this often, so that a dead one is known before a burst needs it.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(100);
+const RETRY_DEAD: Duration = Duration::from_millis(1_000);
+/// How long the first round of MTU probes may take before the path is used with what is known.
+const MTU_ROUND: Duration = Duration::from_millis(400);
+
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    token: u64,
+    at: Instant,
+    size: u16,
+}
+
+/// Where a path stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// No answer yet.
+    Opening,
+    /// It answers; the MTU is being found.
+    Sizing,
+    /// In use.
+    Live,
+    /// It stopped answering.
+    Dead,
+}
+
+/// Challenges of one path.
+#[derive(Clone, Debug)]
+pub struct Prober {
+    state: State,
+    sent: [Option<Sent>; OUTSTANDING],
+    next_at: Instant,
+    /// Which MTU probe comes next; two rounds of [`SIZES`].
+    step: u8,
+    sizing_until: Instant,
+    mtu: u16,
+    srtt: Duration,
+    /// When the oldest thing left that nothing has confirmed since; `None` while all is confirmed.
+    unconfirmed: Option<Instant>,
+}
+
+impl Prober {
+    /// A path that nobody has answered on.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            state: State::Opening,
+            sent: [None; OUTSTANDING],
+            next_at: now,
+            step: 0,
+            sizing_until: Instant::FAR,
+            mtu: SMALLEST,
+            srtt: Duration::from_millis(100),
+            unconfirmed: None,
+        }
+    }
+
+    /// Where the path stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+    /// Largest UDP payload known to arrive.
+    pub fn mtu(&self) -> u16 {
+        self.mtu
+    }
+    /// Smoothed round-trip time of challenges and feedback.
+    pub fn srtt(&self) -> Duration {
+        self.srtt
+    }
+    /// When [`Self::poll`] or [`Self::check`] wants to be called next.
+    pub fn poll_timeout(&self) -> Instant {
+        let death = self
+            .unconfirmed
+            .filter(|_| self.is_up())
+            .map_or(Instant::FAR, |t| t + self.patience());
+        self.next_at.min(death)
+    }
+    /// The path answers.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, State::Sizing | State::Live)
+    }
+
+    /// If a challenge is due: the size of datagram it should have (0 = unpadded).
+    pub fn poll(&mut self, now: Instant) -> Option<u16> {
+        if now < self.next_at {
+            return None;
+        }
+        if self.state == State::Sizing
+            || (self.state == State::Live && usize::from(self.step) < 2 * SIZES.len())
+        {
+            return self.next_size(now);
+        }
+        let wait = match self.state {
+            State::Opening if self.srtt > Duration::from_millis(150) => RETRY_DEAD,
+            State::Opening => RETRY.times(2),
+            State::Dead => RETRY_DEAD,
+            _ if self.unconfirmed.is_some() => RETRY,
+            _ => KEEP_ALIVE,
+        };
+        if self.state == State::Opening {
+            // Quick at first, then once a second.
+            self.srtt = (self.srtt + Duration::from_millis(10)).min(Duration::from_millis(200));
+        }
+        self.next_at = now + wait;
+        Some(0)
+    }
+
+    fn next_size(&mut self, now: Instant) -> Option<u16> {
+        while usize::from(self.step) < 2 * SIZES.len() {
+            let size = SIZES.get(usize::from(self.step) % SIZES.len()).copied()?;
+            self.step += 1;
+            if size > self.mtu {
+                // The second round comes later, for sizes that were lost by chance.
+                let pause = if usize::from(self.step) == SIZES.len() {
+                    150
+                } else {
+                    2
+                };
+                self.next_at = now + Duration::from_millis(pause);
+                return Some(size);
+            }
+        }
+        self.next_at = now + KEEP_ALIVE;
+        None
+    }
+
+    /// A challenge with this token has left.
+    pub fn sent(&mut self, now: Instant, token: u64, size: u16) {
+        let at = self.sent.iter().position(Option::is_none).or_else(|| {
+            let oldest = self
+                .sent
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, s)| s.map_or(Instant::ZERO, |s| s.at));
+            oldest.map(|(i, _)| i)
+        });
+        if let Some(slot) = at.and_then(|i| self.sent.get_mut(i)) {
+            *slot = Some(Sent {
+                token,
+                at: now,
+                size,
+            });
+        }
+        if size == 0 {
+            self.unconfirmed.get_or_insert(now);
+        }
+    }
+
+    /// An answer. Returns the round-trip time if the token is one of ours.
+    pub fn answered(&mut self, now: Instant, token: u64, arrived_size: u16) -> Option<Duration> {
+        let slot = self
+            .sent
+            .iter_mut()
+            .find(|s| s.is_some_and(|s| s.token == token))?;
+        let sent = slot.take()?;
+        if sent.size != 0 {
+            self.mtu = self.mtu.max(arrived_size.min(sent.size));
+        }
+        let rtt = now.since(sent.at);
+        self.confirmed(now, Some(rtt));
+        Some(rtt)
+    }
+
+    /// Something sent on this path is known to have arrived.
+    pub fn confirmed(&mut self, now: Instant, rtt: Option<Duration>) {
+        self.unconfirmed = None;
+        match (self.state, rtt) {
+            (State::Opening, Some(rtt)) => {
+                self.srtt = rtt;
+                self.state = State::Sizing;
+                self.sizing_until = now + MTU_ROUND.min(rtt.times(2) + Duration::from_millis(60));
+                self.next_at = now;
+            }
+            (State::Dead, _) => {
+                self.state = State::Live;
+                self.next_at = now + KEEP_ALIVE;
+            }
+            (_, Some(rtt)) => {
+                self.srtt = Duration::from_micros((self.srtt.as_micros() * 7 + rtt.as_micros()) / 8)
+            }
+            _ => {}
+        }
+        if self.state == State::Live {
+            self.next_at = self.next_at.max(now + KEEP_ALIVE.shr(1));
+        }
+    }
+
+    /// Data left on the path: if nothing confirms it, challenges follow quickly.
+    pub fn data_sent(&mut self, now: Instant) {
+        if self.unconfirmed.is_none() {
+            self.unconfirmed = Some(now);
+            self.next_at = self.next_at.min(now + self.srtt + RETRY);
+        }
+    }
+
+    /// How long silence is borne.
+    fn patience(&self) -> Duration {
+        (self.srtt.times(3) + Duration::from_millis(150))
+            .max(Duration::from_millis(350))
+            .min(Duration::from_millis(900))
+    }
+
+    /// The passing of time. `true` if the path has just died.
+    pub fn check(&mut self, now: Instant) -> bool {
+        if self.state == State::Sizing && now >= self.sizing_until {
+            self.state = State::Live;
+        }
+        let silent = self
+            .unconfirmed
+            .is_some_and(|since| now.since(since) >= self.patience());
+        if self.is_up() && silent {
+            self.die(now);
+            return true;
+        }
+        false
+    }
+
+    /// The path is known not to work (an ICMP error, the interface went down).
+    pub fn die(&mut self, now: Instant) {
+        self.state = State::Dead;
+        self.unconfirmed = None;
+        self.next_at = now + RETRY;
+    }
+
+    /// The shell knows a reason to look at once (an ICMP error, a route change).
+    pub fn look_now(&mut self, now: Instant) {
+        self.next_at = self.next_at.min(now);
+        self.unconfirmed.get_or_insert(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_live_with_the_largest_size_that_arrived() {
+        let mut p = Prober::new(Instant::ZERO);
+        let (mut now, mut token) = (Instant::ZERO, 0);
+        while p.state() != State::Live {
+            if let Some(size) = p.poll(now) {
+                token += 1;
+                p.sent(now, token, size);
+                if size <= 1452 {
+                    p.answered(
+                        now + Duration::from_millis(20),
+                        token,
+                        if size == 0 { 51 } else { size },
+                    );
+                }
+            }
+            p.check(now);
+            now += Duration::from_millis(1);
+        }
+        assert_eq!(p.mtu(), 1452);
+        assert!(now < Instant::from_millis(300), "{now:?}");
+    }
+
+    #[test]
+    fn silence_kills_within_a_second_also_when_idle_and_an_answer_revives() {
+        let mut p = Prober::new(Instant::ZERO);
+        p.sent(Instant::ZERO, 1, 0);
+        p.answered(Instant::from_millis(20), 1, 51);
+        let (mut now, mut died) = (Instant::from_millis(20), None);
+        for _ in 0..2000 {
+            if let Some(size) = p.poll(now) {
+                p.sent(now, 99, size);
+            }
+            if p.check(now) {
+                died.get_or_insert(now);
+            }
+            now += Duration::from_millis(1);
+        }
+        assert!(died.unwrap() < Instant::from_millis(1600), "{died:?}");
+        p.confirmed(now, None);
+        assert_eq!(p.state(), State::Live);
+    }
+}

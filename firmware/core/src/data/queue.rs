@@ -1,0 +1,462 @@
+//! Fair queueing before numbering (after RFC 8290): one queue per flow, deficit round robin, CoDel in each.
+//!
+//! Nothing here has an order or a path yet, so dropping leaves no hole downstream. A flow that has just become
+//! busy is *light*: it goes first, for one quantum; what outlasts that is a *burst* and takes its turn.
+
+use super::codel::{self, Codel};
+use super::inner::{self, Inner};
+use super::pool::{List, Meta, PacketId, Pool};
+use crate::time::{Duration, Instant};
+use crate::wire::record::{FlowId, Order};
+
+/// Bytes that a flow may send per turn.
+const QUANTUM: i32 = 1_500;
+/// What a newly busy flow may send as a light one.
+const LIGHT_QUANTUM: i32 = 4_500;
+/// A flow without packets for this long gives its slot up.
+const IDLE: Duration = Duration::from_secs(120);
+const NONE: u16 = u16::MAX;
+
+/// Sender's state of one flow.
+#[derive(Clone, Copy, Debug)]
+pub struct TxFlow {
+    hash: u64,
+    used: bool,
+    generation: u8,
+    next_order: Order,
+    list: List,
+    codel: Codel,
+    deficit: i32,
+    /// In which of the two rounds it stands.
+    stage: Stage,
+    next: u16,
+    last: Instant,
+    ect: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Idle,
+    Light,
+    Bulk,
+}
+
+impl TxFlow {
+    /// A free slot.
+    pub const FREE: Self = Self {
+        hash: 0,
+        used: false,
+        generation: 0,
+        next_order: Order(0),
+        list: List::new(),
+        codel: Codel::new(),
+        deficit: 0,
+        stage: Stage::Idle,
+        next: NONE,
+        last: Instant::ZERO,
+        ect: false,
+    };
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    head: Option<u16>,
+    tail: Option<u16>,
+}
+
+/// What happened at the queue since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Packets dropped by the AQM.
+    pub aqm_drops: u32,
+    /// Packets marked by the AQM.
+    pub marks: u32,
+    /// Packets dropped because packet memory ran out.
+    pub overflow: u32,
+    /// New flows that found no slot and shared another's.
+    pub shared_slots: u32,
+}
+
+/// All flows of one sender.
+#[derive(Debug)]
+pub struct FairQueue<'m> {
+    flows: &'m mut [TxFlow],
+    light: Round,
+    bulk: Round,
+    packets: u32,
+    sweep: u16,
+    counters: Counters,
+}
+
+/// Which of the two rounds to serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Newly busy flows.
+    Light,
+    /// Flows that have shown themselves as bursts.
+    Burst,
+}
+
+impl<'m> FairQueue<'m> {
+    /// Takes the caller's flow slots (at most 4,096: a flow ID has 12 bits of slot).
+    pub fn new(flows: &'m mut [TxFlow]) -> Self {
+        let most = flows.len().min(4096);
+        let flows = flows.get_mut(..most).unwrap_or_default();
+        flows.fill(TxFlow::FREE);
+        Self {
+            flows,
+            light: Round::default(),
+            bulk: Round::default(),
+            packets: 0,
+            sweep: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+    /// Packets waiting.
+    pub fn packets(&self) -> u32 {
+        self.packets
+    }
+    /// Flows that hold a slot.
+    pub fn flows(&self) -> usize {
+        self.flows.iter().filter(|f| f.used).count()
+    }
+    /// Is anything waiting in this round?
+    pub fn waiting(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Light => self.light.head.is_some(),
+            Kind::Burst => self.bulk.head.is_some(),
+        }
+    }
+
+    /// Queues a packet. When memory runs out the longest queue loses its first packet, not the newcomer.
+    pub fn push(&mut self, now: Instant, pool: &mut Pool<'_>, inner: &Inner, packet: &[u8]) {
+        let Some(slot) = self.slot_for(now, inner.hash) else {
+            return;
+        };
+        let pinned = inner.pure_ack;
+        let meta = Meta {
+            slot,
+            pinned,
+            at: now,
+            ..Meta::default()
+        };
+        let id = loop {
+            if let Some(id) = pool.store(packet, meta) {
+                break id;
+            }
+            self.counters.overflow = self.counters.overflow.saturating_add(1);
+            if !self.drop_from_longest(pool) {
+                return;
+            }
+        };
+        self.packets += 1;
+        let Some(flow) = self.flows.get_mut(usize::from(slot)) else {
+            return;
+        };
+        pool.push(&mut flow.list, id);
+        flow.last = now;
+        flow.ect = inner.ect;
+        if flow.stage == Stage::Idle {
+            flow.stage = Stage::Light;
+            flow.deficit = LIGHT_QUANTUM;
+            append(self.flows, &mut self.light, slot);
+        }
+    }
+
+    fn slot_for(&mut self, now: Instant, hash: u64) -> Option<u16> {
+        let n = self.flows.len();
+        if n == 0 {
+            return None;
+        }
+        // Open addressing over a short run: eight looks, then the oldest idle slot among them.
+        let start = (hash as u32 as usize) % n;
+        let mut free = None;
+        for i in 0..n.min(8) {
+            let at = (start + i) % n;
+            let flow = self.flows.get(at)?;
+            if flow.used && flow.hash == hash {
+                return Some(at as u16);
+            }
+            let idle = flow.stage == Stage::Idle
+                && (!flow.used || now.since(flow.last) > Duration::from_secs(5));
+            if idle && free.is_none_or(|(_, last)| flow.last < last) {
+                free = Some((at, flow.last));
+            }
+        }
+        let Some((at, _)) = free else {
+            self.counters.shared_slots = self.counters.shared_slots.saturating_add(1);
+            return Some(start as u16);
+        };
+        let flow = self.flows.get_mut(at)?;
+        let generation = flow.generation.wrapping_add(u8::from(flow.used)) & 0xf;
+        *flow = TxFlow {
+            hash,
+            used: true,
+            generation,
+            last: now,
+            ..TxFlow::FREE
+        };
+        Some(at as u16)
+    }
+
+    fn drop_from_longest(&mut self, pool: &mut Pool<'_>) -> bool {
+        let Some(flow) = self.flows.iter_mut().max_by_key(|f| f.list.bytes()) else {
+            return false;
+        };
+        let Some(id) = pool.pop(&mut flow.list) else {
+            return false;
+        };
+        pool.release(id);
+        self.packets = self.packets.saturating_sub(1);
+        true
+    }
+
+    /// Length of the packet that [`Self::pop`] would look at first.
+    pub fn peek_len(&self, kind: Kind, pool: &Pool<'_>) -> Option<usize> {
+        let round = if kind == Kind::Light {
+            &self.light
+        } else {
+            &self.bulk
+        };
+        let flow = self.flows.get(usize::from(round.head?))?;
+        flow.list.front().map(|id| pool.len_of(id))
+    }
+
+    /// Takes the next packet of a round and numbers it. `patient` while a path's rate is still being found.
+    pub fn pop(
+        &mut self,
+        now: Instant,
+        pool: &mut Pool<'_>,
+        kind: Kind,
+        patient: bool,
+    ) -> Option<PacketId> {
+        // Each pass either returns, drops a packet, or moves a flow on: bounded by what is queued.
+        for _ in 0..2 * self.flows.len() + self.packets as usize {
+            let slot = if kind == Kind::Light {
+                self.light.head?
+            } else {
+                self.bulk.head?
+            };
+            let flow = self.flows.get_mut(usize::from(slot))?;
+            if flow.deficit <= 0 || flow.list.is_empty() {
+                self.move_on(kind, slot);
+                continue;
+            }
+            let id = pool.pop(&mut flow.list)?;
+            self.packets = self.packets.saturating_sub(1);
+            if self.aqm_drops(now, pool, slot, id, patient) {
+                pool.release(id);
+                continue;
+            }
+            let flow = self.flows.get_mut(usize::from(slot))?;
+            flow.deficit -= pool.len_of(id) as i32;
+            number(flow, slot, pool.meta_mut(id)?);
+            if kind == Kind::Light && flow.list.is_empty() {
+                self.move_on(kind, slot);
+            }
+            return Some(id);
+        }
+        None
+    }
+
+    fn aqm_drops(
+        &mut self,
+        now: Instant,
+        pool: &mut Pool<'_>,
+        slot: u16,
+        id: PacketId,
+        patient: bool,
+    ) -> bool {
+        let Some(flow) = self.flows.get_mut(usize::from(slot)) else {
+            return false;
+        };
+        let sojourn = now.since(pool.meta(id).at);
+        let interval = if patient {
+            codel::PATIENCE
+        } else {
+            codel::INTERVAL
+        };
+        if !flow
+            .codel
+            .drop(now, sojourn, flow.list.bytes() < 1500, interval)
+        {
+            return false;
+        }
+        if flow.ect {
+            self.counters.marks = self.counters.marks.saturating_add(1);
+            inner::mark_congested(pool.front_bytes_mut(id));
+            return false;
+        }
+        self.counters.aqm_drops = self.counters.aqm_drops.saturating_add(1);
+        true
+    }
+
+    /// A flow at the head of a round has used its turn up, or is empty.
+    fn move_on(&mut self, kind: Kind, slot: u16) {
+        let round = if kind == Kind::Light {
+            &mut self.light
+        } else {
+            &mut self.bulk
+        };
+        take_head(self.flows, round);
+        let Some(flow) = self.flows.get_mut(usize::from(slot)) else {
+            return;
+        };
+        // An empty light flow passes through the burst round once, so that it cannot stay light by pausing briefly
+        // (RFC 8290, 4.2); an empty burst flow leaves.
+        if kind == Kind::Burst && flow.list.is_empty() {
+            flow.stage = Stage::Idle;
+            return;
+        }
+        flow.stage = Stage::Bulk;
+        if flow.deficit <= 0 {
+            flow.deficit += QUANTUM;
+        }
+        append(self.flows, &mut self.bulk, slot);
+    }
+
+    /// Frees slots of flows that have been idle for two minutes; looks at a few per call.
+    pub fn expire(&mut self, now: Instant) {
+        for _ in 0..16.min(self.flows.len()) {
+            let at = usize::from(self.sweep) % self.flows.len();
+            self.sweep = ((at + 1) % self.flows.len()) as u16;
+            if let Some(flow) = self.flows.get_mut(at)
+                && flow.used
+                && flow.stage == Stage::Idle
+                && now.since(flow.last) > IDLE
+            {
+                let generation = flow.generation.wrapping_add(1) & 0xf;
+                *flow = TxFlow {
+                    generation,
+                    ..TxFlow::FREE
+                };
+            }
+        }
+    }
+
+    /// Forgets everything queued (the session ended).
+    pub fn clear(&mut self, pool: &mut Pool<'_>) {
+        for flow in self.flows.iter_mut() {
+            pool.clear(&mut flow.list);
+            *flow = TxFlow::FREE;
+        }
+        (self.light, self.bulk, self.packets) = (Round::default(), Round::default(), 0);
+    }
+}
+
+fn number(flow: &mut TxFlow, slot: u16, meta: &mut Meta) {
+    meta.flow = FlowId((slot & 0xfff) | (u16::from(flow.generation) << 12));
+    meta.order = flow.next_order;
+    flow.next_order = flow.next_order.next();
+}
+
+fn append(flows: &mut [TxFlow], round: &mut Round, slot: u16) {
+    if let Some(flow) = flows.get_mut(usize::from(slot)) {
+        flow.next = NONE;
+    }
+    match round.tail.and_then(|t| flows.get_mut(usize::from(t))) {
+        Some(tail) => tail.next = slot,
+        None => round.head = Some(slot),
+    }
+    round.tail = Some(slot);
+}
+
+fn take_head(flows: &mut [TxFlow], round: &mut Round) {
+    let next = round
+        .head
+        .and_then(|h| flows.get(usize::from(h)))
+        .map_or(NONE, |f| f.next);
+    round.head = (next != NONE).then_some(next);
+    if round.head.is_none() {
+        round.tail = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pool::{Block, Slot};
+    use super::*;
+    use crate::data::inner::tests::udp_packet;
+
+    fn memory() -> (Vec<Slot>, Vec<Block>, Vec<TxFlow>) {
+        (
+            vec![Slot::FREE; 512],
+            vec![Block::FREE; 2048],
+            vec![TxFlow::FREE; 64],
+        )
+    }
+
+    fn push(q: &mut FairQueue<'_>, pool: &mut Pool<'_>, now: Instant, port: u16, len: usize) {
+        let p = udp_packet(port, len);
+        q.push(now, pool, &Inner::parse(&p, &[0; 16]).unwrap(), &p);
+    }
+
+    fn drain(q: &mut FairQueue<'_>, pool: &mut Pool<'_>, now: Instant) -> Vec<(u16, u16)> {
+        let mut out = Vec::new();
+        loop {
+            let Some(id) = q
+                .pop(now, pool, Kind::Light, false)
+                .or_else(|| q.pop(now, pool, Kind::Burst, false))
+            else {
+                return out;
+            };
+            out.push((pool.meta(id).flow.0, pool.meta(id).order.0));
+            pool.release(id);
+        }
+    }
+
+    #[test]
+    fn two_bursts_share_by_turns_and_each_keeps_its_order() {
+        let (mut s, mut b, mut f) = memory();
+        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
+        let now = Instant::from_millis(1);
+        for port in [1, 2] {
+            (0..50).for_each(|_| push(&mut q, &mut pool, now, port, 1400));
+        }
+        let out = drain(&mut q, &mut pool, now);
+        assert_eq!(out.len(), 100);
+        let first = out[0].0;
+        let half = out[..50].iter().filter(|(flow, _)| *flow == first).count();
+        assert!((20..=30).contains(&half), "{half}");
+        for flow in [first, out.iter().find(|(f, _)| *f != first).unwrap().0] {
+            let orders: Vec<_> = out
+                .iter()
+                .filter(|(f, _)| *f == flow)
+                .map(|(_, o)| *o)
+                .collect();
+            assert_eq!(orders, (0..50).collect::<Vec<u16>>());
+        }
+    }
+
+    #[test]
+    fn a_new_flow_goes_before_a_standing_burst() {
+        let (mut s, mut b, mut f) = memory();
+        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
+        let now = Instant::from_millis(1);
+        (0..50).for_each(|_| push(&mut q, &mut pool, now, 1, 1400));
+        while q.pop(now, &mut pool, Kind::Light, false).is_some() {}
+        push(&mut q, &mut pool, now, 2, 50);
+        assert!(q.waiting(Kind::Light));
+        let id = q.pop(now, &mut pool, Kind::Light, false).unwrap();
+        assert_eq!(pool.len_of(id), 78);
+    }
+
+    #[test]
+    fn when_memory_runs_out_the_longest_queue_pays() {
+        let (mut s, mut b, mut f) = memory();
+        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
+        let now = Instant::from_millis(1);
+        (0..600).for_each(|_| push(&mut q, &mut pool, now, 1, 1400));
+        push(&mut q, &mut pool, now, 2, 1400);
+        assert!(q.counters().overflow > 0);
+        let out = drain(&mut q, &mut pool, now);
+        let flows: std::collections::HashSet<_> = out.iter().map(|(f, _)| *f).collect();
+        assert_eq!(flows.len(), 2);
+        assert_eq!(pool.free_blocks(), pool.capacity());
+    }
+}

@@ -1,0 +1,318 @@
+//! What a path carries: found from what arrived, by the receiver's own clock, with delay growth as the first sign
+//! of too much.
+//!
+//! Times are microseconds of the receiver's clock, wrapping; only differences are used. See docs/transport.md for
+//! the figures behind the constants.
+
+use crate::time::{Duration, Instant};
+use heapless::Deque;
+
+/// Assumed before anything is known: 2 Mbit/s.
+pub const INITIAL: u32 = 250_000;
+/// No path is believed to carry more than 2 Gbit/s.
+const MOST: u32 = 250_000_000;
+const UPDATE: Duration = Duration::from_millis(50);
+/// The delivered rate is taken over this much of the receiver's time.
+const WINDOW_US: u32 = 150_000;
+
+/// How much of a queue of its own a path is driven to.
+#[derive(Clone, Copy, Debug)]
+pub struct Thresholds {
+    /// Below this (us) there is room for more.
+    pub low: i32,
+    /// Above this (us) the path is over its rate.
+    pub high: i32,
+}
+
+/// A path over the gateway's own uplink.
+pub const OWN: Thresholds = Thresholds {
+    low: 3_000,
+    high: 6_000,
+};
+/// A lent path yields: its owner must not notice.
+pub const LENT: Thresholds = Thresholds {
+    low: 3_000,
+    high: 5_000,
+};
+
+#[derive(Clone, Copy, Debug)]
+struct Arrived {
+    time: u32,
+    bytes: u32,
+}
+
+/// Smallest one-way delay of the last 10 to 20 seconds (two half windows).
+#[derive(Clone, Copy, Debug)]
+struct Base {
+    current: i32,
+    previous: i32,
+    since: Instant,
+}
+
+/// Rate and delay of one path, in one direction.
+#[derive(Clone, Debug)]
+pub struct Rate {
+    thresholds: Thresholds,
+    rate: u32,
+    delivered: u32,
+    starting: bool,
+    arrived: Deque<Arrived, 16>,
+    base: Option<Base>,
+    /// Smallest queueing delay seen since the last update, us.
+    queue: Option<i32>,
+    queue_now: i32,
+    over: u8,
+    calm: u8,
+    busy: bool,
+    updated: Instant,
+    acked: u32,
+    lost: u32,
+}
+
+impl Rate {
+    /// Nothing known yet, or only a rate (bytes per second) remembered from before.
+    pub fn new(thresholds: Thresholds, known: Option<u32>) -> Self {
+        Self {
+            thresholds,
+            rate: known.unwrap_or(INITIAL),
+            delivered: 0,
+            starting: true,
+            arrived: Deque::new(),
+            base: None,
+            queue: None,
+            queue_now: 0,
+            over: 0,
+            calm: 0,
+            busy: false,
+            updated: Instant::ZERO,
+            acked: 0,
+            lost: 0,
+        }
+    }
+
+    /// What to send at, bytes per second.
+    pub fn rate(&self) -> u32 {
+        self.rate
+    }
+    /// What arrived lately, bytes per second.
+    pub fn delivered(&self) -> u32 {
+        self.delivered
+    }
+    /// The rate is still being found.
+    pub fn starting(&self) -> bool {
+        self.starting
+    }
+    /// The path's own queue at the last look, in us.
+    pub fn queue_us(&self) -> u32 {
+        self.queue_now.max(0) as u32
+    }
+    /// One-way delay without queue on the tunnel's scale (offset unknown but common to all paths), in us.
+    pub fn base_delay(&self) -> Option<i32> {
+        self.base.map(|b| b.current.min(b.previous))
+    }
+    /// One-way delay as it is now, same scale.
+    pub fn delay(&self) -> Option<i32> {
+        self.base_delay().map(|b| b + self.queue_now)
+    }
+    /// The scheduler had more to send than the rate allowed.
+    pub fn was_busy(&mut self) {
+        self.busy = true;
+    }
+
+    /// A one-way delay sample: arrival by the receiver's clock less departure by ours, on the tunnel's scale.
+    pub fn delay_sample(&mut self, now: Instant, delay: i32) {
+        let base = self.base.get_or_insert(Base {
+            current: delay,
+            previous: delay,
+            since: now,
+        });
+        if now.since(base.since) > Duration::from_secs(10) {
+            *base = Base {
+                current: delay,
+                previous: base.current,
+                since: now,
+            };
+        }
+        base.current = base.current.min(delay);
+        let queue = delay.saturating_sub(base.current.min(base.previous));
+        self.queue = Some(self.queue.map_or(queue, |q| q.min(queue)));
+    }
+
+    /// A report: `bytes` in all had arrived at receiver's time `time`; `acked` and `lost` packets are news.
+    pub fn report(&mut self, now: Instant, time: u32, bytes: u32, acked: u32, lost: u32) {
+        self.acked = self.acked.saturating_add(acked);
+        self.lost = self.lost.saturating_add(lost);
+        let newest = self.arrived.back().map_or(0, |a| time.wrapping_sub(a.time));
+        if self.arrived.is_empty() || (newest as i32 > 5_000) {
+            if self.arrived.is_full() {
+                self.arrived.pop_front();
+            }
+            let _ = self.arrived.push_back(Arrived { time, bytes });
+        }
+        self.measure();
+        if now.since(self.updated) >= UPDATE {
+            self.update(now);
+        }
+    }
+
+    /// Delivered rate over the last 150 ms of the receiver's time.
+    fn measure(&mut self) {
+        let Some(last) = self.arrived.back().copied() else {
+            return;
+        };
+        let window = if self.starting {
+            WINDOW_US / 2
+        } else {
+            WINDOW_US
+        };
+        while self.arrived.len() > 2
+            && self
+                .arrived
+                .get(1)
+                .is_some_and(|a| last.time.wrapping_sub(a.time) >= window)
+        {
+            self.arrived.pop_front();
+        }
+        let Some(first) = self.arrived.front() else {
+            return;
+        };
+        let (us, bytes) = (
+            last.time.wrapping_sub(first.time),
+            last.bytes.wrapping_sub(first.bytes),
+        );
+        if us > 10_000 {
+            // Twenty times a second, so a 64-bit division is affordable here.
+            self.delivered =
+                (u64::from(bytes) * 1_000_000 / u64::from(us)).min(u64::from(MOST)) as u32;
+        }
+    }
+
+    fn update(&mut self, now: Instant) {
+        self.updated = now;
+        let queue = self.queue.take().unwrap_or(0);
+        self.queue_now = queue;
+        let lossy = self.lost * 8 > self.acked + self.lost;
+        if self.starting {
+            self.start(queue, lossy);
+        } else {
+            self.follow(queue, lossy);
+        }
+        (self.acked, self.lost, self.busy) = (0, 0, false);
+        self.rate = self.rate.clamp(INITIAL / 8, MOST);
+    }
+
+    /// From nothing: four tenths more than arrives (which lags by a round trip, and so bounds the overshoot), until the path's own queue says that it is too much.
+    fn start(&mut self, queue: i32, lossy: bool) {
+        if queue > self.thresholds.high || lossy {
+            self.over += 1;
+        } else {
+            self.over = 0;
+        }
+        if self.over >= 2 || queue > 2 * self.thresholds.high {
+            self.starting = false;
+            self.rate = fraction(self.delivered, 218);
+        } else if self.busy && self.over == 0 {
+            self.rate = self.rate.max(fraction(self.delivered, 360));
+        }
+    }
+
+    /// Around the rate that was found: up by little while busy and calm, down to what arrives when the queue grows.
+    fn follow(&mut self, queue: i32, lossy: bool) {
+        if queue > self.thresholds.high && !self.busy {
+            // Little is being sent, so what arrives says nothing about what could.
+            self.calm = 0;
+            self.rate = fraction(self.rate, 252);
+        } else if queue > self.thresholds.high {
+            self.calm = 0;
+            // Cut below what arrives, the more the longer the queue, so that it drains.
+            let over = ((queue - self.thresholds.low) / 1000).clamp(1, 50) as u32;
+            self.rate = self.rate.min(fraction(self.delivered, 256 - over));
+        } else if lossy {
+            self.calm = 0;
+            self.rate = self.rate.min(self.delivered);
+        } else if self.busy && queue <= self.thresholds.low {
+            self.calm = self.calm.saturating_add(1);
+            // 1 % a step; after half a second of calm larger steps, since the path must have become wider.
+            let step = if self.calm > 10 {
+                3 * u32::from(self.calm.min(20) - 8)
+            } else {
+                3
+            };
+            let most = fraction(self.delivered, 300);
+            self.rate = fraction(self.rate, 256 + step).min(most.max(self.rate));
+        } else if self.busy {
+            self.rate = self.rate.min(fraction(self.delivered, 264));
+        }
+    }
+
+    /// After a silence: what was known is doubted.
+    pub fn restart(&mut self) {
+        let (thresholds, half) = (self.thresholds, self.rate / 2);
+        let base = self.base;
+        *self = Self {
+            base,
+            ..Self::new(thresholds, Some(half.max(INITIAL / 8)))
+        };
+    }
+}
+
+/// `value * n / 256`.
+fn fraction(value: u32, n: u32) -> u32 {
+    ((u64::from(value) * u64::from(n)) >> 8).min(u64::from(MOST)) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link of `capacity` bytes/s with a queue, driven at the controller's rate for `seconds`.
+    fn drive(rate: &mut Rate, capacity: impl Fn(u64) -> u64, seconds: u64, start_ms: u64) -> u32 {
+        let (mut queue, mut total) = (0u64, 0u64);
+        for step in 0..seconds * 50 {
+            let ms = start_ms + step * 20;
+            let now = Instant::from_millis(ms);
+            let cap = capacity(ms);
+            queue += u64::from(rate.rate()) / 50;
+            let out = queue.min(cap / 50);
+            queue -= out;
+            total += out;
+            rate.delay_sample(now, 20_000 + (queue * 1_000_000 / cap) as i32);
+            rate.was_busy();
+            rate.report(now, (ms * 1000) as u32, total as u32, 30, 0);
+        }
+        rate.rate()
+    }
+
+    #[test]
+    fn from_nothing_it_finds_the_rate_within_a_second_and_a_half() {
+        for mbit in [5u64, 20, 50] {
+            let cap = mbit * 125_000;
+            let mut r = Rate::new(OWN, None);
+            let found = drive(&mut r, |_| cap, 2, 1000);
+            assert!(
+                (cap * 85 / 100..cap * 112 / 100).contains(&u64::from(found)),
+                "{mbit}: {found} of {cap}"
+            );
+        }
+    }
+
+    #[test]
+    fn it_follows_a_link_that_halves_and_doubles() {
+        let mut r = Rate::new(OWN, None);
+        drive(&mut r, |_| 2_500_000, 5, 1000);
+        let halved = drive(&mut r, |_| 1_250_000, 2, 6000);
+        assert!((1_000_000..1_400_000).contains(&halved), "{halved}");
+        let doubled = drive(&mut r, |_| 2_500_000, 4, 8000);
+        assert!((2_100_000..2_800_000).contains(&doubled), "{doubled}");
+    }
+
+    #[test]
+    fn an_idle_path_keeps_its_rate() {
+        let mut r = Rate::new(OWN, None);
+        let found = drive(&mut r, |_| 2_500_000, 5, 1000);
+        for ms in 0..100 {
+            r.report(Instant::from_millis(7000 + ms * 50), 0, 0, 1, 0);
+        }
+        assert_eq!(r.rate(), found);
+    }
+}

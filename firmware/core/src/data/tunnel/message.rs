@@ -1,0 +1,166 @@
+//! Path messages of a tunnel: challenges out, answers back.
+
+use super::{MAX_PATHS, Transmit, Tunnel};
+use crate::data::path::Answer;
+use crate::data::seal::PATH_MESSAGES;
+use crate::error::Refusal;
+use crate::time::Instant;
+use crate::wire::frame::TAG;
+use crate::wire::path::{Ask, BODY, Body, HEADER, Header, MIN_LEN};
+
+impl Tunnel<'_> {
+    /// An answer that is owed, or a challenge that is due.
+    pub(super) fn poll_message(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
+        for at in 0..MAX_PATHS {
+            let Some(path) = self.path_mut(at) else {
+                continue;
+            };
+            let time = now.as_micros32();
+            let cid = path.setup.local_cid;
+            if let Some(Answer { token, echo, size }) = path.answer.take() {
+                return self.send_message(
+                    now,
+                    at,
+                    Body {
+                        ask: Ask::Response,
+                        token,
+                        cid,
+                        time,
+                        echo,
+                        size,
+                    },
+                    0,
+                    out,
+                );
+            }
+            if let Some(size) = path.prober.poll(now) {
+                let token = self.token();
+                self.path_mut(at)?.prober.sent(now, token, size);
+                let body = Body {
+                    ask: Ask::Challenge,
+                    token,
+                    cid,
+                    time,
+                    echo: 0,
+                    size: 0,
+                };
+                return self.send_message(now, at, body, usize::from(size), out);
+            }
+        }
+        None
+    }
+
+    /// Tells the other end that a path is closed.
+    pub fn close_message(&mut self, now: Instant, at: usize, out: &mut [u8]) -> Option<Transmit> {
+        let cid = self.path(at)?.setup.local_cid;
+        let body = Body {
+            ask: Ask::Close,
+            token: 0,
+            cid,
+            time: now.as_micros32(),
+            echo: 0,
+            size: 0,
+        };
+        self.send_message(now, at, body, 0, out)
+    }
+
+    /// Seals a path message, padded to `size` bytes of datagram if that is more than it needs.
+    fn send_message(
+        &mut self,
+        now: Instant,
+        at: usize,
+        body: Body,
+        size: usize,
+        out: &mut [u8],
+    ) -> Option<Transmit> {
+        let phase = self.keys.sending();
+        let path = self.paths.get_mut(at).and_then(Option::as_mut)?;
+        let headroom = usize::from(path.setup.headroom);
+        let len = size.max(MIN_LEN);
+        let datagram = out.get_mut(headroom..headroom + len)?;
+        datagram.fill(0);
+        let counter = path.next_message;
+        path.next_message = path.next_message.wrapping_add(1);
+        Header {
+            cid: path.setup.remote_cid,
+            path: path.setup.id,
+            phase,
+            counter,
+        }
+        .emit(datagram)
+        .ok()?;
+        let (header, rest) = datagram.split_at_mut_checked(HEADER)?;
+        let (sealed, tag_room) = rest.split_at_mut_checked(len - HEADER - TAG)?;
+        body.emit(sealed).ok()?;
+        let word = PATH_MESSAGES | u32::from(path.setup.id);
+        let tag = self
+            .keys
+            .seal(phase, word, u64::from(counter), header, sealed)
+            .ok()?;
+        tag_room.get_mut(..TAG)?.copy_from_slice(&tag);
+        path.account_sent(now, len);
+        Some(Transmit {
+            path: at,
+            len: headroom + len,
+            stride: headroom + len,
+            count: 1,
+        })
+    }
+
+    /// Opens a path message. The owner of the tunnel has found (or opened) the path by ID.
+    pub fn handle_path_message(
+        &mut self,
+        now: Instant,
+        at: usize,
+        datagram: &mut [u8],
+    ) -> Result<Body, Refusal> {
+        let len = datagram.len();
+        let head = Header::parse(datagram)?;
+        let path = self
+            .paths
+            .get_mut(at)
+            .and_then(Option::as_mut)
+            .ok_or(Refusal::Unknown)?;
+        path.rx.messages.check(u64::from(head.counter))?;
+        let (header, rest) = datagram
+            .split_at_mut_checked(HEADER)
+            .ok_or(Refusal::Malformed)?;
+        let (sealed, tag) = rest
+            .split_at_mut_checked(len - HEADER - TAG)
+            .ok_or(Refusal::Malformed)?;
+        let word = PATH_MESSAGES | u32::from(head.path);
+        self.keys.open(
+            head.phase,
+            word,
+            u64::from(head.counter),
+            header,
+            sealed,
+            tag,
+        )?;
+        path.rx.messages.insert(u64::from(head.counter))?;
+        path.account_received(len);
+        let body = Body::parse(sealed.get(..BODY).ok_or(Refusal::Malformed)?)?;
+        path.setup.remote_cid = body.cid;
+        path.remote_known = true;
+        match body.ask {
+            Ask::Challenge => {
+                let size = if len == MIN_LEN { 0 } else { len as u16 };
+                path.answer = Some(Answer {
+                    token: body.token,
+                    echo: body.time,
+                    size,
+                });
+            }
+            Ask::Response => {
+                if path.prober.answered(now, body.token, body.size).is_some() {
+                    path.suspect = false;
+                    let raw = body.time.wrapping_sub(body.echo);
+                    let origin = *self.delay_origin.get_or_insert(raw);
+                    path.rate.delay_sample(now, raw.wrapping_sub(origin) as i32);
+                }
+            }
+            Ask::Close => path.prober.die(now),
+        }
+        Ok(body)
+    }
+}

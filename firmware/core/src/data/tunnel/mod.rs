@@ -1,0 +1,353 @@
+//! One end of an encrypted session that spreads packets over paths: the meeting point of the data road's parts.
+//!
+//! The same type is the gateway's end and the exit's end. The owner ([`crate::node`]) opens paths, hands in packets
+//! and datagrams, and sends what [`Tunnel::poll_transmit`] gives on the path that it names.
+
+mod message;
+mod receive;
+#[cfg(test)]
+mod tests;
+mod transmit;
+
+use super::inner::{self, Inner};
+use super::path::{Path, Setup};
+use super::pool::{Block, List, PacketId, Pool, Slot};
+use super::queue::{self, FairQueue, TxFlow};
+use super::resequence::{self, Resequencer, RxFlow, Sink};
+use super::seal::Keys;
+use crate::error::Refusal;
+use crate::time::{Duration, Instant};
+use crate::wire::Capabilities;
+use crate::wire::control::MAX_LEN;
+use crate::wire::{frame, record};
+use core::hash::Hasher;
+use heapless::{Deque, Vec};
+use siphasher::sip::SipHasher24;
+
+/// Most paths of one session.
+pub const MAX_PATHS: usize = 8;
+/// What a full data frame adds to an inner packet: header, record header, tag.
+pub const FRAME_OVERHEAD: usize = frame::OVERHEAD + record::PACKET_HEADER;
+/// A lost or doubtful packet is sent again at most so often.
+const MAX_REPAIRS: u8 = 4;
+
+/// The memory of a tunnel, owned by the caller; see `limits` for what each part costs.
+#[derive(Debug)]
+pub struct Memory<'m> {
+    /// One per packet held.
+    pub slots: &'m mut [Slot],
+    /// Packet bytes.
+    pub blocks: &'m mut [Block],
+    /// One per flow sent.
+    pub tx_flows: &'m mut [TxFlow],
+    /// One per flow received.
+    pub rx_flows: &'m mut [RxFlow],
+}
+
+/// A run of datagrams of one path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// The path's place in the tunnel.
+    pub path: usize,
+    /// Bytes written to the caller's buffer.
+    pub len: usize,
+    /// Every datagram with its headroom has this many bytes, but the last may be shorter.
+    pub stride: usize,
+    /// How many datagrams.
+    pub count: u32,
+}
+
+/// Why an inner packet was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// Neither IPv4 nor IPv6, or lengths that do not fit.
+    Malformed,
+    /// Longer than the paths carry; the number is the MTU to report (RFC 1191, RFC 8201).
+    TooBig(u16),
+}
+
+/// Totals of a tunnel beside its paths' own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Packets queued for repair.
+    pub repairs: u32,
+    /// Packets that no path could carry.
+    pub unroutable: u32,
+    /// Control messages that found no room.
+    pub control_dropped: u32,
+}
+
+/// One end of a session.
+#[derive(Debug)]
+pub struct Tunnel<'m> {
+    keys: Keys,
+    capabilities: Capabilities,
+    pool: Pool<'m>,
+    queue: FairQueue<'m>,
+    resequencer: Resequencer<'m>,
+    repair: List,
+    /// Numbered, but did not fit the run it was taken for: goes first.
+    stash: Option<PacketId>,
+    paths: [Option<Path>; MAX_PATHS],
+    control: Deque<Vec<u8, MAX_LEN>, 4>,
+    secret: [u8; 16],
+    drawn: u64,
+    /// What one-way delays are measured from: the first one seen.
+    delay_origin: Option<u32>,
+    counters: Counters,
+}
+
+impl<'m> Tunnel<'m> {
+    /// A tunnel without keys and paths. `secret` is fresh entropy: tokens and flow names are drawn from it.
+    pub fn new(memory: Memory<'m>, secret: [u8; 16]) -> Self {
+        Self {
+            keys: Keys::default(),
+            capabilities: Capabilities::NONE,
+            pool: Pool::new(memory.slots, memory.blocks),
+            queue: FairQueue::new(memory.tx_flows),
+            resequencer: Resequencer::new(memory.rx_flows),
+            repair: List::new(),
+            stash: None,
+            paths: [const { None }; MAX_PATHS],
+            control: Deque::new(),
+            secret,
+            drawn: 0,
+            delay_origin: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Begins a session from scratch: all paths, flows and packets of an earlier one are forgotten.
+    pub fn reset(&mut self, secret: [u8; 16]) {
+        self.queue.clear(&mut self.pool);
+        self.resequencer.clear(&mut self.pool);
+        self.pool.clear(&mut self.repair);
+        if let Some(id) = self.stash.take() {
+            self.pool.release(id);
+        }
+        for path in &mut self.paths {
+            if let Some(mut p) = path.take() {
+                self.pool.clear(&mut p.in_flight);
+            }
+        }
+        self.control.clear();
+        self.keys = Keys::default();
+        (self.secret, self.delay_origin) = (secret, None);
+    }
+
+    /// Keys of a finished handshake: the first, or the next phase.
+    pub fn install_keys(
+        &mut self,
+        send: &[u8; 32],
+        recv: &[u8; 32],
+        initiator: bool,
+        capabilities: Capabilities,
+    ) {
+        self.keys.install(send, recv, initiator);
+        self.capabilities = capabilities;
+    }
+    /// Forgets the key phase before the current one.
+    pub fn retire_old_keys(&mut self) {
+        self.keys.retire_old();
+    }
+
+    /// Opens a path. [`Refusal::Full`] if there are eight already.
+    pub fn open_path(&mut self, now: Instant, setup: Setup) -> Result<usize, Refusal> {
+        let at = self
+            .paths
+            .iter()
+            .position(Option::is_none)
+            .ok_or(Refusal::Full)?;
+        if let Some(place) = self.paths.get_mut(at) {
+            *place = Some(Path::new(now, setup));
+        }
+        Ok(at)
+    }
+
+    /// Closes a path; what was on its way there goes by the others.
+    pub fn close_path(&mut self, at: usize) {
+        self.rescue(at);
+        if let Some(place) = self.paths.get_mut(at) {
+            *place = None;
+        }
+    }
+
+    /// The path at this place.
+    pub fn path(&self, at: usize) -> Option<&Path> {
+        self.paths.get(at).and_then(Option::as_ref)
+    }
+    /// The place of the path with this ID.
+    pub fn place_of(&self, id: u16) -> Option<usize> {
+        self.paths
+            .iter()
+            .position(|p| p.as_ref().is_some_and(|p| p.id() == id))
+    }
+    /// All paths with their places.
+    pub fn paths(&self) -> impl Iterator<Item = (usize, &Path)> {
+        self.paths
+            .iter()
+            .enumerate()
+            .filter_map(|(i, p)| p.as_ref().map(|p| (i, p)))
+    }
+    fn path_mut(&mut self, at: usize) -> Option<&mut Path> {
+        self.paths.get_mut(at).and_then(Option::as_mut)
+    }
+
+    /// Some path carries packets.
+    pub fn is_up(&self) -> bool {
+        self.paths().any(|(_, p)| p.usable())
+    }
+
+    /// Largest inner packet that every path in use carries; `None` without such a path.
+    pub fn inner_mtu(&self) -> Option<u16> {
+        let smallest = self
+            .paths()
+            .filter(|(_, p)| p.usable())
+            .map(|(_, p)| p.mtu())
+            .min()?;
+        Some(smallest - FRAME_OVERHEAD as u16)
+    }
+
+    /// Takes a client's packet. May change it (MSS). The packet is copied; the buffer is free afterwards.
+    pub fn handle_inner(&mut self, now: Instant, packet: &mut [u8]) -> Result<Inner, NotTaken> {
+        let inner = Inner::parse(packet, &self.secret).ok_or(NotTaken::Malformed)?;
+        if let Some(mtu) = self.inner_mtu() {
+            if packet.len() > usize::from(mtu) {
+                return Err(NotTaken::TooBig(mtu));
+            }
+            if inner.syn {
+                inner::clamp_mss(packet, &inner, mtu);
+            }
+        }
+        self.queue.push(now, &mut self.pool, &inner, packet);
+        Ok(inner)
+    }
+
+    /// Queues a control message for the other end. [`Refusal::Full`] if four are waiting: say it again later.
+    pub fn send_control(&mut self, message: &[u8]) -> Result<(), Refusal> {
+        let taken = Vec::from_slice(message)
+            .ok()
+            .and_then(|m| self.control.push_back(m).ok());
+        if taken.is_none() {
+            self.counters.control_dropped = self.counters.control_dropped.saturating_add(1);
+        }
+        taken.ok_or(Refusal::Full)
+    }
+
+    /// The passing of time: holes given up, paths found dead, tails rescued.
+    pub fn handle_timeout(&mut self, now: Instant, sink: &mut impl Sink) {
+        self.resequencer.handle_timeout(now, &mut self.pool, sink);
+        self.queue.expire(now);
+        for at in 0..MAX_PATHS {
+            let Some(path) = self.path_mut(at) else {
+                continue;
+            };
+            if path.prober.check(now) {
+                path.counters.deaths = path.counters.deaths.saturating_add(1);
+                path.rate.restart();
+                self.rescue(at);
+            } else if path.tail_at().is_some_and(|t| t <= now) {
+                path.suspect = true;
+                self.rescue(at);
+            }
+        }
+    }
+
+    /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] has something to do.
+    pub fn poll_timeout(&self, now: Instant) -> Instant {
+        let waiting = self.packets_waiting();
+        let mut at = self.resequencer.poll_timeout();
+        for (_, path) in self.paths() {
+            at = at.min(path.prober.poll_timeout());
+            at = at.min(path.rx.report_at.unwrap_or(Instant::FAR));
+            at = at.min(path.tail_at().unwrap_or(Instant::FAR));
+            if waiting && path.usable() {
+                at = at.min(path.pacer.ready_at());
+            }
+        }
+        at.max(now)
+    }
+
+    fn packets_waiting(&self) -> bool {
+        self.queue.packets() > 0 || !self.repair.is_empty() || self.stash.is_some()
+    }
+
+    /// Moves everything that is on its way on a path to the repair list.
+    fn rescue(&mut self, at: usize) {
+        let Some(path) = self.paths.get_mut(at).and_then(Option::as_mut) else {
+            return;
+        };
+        while let Some(id) = self.pool.pop(&mut path.in_flight) {
+            queue_repair(&mut self.pool, &mut self.repair, &mut self.counters, id);
+        }
+        path.oldest_sent = None;
+    }
+
+    /// How long the other end should let a hole wait: the spread of the paths' delays, the time to notice that a path
+    /// went silent (the slowest way to lose a packet), and to send again.
+    fn hold(&self) -> Duration {
+        let (mut least, mut most, mut rtt) = (i32::MAX, i32::MIN, Duration::ZERO);
+        for (_, p) in self.paths().filter(|(_, p)| p.usable()) {
+            let delay = p.rate.delay().unwrap_or(0);
+            (least, most) = (least.min(delay), most.max(delay));
+            rtt = rtt.max(p.srtt());
+        }
+        let spread = if most > least {
+            most.saturating_sub(least) as u64
+        } else {
+            0
+        };
+        Duration::from_micros(spread) + rtt.times(3) + Duration::from_millis(120)
+    }
+
+    /// An unguessable number.
+    fn token(&mut self) -> u64 {
+        self.drawn += 1;
+        let mut sip = SipHasher24::new_with_key(&self.secret);
+        sip.write(&self.drawn.to_be_bytes());
+        sip.finish()
+    }
+
+    /// What the queue, the resequencer and the tunnel counted.
+    pub fn counters(&self) -> (Counters, queue::Counters, resequence::Counters) {
+        (
+            self.counters,
+            self.queue.counters(),
+            self.resequencer.counters(),
+        )
+    }
+    /// Packets waiting for a path.
+    pub fn backlog(&self) -> u32 {
+        self.queue.packets() + self.repair.packets()
+    }
+    /// Flows that hold a sender's slot.
+    pub fn flows(&self) -> usize {
+        self.queue.flows()
+    }
+    /// Blocks of packet memory in use, and in all.
+    pub fn memory_used(&self) -> (u32, u32) {
+        (
+            self.pool.capacity() - self.pool.free_blocks(),
+            self.pool.capacity(),
+        )
+    }
+
+    /// The shell learned something about a path (an ICMP error, a route change): look at once.
+    pub fn look_now(&mut self, now: Instant, at: usize) {
+        if let Some(p) = self.path_mut(at) {
+            p.prober.look_now(now);
+        }
+    }
+}
+
+fn queue_repair(pool: &mut Pool<'_>, repair: &mut List, counters: &mut Counters, id: PacketId) {
+    let meta = pool.meta(id);
+    if meta.pinned || meta.repairs >= MAX_REPAIRS {
+        return pool.release(id);
+    }
+    if let Some(m) = pool.meta_mut(id) {
+        m.repairs += 1;
+    }
+    counters.repairs = counters.repairs.saturating_add(1);
+    pool.push(repair, id);
+}

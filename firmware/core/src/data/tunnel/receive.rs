@@ -1,0 +1,230 @@
+//! Receiving: opening data frames, and learning from feedback.
+
+use super::{Tunnel, queue_repair};
+use crate::data::path::Path;
+use crate::data::pool::{Meta, PacketId};
+use crate::data::resequence::Sink;
+use crate::error::Refusal;
+use crate::time::{Duration, Instant};
+use crate::wire::feedback::{Feedback, TICK_US};
+use crate::wire::frame::{HEADER, Header, OVERHEAD, TAG, expand_counter};
+use crate::wire::record::{Record, Records};
+
+/// A packet is lost when this many later ones of its path have arrived (RFC 9002, 6.1.1).
+const PACKET_THRESHOLD: u64 = 3;
+
+impl Tunnel<'_> {
+    /// Takes a data frame that arrived on a path; delivers what is in order to `sink`.
+    pub fn handle_data(
+        &mut self,
+        now: Instant,
+        at: usize,
+        datagram: &mut [u8],
+        sink: &mut impl Sink,
+    ) -> Result<(), Refusal> {
+        let len = datagram.len();
+        let head = Header::parse(datagram)?;
+        let path = self
+            .paths
+            .get_mut(at)
+            .and_then(Option::as_mut)
+            .ok_or(Refusal::Unknown)?;
+        let number = expand_counter(head.counter, path.rx.window.next());
+        path.rx.window.check(number)?;
+        let (header, rest) = datagram
+            .split_at_mut_checked(HEADER)
+            .ok_or(Refusal::Malformed)?;
+        let (body, tag) = rest
+            .split_at_mut_checked(len - OVERHEAD)
+            .ok_or(Refusal::Malformed)?;
+        debug_assert_eq!(tag.len(), TAG);
+        self.keys.open(
+            head.phase,
+            u32::from(path.setup.id),
+            number,
+            header,
+            body,
+            tag,
+        )?;
+        path.rx.window.insert(number)?;
+        let outer = path.account_received(len);
+        path.rx.arrived(now, number, outer);
+        self.handle_records(now, body, sink)
+    }
+
+    fn handle_records(
+        &mut self,
+        now: Instant,
+        body: &[u8],
+        sink: &mut impl Sink,
+    ) -> Result<(), Refusal> {
+        for record in Records::new(body) {
+            match record? {
+                Record::Packet {
+                    flow,
+                    order,
+                    pinned,
+                    bytes,
+                } => {
+                    self.resequencer.handle_packet(
+                        now,
+                        &mut self.pool,
+                        flow,
+                        order,
+                        pinned,
+                        bytes,
+                        sink,
+                    );
+                }
+                Record::Feedback(body) => self.handle_feedback(now, &Feedback::parse(body)?),
+                Record::Control(message) => sink.control(message),
+            }
+        }
+        Ok(())
+    }
+
+    /// Learns what arrived on a path of ours: acknowledges, repairs, measures.
+    fn handle_feedback(&mut self, now: Instant, f: &Feedback) {
+        self.resequencer
+            .set_hold(Duration::from_millis(u64::from(f.hold)));
+        let Some(at) = self.place_of(f.path) else {
+            return;
+        };
+        let Some(path) = self.paths.get_mut(at).and_then(Option::as_mut) else {
+            return;
+        };
+        let largest = expand32(f.largest, path.next_number);
+        if largest >= path.next_number {
+            return;
+        }
+        let mut learned = Learned::default();
+        let (mut before, mut here) = (None, path.in_flight.front());
+        while let Some(id) = here {
+            let meta = self.pool.meta(id);
+            if meta.counter > largest {
+                break;
+            }
+            here = self.pool.after(id);
+            match verdict(f, largest, meta.counter) {
+                Verdict::Arrived => {
+                    learned.acked += 1;
+                    learned.sample(now, f, largest, &meta);
+                    self.pool.unlink(&mut path.in_flight, before, id);
+                    self.pool.release(id);
+                }
+                Verdict::Lost => {
+                    learned.lost += 1;
+                    self.pool.unlink(&mut path.in_flight, before, id);
+                    queue_repair(&mut self.pool, &mut self.repair, &mut self.counters, id);
+                }
+                Verdict::Open => before = Some(id),
+            }
+        }
+        let oldest = path
+            .in_flight
+            .front()
+            .map(|id: PacketId| self.pool.meta(id).at);
+        path.learn(now, f, largest, oldest, &learned, &mut self.delay_origin);
+    }
+}
+
+/// What one report taught.
+#[derive(Debug, Default)]
+pub(in crate::data) struct Learned {
+    pub acked: u32,
+    pub lost: u32,
+    rtt: Option<Duration>,
+    /// One-way delays, raw: arrival by their clock less departure by ours.
+    delays: heapless::Vec<u32, 5>,
+}
+
+impl Learned {
+    fn sample(&mut self, now: Instant, f: &Feedback, largest: u64, meta: &Meta) {
+        let back = largest - meta.counter;
+        let earlier = if back == 0 {
+            let held = Duration::from_micros(u64::from(f.delay) * u64::from(TICK_US));
+            self.rtt = Some(now.since(meta.at).saturating_sub(held));
+            Some(0)
+        } else {
+            f.samples
+                .iter()
+                .find(|s| u64::from(s.back) == back)
+                .map(|s| s.earlier)
+        };
+        if let Some(earlier) = earlier {
+            let arrival = f.arrival.wrapping_sub(u32::from(earlier) * TICK_US);
+            let _ = self
+                .delays
+                .push(arrival.wrapping_sub(meta.at.as_micros32()));
+        }
+    }
+}
+
+enum Verdict {
+    Arrived,
+    Lost,
+    Open,
+}
+
+/// Did packet `number` arrive, according to a report whose newest is `largest`?
+fn verdict(f: &Feedback, largest: u64, number: u64) -> Verdict {
+    let mut top = largest + 1;
+    for range in &f.ranges {
+        top = top.saturating_sub(u64::from(range.gap));
+        if number >= top {
+            break;
+        }
+        top = top.saturating_sub(u64::from(range.len));
+        if number >= top {
+            return Verdict::Arrived;
+        }
+    }
+    if largest - number >= PACKET_THRESHOLD {
+        Verdict::Lost
+    } else {
+        Verdict::Open
+    }
+}
+
+/// The packet number that ends in the 32 bits `low` and is nearest below `next`.
+fn expand32(low: u32, next: u64) -> u64 {
+    let candidate = (next & !0xffff_ffff) | u64::from(low);
+    if candidate >= next && candidate >= 1 << 32 {
+        candidate - (1 << 32)
+    } else {
+        candidate
+    }
+}
+
+impl Path {
+    /// Takes what a report taught into rate, delay and liveness.
+    fn learn(
+        &mut self,
+        now: Instant,
+        f: &Feedback,
+        largest: u64,
+        oldest: Option<Instant>,
+        learned: &Learned,
+        origin: &mut Option<u32>,
+    ) {
+        self.counters.acked = self.counters.acked.wrapping_add(learned.acked);
+        self.counters.lost = self.counters.lost.wrapping_add(learned.lost);
+        for raw in &learned.delays {
+            let origin = *origin.get_or_insert(*raw);
+            self.rate.delay_sample(now, raw.wrapping_sub(origin) as i32);
+        }
+        if largest > self.largest_acked || learned.acked > 0 {
+            self.largest_acked = self.largest_acked.max(largest);
+            self.suspect = false;
+            self.prober.confirmed(now, learned.rtt);
+            self.progress = now;
+        }
+        self.oldest_sent = oldest;
+        if oldest.is_some() {
+            self.prober.data_sent(now);
+        }
+        self.rate
+            .report(now, f.arrival, f.bytes, learned.acked, learned.lost);
+        self.pacer.set_rate(self.rate.rate());
+    }
+}

@@ -1,0 +1,366 @@
+//! A pair of tunnels on virtual time over links with rate, delay, queue and loss.
+
+use super::*;
+use crate::data::inner::tests::udp_packet;
+use crate::data::probe::State;
+use std::collections::VecDeque;
+use std::vec::Vec;
+
+#[derive(Clone, Copy)]
+pub(super) struct Link {
+    pub rate: u64,
+    pub delay: u64,
+    pub loss_permille: u64,
+    pub silent: (u64, u64),
+}
+
+impl Link {
+    pub fn mbit(rate: u64, delay_ms: u64) -> Self {
+        Self {
+            rate: rate * 125_000,
+            delay: delay_ms * 1000,
+            loss_permille: 0,
+            silent: (0, 0),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Wire {
+    free: u64,
+    queued: VecDeque<(u64, Vec<u8>)>,
+}
+
+/// Counts what arrives, and that it arrives in order.
+#[derive(Default)]
+pub(super) struct Receiver {
+    pub bytes: u64,
+    pub packets: Vec<u32>,
+    pub control: Vec<Vec<u8>>,
+}
+
+impl Sink for Receiver {
+    fn deliver(&mut self, p: &[u8]) {
+        self.bytes += p.len() as u64;
+        self.packets
+            .push(u32::from_be_bytes([p[28], p[29], p[30], p[31]]));
+    }
+    fn control(&mut self, m: &[u8]) {
+        self.control.push(m.to_vec());
+    }
+}
+
+pub(super) struct Pair {
+    pub a: Tunnel<'static>,
+    pub b: Tunnel<'static>,
+    pub at_a: Receiver,
+    pub at_b: Receiver,
+    links: Vec<Link>,
+    wires: Vec<[Wire; 2]>,
+    now: u64,
+    seed: u64,
+}
+
+fn leak<T: Clone>(value: T, n: usize) -> &'static mut [T] {
+    Box::leak(vec![value; n].into_boxed_slice())
+}
+
+fn tunnel(secret: u8) -> Tunnel<'static> {
+    let memory = Memory {
+        slots: leak(Slot::FREE, 3000),
+        blocks: leak(Block::FREE, 8000),
+        tx_flows: leak(TxFlow::FREE, 128),
+        rx_flows: leak(RxFlow::FREE, 128),
+    };
+    Tunnel::new(memory, [secret; 16])
+}
+
+impl Pair {
+    pub fn new(links: &[Link], capabilities: Capabilities) -> Self {
+        let (mut a, mut b) = (tunnel(1), tunnel(2));
+        a.install_keys(&[1; 32], &[2; 32], true, capabilities);
+        b.install_keys(&[2; 32], &[1; 32], false, capabilities);
+        for i in 0..links.len() {
+            let setup = |local, remote| Setup {
+                id: i as u16,
+                local_cid: local,
+                remote_cid: remote,
+                headroom: 0,
+                outer: 28,
+                lent: i > 0,
+                known_rate: None,
+            };
+            let (ca, cb) = (100 + i as u32, 200 + i as u32);
+            a.open_path(Instant::ZERO, setup(ca, cb)).unwrap();
+            b.open_path(Instant::ZERO, setup(cb, ca)).unwrap();
+        }
+        let wires = links.iter().map(|_| Default::default()).collect();
+        Self {
+            a,
+            b,
+            at_a: Receiver::default(),
+            at_b: Receiver::default(),
+            links: links.to_vec(),
+            wires,
+            now: 0,
+            seed: 7,
+        }
+    }
+
+    fn random(&mut self) -> u64 {
+        self.seed = self
+            .seed
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        self.seed >> 33
+    }
+
+    fn emit(&mut self, from_a: bool) {
+        let now = Instant::from_micros(self.now);
+        let mut out = vec![0u8; 20_000];
+        loop {
+            let t = if from_a {
+                self.a.poll_transmit(now, &mut out)
+            } else {
+                self.b.poll_transmit(now, &mut out)
+            };
+            let Some(t) = t else { return };
+            for datagram in out[..t.len].chunks(t.stride) {
+                let (link, dice) = (self.links[t.path], self.random() % 1000);
+                let wire = &mut self.wires[t.path][usize::from(from_a)];
+                let start = wire.free.max(self.now);
+                let lost = dice < link.loss_permille
+                    || (link.silent.0 <= self.now && self.now < link.silent.1);
+                // A queue of 100 ms at the link, as routers have.
+                if start - self.now > 100_000 {
+                    continue;
+                }
+                wire.free = start + (datagram.len() as u64 + 28) * 1_000_000 / link.rate;
+                if !lost {
+                    wire.queued
+                        .push_back((wire.free + link.delay, datagram.to_vec()));
+                }
+            }
+        }
+    }
+
+    fn arrive(&mut self) {
+        let now = Instant::from_micros(self.now);
+        for i in 0..self.wires.len() {
+            for to_b in [false, true] {
+                while self.wires[i][usize::from(to_b)]
+                    .queued
+                    .front()
+                    .is_some_and(|(t, _)| *t <= self.now)
+                {
+                    let (_, mut d) = self.wires[i][usize::from(to_b)].queued.pop_front().unwrap();
+                    let (t, sink) = if to_b {
+                        (&mut self.b, &mut self.at_b)
+                    } else {
+                        (&mut self.a, &mut self.at_a)
+                    };
+                    if d[0] & 15 == 5 {
+                        t.handle_path_message(now, i, &mut d).unwrap();
+                    } else {
+                        t.handle_data(now, i, &mut d, sink).unwrap();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs until `ms`, calling `feed` each 200 us of virtual time.
+    pub fn run(&mut self, ms: u64, mut feed: impl FnMut(&mut Self, Instant)) {
+        while self.now < ms * 1000 {
+            self.now += 200;
+            let now = Instant::from_micros(self.now);
+            self.arrive();
+            feed(self, now);
+            self.a.handle_timeout(now, &mut self.at_a);
+            self.b.handle_timeout(now, &mut self.at_b);
+            self.emit(true);
+            self.emit(false);
+        }
+    }
+}
+
+/// Keeps a burst of one flow waiting at `a`.
+fn greedy(next: &mut u32) -> impl FnMut(&mut Pair, Instant) + '_ {
+    move |p, now| {
+        while p.a.backlog() < 40 {
+            let mut packet = udp_packet(1, 1372);
+            packet[28..32].copy_from_slice(&next.to_be_bytes());
+            *next += 1;
+            p.a.handle_inner(now, &mut packet).unwrap();
+        }
+    }
+}
+
+fn in_order(packets: &[u32]) -> bool {
+    packets.windows(2).all(|w| w[0] < w[1])
+}
+
+/// Share of the links' sum over 5 to 15 s, in percent of inner bytes.
+fn share(links: &[Link]) -> (f64, Pair) {
+    let mut pair = Pair::new(links, Capabilities::OURS);
+    let mut next = 0;
+    pair.run(5_000, |_, _| {});
+    let mut feed = greedy(&mut next);
+    pair.run(10_000, &mut feed);
+    let before = pair.at_b.bytes;
+    pair.run(20_000, &mut feed);
+    drop(feed);
+    let sum: u64 = links.iter().map(|l| l.rate).sum();
+    (
+        (pair.at_b.bytes - before) as f64 / (sum * 10) as f64 * 100.0,
+        pair,
+    )
+}
+
+#[test]
+fn three_equal_links_carry_their_sum_in_order() {
+    let (share, pair) = share(&[Link::mbit(20, 10); 3]);
+    let (_, q, r) = pair.a.counters();
+    println!("{share:.1} {q:?} {r:?} {:?}", pair.b.counters());
+    assert!(share > 90.0, "{share}");
+    assert!(in_order(&pair.at_b.packets));
+}
+
+#[test]
+fn unlike_links_carry_their_sum_in_order() {
+    for links in [
+        [Link::mbit(20, 10), Link::mbit(10, 40)],
+        [Link::mbit(50, 5), Link::mbit(10, 60)],
+        [Link::mbit(100, 10), Link::mbit(10, 10)],
+    ] {
+        let (share, pair) = share(&links);
+        println!("{share:.1} {:?}", pair.b.counters());
+        assert!(share > 89.0, "{share}");
+        assert!(in_order(&pair.at_b.packets));
+    }
+}
+
+#[test]
+fn losses_are_repaired_and_none_reaches_the_flow() {
+    let mut lossy = Link::mbit(20, 10);
+    lossy.loss_permille = 10;
+    let (share, pair) = share(&[Link::mbit(20, 10), lossy]);
+    println!("{share:.1} {:?} {:?}", pair.a.counters(), pair.b.counters());
+    assert!(share > 88.0, "{share}");
+    assert!(in_order(&pair.at_b.packets));
+    let last = *pair.at_b.packets.last().unwrap() as usize;
+    let dropped = pair.a.counters().1.aqm_drops as usize;
+    assert_eq!(
+        pair.at_b.packets.len() + dropped,
+        last + 1,
+        "every packet that was numbered arrived"
+    );
+}
+
+#[test]
+fn a_line_that_goes_silent_costs_no_packet_and_is_used_again() {
+    let mut silent = Link::mbit(20, 10);
+    silent.silent = (8_000_000, 11_000_000);
+    let mut pair = Pair::new(&[Link::mbit(20, 10), silent], Capabilities::OURS);
+    let mut next = 0;
+    let mut seen = (0u64, 0u64, 0u64);
+    pair.run(3_000, |_, _| {});
+    let mut feed = greedy(&mut next);
+    pair.run(15_000, |p, now| {
+        feed(p, now);
+        if p.at_b.bytes > seen.0 {
+            seen = (p.at_b.bytes, now.as_micros(), seen.2);
+        } else if now.as_micros() > 5_000_000 {
+            seen.2 = seen.2.max(now.as_micros() - seen.1);
+        }
+    });
+    println!("longest gap {} ms", seen.2 / 1000);
+    assert!(seen.2 < 300_000, "{} us", seen.2);
+    assert!(in_order(&pair.at_b.packets));
+    let last = *pair.at_b.packets.last().unwrap() as usize;
+    let dropped = pair.a.counters().1.aqm_drops as usize;
+    assert_eq!(pair.at_b.packets.len() + dropped, last + 1);
+    let path = pair.a.path(1).unwrap();
+    assert_eq!(path.state(), State::Live);
+    assert!(path.rate().rate() > 2_000_000, "{:?}", path.rate());
+}
+
+#[test]
+fn a_light_flow_beside_a_burst_hardly_waits() {
+    let mut pair = Pair::new(
+        &[Link::mbit(20, 10), Link::mbit(10, 40)],
+        Capabilities::OURS,
+    );
+    let mut next = 0;
+    pair.run(3_000, |_, _| {});
+    let mut feed = greedy(&mut next);
+    pair.run(6_000, &mut feed);
+    let (mut sent, mut delays, mut tick) = (VecDeque::new(), Vec::new(), 0u64);
+    pair.run(16_000, |p, now| {
+        feed(p, now);
+        tick += 1;
+        if tick.is_multiple_of(500) {
+            let id = 0xf000_0000u32 + tick as u32;
+            let mut packet = udp_packet(77, 60);
+            packet[28..32].copy_from_slice(&id.to_be_bytes());
+            sent.push_back((id, now));
+            p.a.handle_inner(now, &mut packet).unwrap();
+        }
+        while let Some((_, at)) = sent
+            .front()
+            .filter(|(id, _)| p.at_b.packets.iter().rev().take(600).any(|x| x == id))
+        {
+            delays.push(now.since(*at).as_micros());
+            sent.pop_front();
+        }
+    });
+    delays.sort_unstable();
+    let p99 = delays[delays.len() * 99 / 100];
+    println!("p50 {} p99 {p99}", delays[delays.len() / 2]);
+    assert!(delays.len() > 90);
+    assert!(p99 < 10_000 + 20_000, "p99 {p99} us");
+}
+
+#[test]
+fn without_the_bundle_capability_frames_hold_one_record() {
+    let mut pair = Pair::new(&[Link::mbit(20, 10)], Capabilities::NONE);
+    pair.run(1_000, |_, _| {});
+    pair.a.send_control(b"hello").unwrap();
+    pair.run(1_100, |_, _| {});
+    assert_eq!(pair.at_b.control, [b"hello".to_vec()]);
+}
+
+#[test]
+fn a_rekey_in_the_middle_of_a_burst_loses_nothing() {
+    let mut pair = Pair::new(&[Link::mbit(20, 10)], Capabilities::OURS);
+    let mut next = 0;
+    pair.run(2_000, |_, _| {});
+    pair.run(4_000, greedy(&mut next));
+    pair.b
+        .install_keys(&[4; 32], &[3; 32], false, Capabilities::OURS);
+    pair.run(4_010, greedy(&mut next));
+    pair.a
+        .install_keys(&[3; 32], &[4; 32], true, Capabilities::OURS);
+    pair.run(5_000, greedy(&mut next));
+    pair.a.retire_old_keys();
+    pair.b.retire_old_keys();
+    pair.run(6_000, greedy(&mut next));
+    let last = *pair.at_b.packets.last().unwrap() as usize;
+    assert!(pair.at_b.packets.len() > last - 2 && in_order(&pair.at_b.packets));
+}
+
+#[test]
+fn a_packet_larger_than_the_paths_is_refused_with_the_mtu() {
+    let mut pair = Pair::new(&[Link::mbit(20, 10)], Capabilities::OURS);
+    pair.run(1_000, |_, _| {});
+    assert_eq!(pair.a.inner_mtu(), Some(1442));
+    let now = Instant::from_millis(1_000);
+    assert_eq!(
+        pair.a.handle_inner(now, &mut udp_packet(1, 1420)),
+        Err(NotTaken::TooBig(1442))
+    );
+    assert_eq!(
+        pair.a.handle_inner(now, &mut [0; 40]),
+        Err(NotTaken::Malformed)
+    );
+}

@@ -1,0 +1,346 @@
+//! Sending: which packet, on which path, in which frame.
+
+use super::{MAX_PATHS, Transmit, Tunnel};
+use crate::data::pool::PacketId;
+use crate::data::queue::Kind;
+use crate::error::Refusal;
+use crate::time::Instant;
+use crate::wire::bytes::Writer;
+use crate::wire::feedback::MAX_LEN as FEEDBACK_LEN;
+use crate::wire::frame::{HEADER, Header, TAG};
+use crate::wire::record::{PACKET_HEADER, RECORD_HEADER, Record, emit_packet_header};
+use crate::wire::{Capabilities, control};
+
+/// Most datagrams in one run: what fits a 32 KB first-level cache with room for the rest.
+const MAX_RUN: u32 = 12;
+/// Packets up to this length share frames.
+const SMALL: usize = 300;
+/// A path later than the first one by more than this is not used for bursts: the resequencer would not wait.
+const TOO_LATE_US: i32 = 350_000;
+
+impl Tunnel<'_> {
+    /// The next run of datagrams, written to `out`; `None` when there is nothing to send now. Call until `None`.
+    /// `out` should hold at least 2 KB; more lets runs grow.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
+        self.poll_message(now, out)
+            .or_else(|| self.poll_feedback(now, out))
+            .or_else(|| self.poll_control(now, out))
+            .or_else(|| self.poll_packets(now, out))
+    }
+
+    /// The path on which something small arrives first.
+    fn first_to_arrive(&self, now: Instant, len: usize) -> Option<usize> {
+        let fitting = self.paths().filter(|(_, p)| p.usable() && p.fits(len));
+        fitting.min_by_key(|(_, p)| p.arrival(now)).map(|(i, _)| i)
+    }
+
+    /// Any path that answers, the best one first: for feedback and control before all is measured.
+    fn any_path(&self, now: Instant) -> Option<usize> {
+        self.first_to_arrive(now, 0).or_else(|| {
+            self.paths()
+                .find(|(_, p)| p.prober.is_up() && p.remote_known)
+                .map(|(i, _)| i)
+        })
+    }
+
+    /// The free path with the least delay that takes a burst's packet of this length.
+    fn free_for_burst(&self, now: Instant, len: usize) -> Option<usize> {
+        let usable = || self.paths().filter(|(_, p)| p.usable() && p.fits(len));
+        let least = usable()
+            .filter_map(|(_, p)| p.rate.base_delay())
+            .min()
+            .unwrap_or(0);
+        usable()
+            .filter(|(_, p)| p.pacer.ready(now))
+            .map(|(i, p)| (i, p.rate.base_delay().unwrap_or(least)))
+            .filter(|(_, delay)| delay.saturating_sub(least) < TOO_LATE_US)
+            .min_by_key(|(_, delay)| *delay)
+            .map(|(i, _)| i)
+    }
+
+    fn poll_feedback(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
+        if !self
+            .paths()
+            .any(|(_, p)| p.rx.report_at.is_some_and(|t| t <= now))
+        {
+            return None;
+        }
+        let via = self.any_path(now)?;
+        let bundle = self.capabilities.has(Capabilities::BUNDLE);
+        let hold = self.hold();
+        let mut body = [0u8; 1100];
+        let mut w = Writer::new(&mut body);
+        for at in 0..MAX_PATHS {
+            let Some(path) = self.path_mut(at) else {
+                continue;
+            };
+            if path.rx.report_at.is_none() || w.room() < FEEDBACK_LEN + RECORD_HEADER {
+                continue;
+            }
+            let mut report = [0u8; FEEDBACK_LEN];
+            let n = path
+                .rx
+                .report(now, path.setup.id, hold)
+                .emit(&mut report)
+                .ok()?;
+            Record::Feedback(report.get(..n)?).emit(&mut w).ok()?;
+            if !bundle {
+                break;
+            }
+        }
+        let n = w.len();
+        self.send_records(now, via, body.get(..n)?, out)
+    }
+
+    fn poll_control(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
+        if self.control.is_empty() {
+            return None;
+        }
+        let via = self.any_path(now)?;
+        let message = self.control.pop_front()?;
+        let mut body = [0u8; control::MAX_LEN + RECORD_HEADER];
+        let mut w = Writer::new(&mut body);
+        Record::Control(&message).emit(&mut w).ok()?;
+        let n = w.len();
+        self.send_records(now, via, body.get(..n)?, out)
+    }
+
+    /// One frame of records that are not repaired.
+    fn send_records(
+        &mut self,
+        now: Instant,
+        at: usize,
+        records: &[u8],
+        out: &mut [u8],
+    ) -> Option<Transmit> {
+        let headroom = usize::from(self.path(at)?.setup.headroom);
+        let end = headroom + HEADER + records.len();
+        out.get_mut(headroom + HEADER..end)?
+            .copy_from_slice(records);
+        let len = self
+            .seal_frame(now, at, out.get_mut(headroom..)?, records.len())
+            .ok()?;
+        Some(Transmit {
+            path: at,
+            len: headroom + len,
+            stride: headroom + len,
+            count: 1,
+        })
+    }
+
+    /// Seals the `body` bytes that stand behind the header room of `frame`; returns the frame's length.
+    fn seal_frame(
+        &mut self,
+        now: Instant,
+        at: usize,
+        frame: &mut [u8],
+        body: usize,
+    ) -> Result<usize, Refusal> {
+        let phase = self.keys.sending();
+        let path = self
+            .paths
+            .get_mut(at)
+            .and_then(Option::as_mut)
+            .ok_or(Refusal::Unknown)?;
+        let number = path.next_number;
+        path.next_number += 1;
+        let counter = (number & 0xff_ffff) as u32;
+        Header {
+            phase,
+            cid: path.setup.remote_cid,
+            counter,
+        }
+        .emit(frame)?;
+        let (header, rest) = frame.split_at_mut_checked(HEADER).ok_or(Refusal::Full)?;
+        let (sealed, rest) = rest.split_at_mut_checked(body).ok_or(Refusal::Full)?;
+        let tag = self
+            .keys
+            .seal(phase, u32::from(path.setup.id), number, header, sealed)?;
+        rest.get_mut(..TAG)
+            .ok_or(Refusal::Full)?
+            .copy_from_slice(&tag);
+        let len = HEADER + body + TAG;
+        path.account_sent(now, len);
+        Ok(len)
+    }
+
+    fn poll_packets(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
+        let (at, first) = self.next_packet(now)?;
+        let headroom = usize::from(self.path(at)?.setup.headroom);
+        let room = usize::from(self.path(at)?.mtu());
+        let frame = out.get_mut(headroom..)?;
+        let stride = headroom + self.fill_frame(now, at, first, frame, room)?;
+        let mut run = Transmit {
+            path: at,
+            len: stride,
+            stride,
+            count: 1,
+        };
+        // Full packets of bursts go in runs while the path is free.
+        while run.count < MAX_RUN
+            && out.len() >= run.len + stride
+            && self.continues(now, at, stride - headroom)
+        {
+            let Some(id) = self.pop_burst(now) else { break };
+            if self.pool.len_of(id) + super::FRAME_OVERHEAD > stride - headroom {
+                self.stash = Some(id);
+                break;
+            }
+            let frame = out.get_mut(run.len + headroom..)?;
+            let len = headroom + self.fill_frame(now, at, id, frame, stride - headroom)?;
+            run.len += len;
+            run.count += 1;
+            if len < stride {
+                break;
+            }
+        }
+        Some(run)
+    }
+
+    /// May the next burst packet join a run of frames of `len` bytes on this path?
+    fn continues(&self, now: Instant, at: usize, len: usize) -> bool {
+        self.stash.is_none()
+            && self.repair.is_empty()
+            && !self.queue.waiting(Kind::Light)
+            && self.free_for_burst(now, len.saturating_sub(super::FRAME_OVERHEAD)) == Some(at)
+            && self
+                .queue
+                .peek_len(Kind::Burst, &self.pool)
+                .is_some_and(|n| n + super::FRAME_OVERHEAD == len)
+    }
+
+    /// What to send next, and where: repairs and light flows by the path where they arrive first, bursts by the path
+    /// that is free.
+    fn next_packet(&mut self, now: Instant) -> Option<(usize, PacketId)> {
+        if let Some(id) = self.repair.front() {
+            let at = self.first_to_arrive(now, self.pool.len_of(id));
+            if let Some(at) = at.filter(|at| self.path(*at).is_some_and(|p| p.pacer.ready(now))) {
+                self.pool.pop(&mut self.repair);
+                return Some((at, id));
+            }
+        }
+        while let Some(len) = self.queue.peek_len(Kind::Light, &self.pool) {
+            let at = self.first_to_arrive(now, len)?;
+            let patient = self.starting();
+            let Some(id) = self.queue.pop(now, &mut self.pool, Kind::Light, patient) else {
+                break;
+            };
+            let at = self
+                .first_to_arrive(now, self.pool.len_of(id))
+                .unwrap_or(at);
+            return Some((at, id));
+        }
+        let len = match self.stash {
+            Some(id) => self.pool.len_of(id),
+            None => self.queue.peek_len(Kind::Burst, &self.pool)?,
+        };
+        let Some(at) = self.free_for_burst(now, len) else {
+            self.mark_busy();
+            return None;
+        };
+        let id = self.stash.take().or_else(|| self.pop_burst(now))?;
+        Some((at, id))
+    }
+
+    fn pop_burst(&mut self, now: Instant) -> Option<PacketId> {
+        let patient = self.starting();
+        self.queue.pop(now, &mut self.pool, Kind::Burst, patient)
+    }
+
+    fn starting(&self) -> bool {
+        self.paths().any(|(_, p)| p.usable() && p.rate.starting())
+    }
+
+    /// There is more to send than the paths' rates allow.
+    fn mark_busy(&mut self) {
+        for path in self.paths.iter_mut().flatten().filter(|p| p.usable()) {
+            path.rate.was_busy();
+        }
+    }
+
+    /// Puts a packet, and other small ones if it is small, into a frame; returns the frame's length.
+    fn fill_frame(
+        &mut self,
+        now: Instant,
+        at: usize,
+        first: PacketId,
+        frame: &mut [u8],
+        room: usize,
+    ) -> Option<usize> {
+        let number = self.path(at)?.next_number;
+        let mut body = 0;
+        let mut next = Some(first);
+        while let Some(id) = next {
+            let space = frame.get_mut(HEADER + body..)?;
+            let Some(len) = self.emit_packet(id, space) else {
+                self.pool.release(id);
+                break;
+            };
+            body += len;
+            self.track(now, at, id, number);
+            let left = room.saturating_sub(HEADER + body + TAG);
+            next = self.small_companion(now, at, self.pool.len_of(id), left);
+        }
+        if body == 0 {
+            return None;
+        }
+        self.seal_frame(now, at, frame, body).ok()
+    }
+
+    fn emit_packet(&self, id: PacketId, space: &mut [u8]) -> Option<usize> {
+        let (meta, len) = (self.pool.meta(id), self.pool.len_of(id));
+        let mut w = Writer::new(space);
+        emit_packet_header(&mut w, meta.flow, meta.order, meta.pinned, len).ok()?;
+        self.pool.copy_out(id, space.get_mut(PACKET_HEADER..)?)?;
+        Some(PACKET_HEADER + len)
+    }
+
+    /// Another small packet for the same frame.
+    fn small_companion(
+        &mut self,
+        now: Instant,
+        at: usize,
+        len: usize,
+        left: usize,
+    ) -> Option<PacketId> {
+        if !self.capabilities.has(Capabilities::BUNDLE) || len > SMALL {
+            return None;
+        }
+        for kind in [Kind::Light, Kind::Burst] {
+            let fits = self
+                .queue
+                .peek_len(kind, &self.pool)
+                .is_some_and(|n| n <= SMALL && n + PACKET_HEADER <= left);
+            if fits && (kind == Kind::Light || self.free_for_burst(now, SMALL) == Some(at)) {
+                let id = self.queue.pop(now, &mut self.pool, kind, false)?;
+                // The AQM may have dropped the small one and given the next, larger one.
+                if self.pool.len_of(id) + PACKET_HEADER <= left {
+                    return Some(id);
+                }
+                if self.stash.is_none() {
+                    self.stash = Some(id);
+                } else {
+                    self.pool.push(&mut self.repair, id);
+                }
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Keeps a packet until it is known to have arrived.
+    fn track(&mut self, now: Instant, at: usize, id: PacketId, number: u64) {
+        if let Some(meta) = self.pool.meta_mut(id) {
+            (meta.at, meta.counter) = (now, number);
+        }
+        let repaired = self.pool.meta(id).repairs > 0;
+        let Some(path) = self.paths.get_mut(at).and_then(Option::as_mut) else {
+            return;
+        };
+        path.counters.repairs = path.counters.repairs.saturating_add(u32::from(repaired));
+        path.last_data = now;
+        path.prober.data_sent(now);
+        self.pool.push(&mut path.in_flight, id);
+        path.oldest_sent.get_or_insert(now);
+    }
+}

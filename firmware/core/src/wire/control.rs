@@ -1,0 +1,125 @@
+//! Control messages between two gateways, inside sealed frames: who can lend what, and who may relay.
+//!
+//! postcard (varint encoding, see its specification) behind the record's own length. Every message states what
+//! is wanted *now* and is repeated while it holds, so a lost one costs a repetition and nothing else. New
+//! variants and new trailing fields are ignored by older versions.
+
+use crate::error::Refusal;
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Most uplinks of one gateway.
+pub const MAX_UPLINKS: usize = 4;
+/// Most connection IDs that one relay grant covers.
+pub const MAX_CIDS: usize = 2;
+/// Largest encoded control message in bytes.
+pub const MAX_LEN: usize = 160;
+
+/// One uplink that can be borrowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The lender's number for the uplink.
+    pub uplink: u8,
+    /// What can be lent upwards now, kbit/s; 0 = not stated, whatever is idle.
+    pub up_kbit: u32,
+    /// The same downwards.
+    pub down_kbit: u32,
+}
+
+/// Why a lender said no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// The uplink is not lent, or not now.
+    NotLent,
+    /// The exit is none that this community pinned.
+    UnknownExit,
+    /// All places for borrowers are taken.
+    Full,
+    /// The uplink itself is down.
+    Down,
+}
+
+/// A control message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// Lender to everyone with a session: what can be borrowed. An empty list takes all offers back.
+    Offers(Vec<Offer, MAX_UPLINKS>),
+    /// Borrower to lender: forward for me between the mesh and this uplink. Repeated to renew.
+    Ask {
+        /// The lender's uplink.
+        uplink: u8,
+        /// The exit's key, first 8 bytes of its BLAKE2s name (node ID).
+        exit: [u8; 8],
+        /// Which of the exit's pinned addresses.
+        address: u8,
+        /// Connection IDs under which the exit will answer the borrower on this path.
+        cids: Vec<u32, MAX_CIDS>,
+    },
+    /// Lender to borrower: granted.
+    Grant {
+        /// The uplink asked for.
+        uplink: u8,
+        /// The exit asked for.
+        exit: [u8; 8],
+        /// The name to put in relay frames.
+        relay: u32,
+        /// Seconds until it lapses unless renewed.
+        seconds: u16,
+        /// Most upwards, kbit/s; 0 = no stated limit.
+        up_kbit: u32,
+        /// Most downwards.
+        down_kbit: u32,
+    },
+    /// Lender to borrower: refused, or taken back.
+    Refuse {
+        /// The uplink asked for.
+        uplink: u8,
+        /// The exit asked for.
+        exit: [u8; 8],
+        /// Why.
+        reason: Reason,
+    },
+    /// The sender is about to stop: forget its offers and grants.
+    Bye,
+}
+
+impl Message {
+    /// Reads a message; trailing bytes are left for later versions.
+    pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
+        postcard::take_from_bytes(body)
+            .map(|(m, _)| m)
+            .map_err(|_| Refusal::Malformed)
+    }
+    /// Writes the message; returns its length.
+    pub fn emit(&self, out: &mut [u8]) -> Result<usize, Refusal> {
+        postcard::to_slice(self, out)
+            .map(|used| used.len())
+            .map_err(|_| Refusal::Full)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_largest_message_fits() {
+        let offer = Offer {
+            uplink: 255,
+            up_kbit: u32::MAX,
+            down_kbit: u32::MAX,
+        };
+        let m = Message::Offers(Vec::from_slice(&[offer; MAX_UPLINKS]).unwrap());
+        let mut out = [0u8; MAX_LEN];
+        let n = m.emit(&mut out).unwrap();
+        assert_eq!(Message::parse(&out[..n]), Ok(m));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_parse_or_are_malformed(body in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let _ = Message::parse(&body);
+        }
+    }
+}
