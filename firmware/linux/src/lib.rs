@@ -28,6 +28,7 @@ pub mod poll;
 pub mod process;
 pub mod signal;
 pub mod sockaddr;
+mod tool;
 pub mod tun;
 pub mod udp;
 pub mod watchdog;

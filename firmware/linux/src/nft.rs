@@ -1,8 +1,7 @@
 //! Firewall rules, applied by the `nft` tool: one script is one transaction.
 
-use crate::error::{Error, Result, check};
-use crate::fd::{Fd, retry};
-use crate::signal;
+use crate::error::Error;
+use crate::tool;
 use core::ffi::CStr;
 use core::fmt;
 
@@ -29,72 +28,12 @@ impl fmt::Display for Failure<'_> {
 
 /// Applies `script`; on refusal `complaint` holds the tool's words.
 pub fn apply<'a>(script: &[u8], complaint: &'a mut [u8]) -> core::result::Result<(), Failure<'a>> {
-    let (status, words) = run(script).map_err(Failure::Run)?;
-    if status == NOT_FOUND {
-        return Err(Failure::Run(Error::new("find nft", libc::ENOENT)));
-    }
-    if status == 0 {
+    let arguments = [c"nft".as_ptr(), c"-f".as_ptr(), c"-".as_ptr(), core::ptr::null()];
+    let done = tool::run(&PLACES, &arguments, script).map_err(Failure::Run)?;
+    if done.status == 0 {
         return Ok(());
     }
-    // SAFETY: the buffer is ours for the length given.
-    let length = unsafe { libc::pread(words.raw(), complaint.as_mut_ptr().cast(), complaint.len(), 0) };
-    let words = complaint.get(..length.max(0) as usize).unwrap_or(&[]);
-    // A cut may fall into the middle of a letter: what stands before it is still readable.
-    let readable = match core::str::from_utf8(words) {
-        Ok(words) => words,
-        Err(error) => words.get(..error.valid_up_to()).and_then(|words| core::str::from_utf8(words).ok()).unwrap_or(""),
-    };
-    Err(Failure::Refused(readable))
-}
-
-/// The status of a child that found no tool.
-const NOT_FOUND: i32 = 127;
-
-/// Runs the tool with `script` as its input: its exit status, and a file of what it said.
-fn run(script: &[u8]) -> Result<(i32, Fd)> {
-    // Files in memory instead of pipes: neither side can block the other, however long script or complaint are.
-    let (input, words) = (memory_file()?, memory_file()?);
-    input.write_all(script)?;
-    // SAFETY: plain calls; the child only makes async-signal-safe ones and ends in exec or _exit.
-    let child = unsafe {
-        check("rewind a script", libc::lseek(input.raw(), 0, libc::SEEK_SET) as libc::c_int)?;
-        let child = check("start nft", libc::fork())?;
-        if child == 0 {
-            exec(&input, &words);
-        }
-        child
-    };
-    let mut status = 0;
-    // SAFETY: our own child, a valid status.
-    if retry(|| unsafe { libc::waitpid(child, &mut status, 0) } as libc::ssize_t) < 0 {
-        return Err(Error::last("wait for nft"));
-    }
-    Ok((if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 1 }, words))
-}
-
-fn memory_file() -> Result<Fd> {
-    // SAFETY: a constant name. Through the raw call: old C libraries lack the wrapper.
-    Fd::from_call("make a file in memory", unsafe {
-        libc::syscall(libc::SYS_memfd_create, c"nft".as_ptr(), libc::MFD_CLOEXEC as libc::c_uint) as libc::c_int
-    })
-}
-
-/// The child's part: never returns.
-fn exec(input: &Fd, words: &Fd) -> ! {
-    signal::reset_for_exec();
-    let none = core::ptr::null();
-    // SAFETY: constant strings and arrays that end in null; async-signal-safe calls only.
-    unsafe {
-        libc::dup2(input.raw(), 0);
-        libc::dup2(words.raw(), 1);
-        libc::dup2(words.raw(), 2);
-        let arguments = [c"nft".as_ptr(), c"-f".as_ptr(), c"-".as_ptr(), none];
-        let environment = [c"PATH=/usr/sbin:/usr/bin:/sbin:/bin".as_ptr(), c"LC_ALL=C".as_ptr(), none];
-        for place in PLACES {
-            libc::execve(place.as_ptr(), arguments.as_ptr(), environment.as_ptr());
-        }
-        libc::_exit(NOT_FOUND)
-    }
+    Err(Failure::Refused(done.words(complaint)))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use super::message::{Attributes, Message, u32_at, u64_at};
 use super::socket::{ASK, Rtnl};
-use crate::error::Result;
+use crate::error::{Result, check};
+use crate::fd;
 use crate::path::InterfaceName;
 
 const FIXED: usize = 16;
@@ -63,18 +64,26 @@ impl Rtnl {
 
     /// Switches an interface on or off and sets its MTU, if one is given.
     pub fn set_link(&mut self, index: u32, up: bool, mtu: Option<u32>) -> Result<()> {
-        let mut fixed = [0; FIXED];
-        let flags = if up { libc::IFF_UP as u32 } else { 0 };
-        for (at, value) in [(4, index), (8, flags), (12, libc::IFF_UP as u32)] {
-            if let Some(place) = fixed.get_mut(at..at + 4) {
-                place.copy_from_slice(&value.to_ne_bytes());
-            }
-        }
-        let mut message = Message::new(libc::RTM_NEWLINK, ASK, &fixed);
+        // By ioctl, which is older than netlink and which everything between us and the kernel understands.
+        let socket = fd::socket("set up an interface", libc::AF_INET, libc::SOCK_DGRAM, 0)?;
+        let ask = |number: libc::c_ulong, request: &mut libc::ifreq| {
+            // SAFETY: the request is a valid ifreq, in and out.
+            check("set up an interface", unsafe { libc::ioctl(socket.raw(), number as _, request) }).map(drop)
+        };
+        // SAFETY: plain old data.
+        let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
+        request.ifr_ifru.ifru_ifindex = index as _;
+        ask(libc::SIOCGIFNAME as _, &mut request)?;
         if let Some(mtu) = mtu {
-            message.attribute_u32(libc::IFLA_MTU, mtu);
+            request.ifr_ifru.ifru_mtu = mtu as _;
+            ask(libc::SIOCSIFMTU as _, &mut request)?;
         }
-        self.0.change("set up an interface", message, &[])
+        ask(libc::SIOCGIFFLAGS as _, &mut request)?;
+        // SAFETY: the kernel has just written the flags.
+        let flags = libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags });
+        let flags = if up { flags | libc::IFF_UP } else { flags & !libc::IFF_UP };
+        request.ifr_ifru.ifru_flags = flags as _;
+        ask(libc::SIOCSIFFLAGS as _, &mut request)
     }
 }
 

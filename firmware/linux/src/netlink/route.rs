@@ -7,6 +7,7 @@ use crate::error::Result;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const FIXED: usize = 12;
+const RTA_VIA: u16 = 18;
 
 /// A range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +180,7 @@ impl Hop {
             libc::RTA_OIF => self.ifindex = u32_at(value, 0).unwrap_or(0),
             libc::RTA_GATEWAY => self.via = ip_from(value),
             // A router of the other family: its family in front of the address.
-            libc::RTA_VIA => self.via = value.get(2..).and_then(ip_from),
+            RTA_VIA => self.via = value.get(2..).and_then(ip_from),
             _ => {}
         }
     }

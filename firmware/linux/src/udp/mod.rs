@@ -17,6 +17,23 @@ use crate::sockaddr::{RAW_LEN, Raw, family};
 use core::net::{Ipv6Addr, SocketAddr};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+/// Does segmentation by the kernel work at all on this machine? Tried on the loopback interface, with no other traffic.
+/// (Some emulators take the request and do something else.) False also where it cannot be tried.
+pub fn segmentation_works() -> bool {
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let try_it = || -> Result<bool> {
+        let receiver = UdpSocket::bind(local, &Options::default())?;
+        let sender = UdpSocket::bind(local, &Options::default())?;
+        // 0x0180 reads as 0x8001 the other way round: a length far above the run's.
+        let sent = sender.send_run(&[0; 1024], 384, Some(receiver.local_addr()?))?;
+        let mut batch = RecvBatch::<4, 1024>::new();
+        let mut whole = receiver.fd().wait_readable(100)? && receiver.recv_batch(&mut batch)? == 3;
+        whole &= batch.datagrams().map(|datagram| datagram.bytes.len()).eq([384, 384, 256]);
+        Ok(sent == 3 && whole && sender.gso_enabled())
+    };
+    try_it().unwrap_or(false)
+}
+
 /// A non-blocking UDP socket that never lets the kernel fragment: what does not fit fails with `EMSGSIZE`.
 ///
 /// On a connected socket an ICMP error of an earlier datagram is reported once, by the next call; nothing handed
@@ -73,7 +90,8 @@ impl UdpSocket {
     /// Where multicast of this socket leaves, how far it goes, and whether this machine hears it too.
     pub fn set_multicast_v6(&self, ifindex: u32, hops: u8, heard_here: bool) -> Result<()> {
         let set = |name, value: libc::c_int| set_option("set up multicast", &self.fd, libc::IPPROTO_IPV6, name, &value);
-        set(libc::IPV6_MULTICAST_IF, ifindex as libc::c_int)?;
+        // Where it is not known, the scope in the destination and the bound device say the same.
+        options::known(set(libc::IPV6_MULTICAST_IF, ifindex as libc::c_int))?;
         set(libc::IPV6_MULTICAST_HOPS, libc::c_int::from(hops))?;
         set(libc::IPV6_MULTICAST_LOOP, libc::c_int::from(heard_here))
     }

@@ -61,10 +61,10 @@ impl Options<'_> {
         if v6 {
             let set = |name, value: c_int| set_option("set an IPv6 option", fd, libc::IPPROTO_IPV6, name, &value);
             set(libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE)?;
-            set(libc::IPV6_DONTFRAG, on)?;
+            known(set(libc::IPV6_DONTFRAG, on))?;
             set(libc::IPV6_RECVPKTINFO, c_int::from(self.packet_info))?;
-            set(libc::IPV6_RECVTCLASS, c_int::from(self.traffic_class))?;
-            set(libc::IPV6_TCLASS, class)?;
+            known(set(libc::IPV6_RECVTCLASS, c_int::from(self.traffic_class)))?;
+            known(set(libc::IPV6_TCLASS, class))?;
         }
         if !v6 || !self.v6_only {
             let set = |name, value: c_int| set_option("set an IPv4 option", fd, libc::IPPROTO_IP, name, &value);
@@ -76,6 +76,14 @@ impl Options<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Every kernel has these options, but not every user-mode emulator: there it goes without.
+pub(super) fn known(result: Result<()>) -> Result<()> {
+    match result {
+        Err(Error { errno: libc::ENOPROTOOPT, .. }) => Ok(()),
+        result => result,
     }
 }
 

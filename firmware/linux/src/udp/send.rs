@@ -79,7 +79,7 @@ impl UdpSocket {
                 self.send_singly(part, segment_size, way)
             }
             // Either not supported, or a segment is too large for the interface: sending singly tells which.
-            Err(Error { errno: libc::EINVAL, .. }) => {
+            Err(Error { errno: libc::EINVAL | libc::EMSGSIZE, .. }) => {
                 let sent = self.send_singly(part, segment_size, way)?;
                 if sent > 0 {
                     self.set_gso(false);

@@ -50,6 +50,15 @@ fn a_run_arrives_as_its_datagrams_with_and_without_segmentation() {
 }
 
 #[test]
+fn segmentation_is_found_to_work_here() {
+    in_namespace(|| {
+        assert!(segmentation_works());
+        run("ip link set lo down");
+        assert!(!segmentation_works());
+    });
+}
+
+#[test]
 fn glued_datagrams_come_with_their_segment_size() {
     in_namespace(|| {
         let receiver = bind("127.0.0.1:0", Options { gro: true, receive_buffer: 4 << 20, ..Options::default() });
