@@ -1,0 +1,155 @@
+//! The commands. Those that change communities or members work on the store whether the daemon runs or not, and
+//! tell a running one.
+
+mod community;
+mod invite;
+mod member;
+mod show;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Error, Result};
+use burstmesh_core::wire::text::key_to_text;
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config, ConfigError};
+use crate::control::{self, AskError};
+use crate::store::Store;
+use crate::{daemon, key};
+
+const AFTER: &str =
+    "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the daemon is not running.";
+
+/// The exit of burstmesh communities: one address in front of many lines
+#[derive(Parser)]
+#[command(name = "burstmesh-proxy", version, after_help = AFTER)]
+struct Cli {
+    /// The configuration file
+    #[arg(long, short, global = true, default_value = config::DEFAULT_PATH, value_name = "FILE")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until told to stop (SIGTERM); read the configuration again on SIGHUP
+    Run {
+        /// Say more: debug, trace
+        #[arg(long, default_value = "info", value_name = "LEVEL")]
+        log: tracing::Level,
+    },
+    /// Show what the running exit does: communities, members, paths, refusals
+    Status {
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the running exit read its configuration again
+    Reload,
+    /// Check the configuration and say what to mend
+    Check,
+    /// Print the exit's public key (made on first use)
+    Key,
+    /// Add, list and remove communities
+    #[command(subcommand)]
+    Community(community::Command),
+    /// List, name and remove a community's members
+    #[command(subcommand)]
+    Member(member::Command),
+    /// Print an invitation to a community: hand it on as you would a password
+    Invite(invite::Args),
+}
+
+/// Runs the command of the process' arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("burstmesh-proxy: {error:#}");
+            ExitCode::from(code(&error))
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    let config = Config::load(&cli.config)?;
+    let context = Context { config };
+    match &cli.command {
+        Command::Run { log } => {
+            start_log(*log);
+            context.config.check_machine(&cli.config)?;
+            daemon::run(&cli.config, &context.config)
+        }
+        Command::Status { json } => show::run(&context.ask("status")?, *json),
+        Command::Reload => context.ask("reload").map(drop),
+        Command::Check => {
+            context.config.check_machine(&cli.config)?;
+            println!("{}: good", cli.config.display());
+            Ok(())
+        }
+        Command::Key => {
+            let identity = key::load_or_create(&context.config.state_dir)?;
+            println!("{}", key_to_text(identity.public().as_bytes()));
+            Ok(())
+        }
+        Command::Community(command) => community::run(&context, command),
+        Command::Member(command) => member::run(&context, command),
+        Command::Invite(args) => invite::run(&context, args),
+    }
+}
+
+/// What every command has at hand.
+struct Context {
+    config: Config,
+}
+
+impl Context {
+    fn store(&self) -> Result<Store> {
+        Ok(Store::open(
+            &self.config.state_dir,
+            self.config.leases.get_ref(),
+        )?)
+    }
+
+    fn ask(&self, command: &str) -> Result<String> {
+        Ok(control::ask(&self.config.control, command)?)
+    }
+
+    /// Tells a running daemon that the store changed. Without one there is nobody to tell.
+    fn refresh(&self) {
+        match control::ask(&self.config.control, "refresh") {
+            Ok(_) | Err(AskError::NotRunning(_)) => {}
+            Err(error) => {
+                eprintln!("burstmesh-proxy: done, but the running exit does not know yet: {error}")
+            }
+        }
+    }
+}
+
+fn code(error: &Error) -> u8 {
+    if error.is::<ConfigError>() {
+        2
+    } else if matches!(error.downcast_ref(), Some(AskError::NotRunning(_))) {
+        3
+    } else {
+        1
+    }
+}
+
+fn start_log(level: tracing::Level) {
+    let log = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(false);
+    // The journal writes the time itself.
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        log.without_time().init();
+    } else {
+        log.init();
+    }
+}

@@ -1,0 +1,86 @@
+//! Letting a key in: the lease it always had, or the next free one.
+
+use burstmesh_core::identity::PublicKey;
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::invitation::any_stands;
+use super::member::find_key;
+use super::pools::FIRST_SLOT;
+use super::{Community, Member, Store, StoreError, now};
+
+/// What the store says to a key that proved the community's secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    Admitted(Member),
+    /// The admin shut this key out.
+    Revoked,
+    /// The key is new and no invitation stands.
+    NotInvited,
+    /// The key is new and all leases are given out.
+    Full,
+}
+
+impl Store {
+    /// Admits a key that proved the community's secret: a known one gets the lease it always had, a new one the
+    /// next free lease while an invitation stands.
+    ///
+    /// # Errors
+    /// Only a store that cannot be read or written; refusals are [`Admission`]s.
+    pub fn admit(
+        &mut self,
+        community: &Community,
+        key: &PublicKey,
+    ) -> Result<Admission, StoreError> {
+        let work = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let known = find_key(&work, community, key)?;
+        if known
+            .as_ref()
+            .is_some_and(|member| member.revoked.is_some())
+        {
+            return Ok(Admission::Revoked);
+        }
+        if known.is_none() {
+            if !any_stands(&work, community)? {
+                return Ok(Admission::NotInvited);
+            }
+            let Some(slot) = free_slot(&work, community)? else {
+                return Ok(Admission::Full);
+            };
+            work.execute(
+                "INSERT INTO members (community, key, slot, added) VALUES (?1, ?2, ?3, ?4)",
+                params![community.id, key.as_bytes(), slot, now()],
+            )?;
+        }
+        work.execute(
+            "UPDATE members SET last_seen = ?3 WHERE community = ?1 AND key = ?2",
+            params![community.id, key.as_bytes(), now()],
+        )?;
+        let member = find_key(&work, community, key)?;
+        work.commit()?;
+        // It was inserted or found above, inside the same transaction.
+        Ok(member.map_or(Admission::Full, Admission::Admitted))
+    }
+}
+
+/// The slot after the highest; when that is past the end, the lowest free one: an address that a forgotten member
+/// had is given to another as late as possible.
+pub(super) fn free_slot(db: &Connection, community: &Community) -> Result<Option<u32>, StoreError> {
+    let mut query =
+        db.prepare_cached("SELECT slot FROM members WHERE community = ?1 ORDER BY slot")?;
+    let taken: Vec<u32> = query
+        .query_map([community.id], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let last = community.share.last_slot();
+    let next = taken
+        .last()
+        .map_or(FIRST_SLOT, |highest| highest.saturating_add(1));
+    if next <= last {
+        return Ok(Some(next));
+    }
+    let gap = (FIRST_SLOT..=last)
+        .zip(&taken)
+        .find(|(slot, taken)| slot != *taken);
+    Ok(gap.map(|(slot, _)| slot))
+}

@@ -1,0 +1,114 @@
+//! Communities: a name, a secret, a share of the lease pools.
+
+use std::collections::HashSet;
+
+use burstmesh_core::wire::invitation::{Secret, check_name};
+use rusqlite::types::Type;
+use rusqlite::{OptionalExtension, Row, TransactionBehavior, params};
+
+use super::{Share, Store, StoreError, now};
+
+const COLUMNS: &str = "id, name, secret, created, share4, share6";
+
+/// One community as stored.
+#[derive(Debug, Clone)]
+pub struct Community {
+    pub(super) id: i64,
+    pub name: String,
+    pub secret: Secret,
+    /// Unix seconds.
+    pub created: i64,
+    pub share: Share,
+}
+
+impl Store {
+    /// All communities by name.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    pub fn communities(&self) -> Result<Vec<Community>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM communities ORDER BY name");
+        let mut query = self.db.prepare(&sql)?;
+        let rows = query.query_map([], from_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The community of that name.
+    ///
+    /// # Errors
+    /// [`StoreError::NoCommunity`] when there is none.
+    pub fn community(&self, name: &str) -> Result<Community, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM communities WHERE name = ?1");
+        let found = self.db.query_row(&sql, [name], from_row).optional()?;
+        found.ok_or_else(|| StoreError::NoCommunity(name.into()))
+    }
+
+    /// Adds a community, with the first share of the pools that nobody has.
+    ///
+    /// # Errors
+    /// A bad or taken name, or pools without a share left.
+    pub fn add_community(&mut self, name: &str, secret: &Secret) -> Result<Community, StoreError> {
+        check_name(name).map_err(|_| StoreError::BadName(name.into()))?;
+        let pools = self.pools.clone();
+        let work = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let known = work
+            .query_row("SELECT 1 FROM communities WHERE name = ?1", [name], |_| {
+                Ok(())
+            })
+            .optional()?;
+        if known.is_some() {
+            return Err(StoreError::CommunityExists(name.into()));
+        }
+        let taken: HashSet<String> = {
+            let mut query = work
+                .prepare("SELECT share4 FROM communities UNION SELECT share6 FROM communities")?;
+            let rows = query.query_map([], |row| row.get(0))?;
+            rows.collect::<Result<_, _>>()?
+        };
+        let free =
+            |s: &Share| !taken.contains(&s.v4.to_string()) && !taken.contains(&s.v6.to_string());
+        let share = (0..Share::count(&pools))
+            .map_while(|index| Share::nth(&pools, index))
+            .find(free)
+            .ok_or_else(|| StoreError::NoShare(Share::count(&pools)))?;
+        work.execute(
+            "INSERT INTO communities (name, secret, created, share4, share6) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![name, secret.bytes(), now(), share.v4.to_string(), share.v6.to_string()],
+        )?;
+        work.commit()?;
+        self.community(name)
+    }
+
+    /// Forgets a community with its members, leases and invitations.
+    ///
+    /// # Errors
+    /// [`StoreError::NoCommunity`] when there is none of that name.
+    pub fn remove_community(&mut self, name: &str) -> Result<(), StoreError> {
+        match self
+            .db
+            .execute("DELETE FROM communities WHERE name = ?1", [name])?
+        {
+            0 => Err(StoreError::NoCommunity(name.into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Community> {
+    let net = |column: usize| -> rusqlite::Result<String> { row.get(column) };
+    let bad = |column: usize, e: ipnet::AddrParseError| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(e))
+    };
+    Ok(Community {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        secret: Secret::new(row.get(2)?),
+        created: row.get(3)?,
+        share: Share {
+            v4: net(4)?.parse().map_err(|e| bad(4, e))?,
+            v6: net(5)?.parse().map_err(|e| bad(5, e))?,
+        },
+    })
+}

@@ -1,0 +1,53 @@
+//! The tables, and the steps from every older schema to this one. `PRAGMA user_version` counts the steps taken.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::StoreError;
+
+/// Step n takes a store from version n to n + 1. Released steps are never edited: add another.
+const STEPS: &[&str] = &["
+    CREATE TABLE communities (
+        id      INTEGER PRIMARY KEY,
+        name    TEXT NOT NULL UNIQUE,
+        secret  BLOB NOT NULL CHECK (length(secret) = 32),
+        created INTEGER NOT NULL,
+        share4  TEXT NOT NULL UNIQUE,
+        share6  TEXT NOT NULL UNIQUE
+    ) STRICT;
+    CREATE TABLE members (
+        id        INTEGER PRIMARY KEY,
+        community INTEGER NOT NULL REFERENCES communities (id) ON DELETE CASCADE,
+        key       BLOB NOT NULL CHECK (length(key) = 32),
+        name      TEXT,
+        slot      INTEGER NOT NULL,
+        added     INTEGER NOT NULL,
+        last_seen INTEGER,
+        revoked   INTEGER,
+        UNIQUE (community, key),
+        UNIQUE (community, slot),
+        UNIQUE (community, name)
+    ) STRICT;
+    CREATE TABLE invitations (
+        id        INTEGER PRIMARY KEY,
+        community INTEGER NOT NULL REFERENCES communities (id) ON DELETE CASCADE,
+        created   INTEGER NOT NULL,
+        expires   INTEGER
+    ) STRICT;
+"];
+
+pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    // Immediate: two processes that start together must not both take the same step.
+    let work = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = work.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    let taken = usize::try_from(found).unwrap_or(0);
+    for step in STEPS.iter().skip(taken) {
+        work.execute_batch(step)?;
+    }
+    work.pragma_update(None, "user_version", known)?;
+    work.commit()?;
+    Ok(())
+}

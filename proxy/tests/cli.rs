@@ -1,0 +1,333 @@
+//! The commands as a person types them, on a state directory of their own.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use burstmesh_core::identity::PublicKey;
+use burstmesh_core::wire::invitation::Invitation;
+use burstmesh_core::wire::text::{key_from_text, key_to_text};
+use common::Namespace;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_burstmesh-proxy");
+
+struct Home {
+    dir: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        let home = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        let path = home.dir.path().display();
+        let text = format!(
+            "listen = [\"0.0.0.0:4500\"]\nstate_dir = \"{path}/state\"\ncontrol = \"{path}/run/control.sock\"\nmetrics = \"off\"\n[nat]\nuplink = \"lo\"\n"
+        );
+        fs::write(home.config(), text).unwrap();
+        home
+    }
+
+    fn config(&self) -> PathBuf {
+        self.dir.path().join("config.toml")
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
+        Command::new(PROGRAM)
+            .arg("--config")
+            .arg(self.config())
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    fn must(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Exit code and what was said on standard error.
+    fn fails(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.output(arguments);
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    }
+}
+
+#[test]
+fn a_community_is_added_listed_and_removed() {
+    let home = Home::new();
+    assert!(
+        home.must(&["community", "add", "Elm Street"])
+            .contains("10.77.0.0/24")
+    );
+    home.must(&["community", "add", "other"]);
+    let listed = home.must(&["community", "list"]);
+    assert!(
+        listed.contains("Elm Street")
+            && listed.contains("10.77.1.0/24")
+            && listed.contains("0 of 253"),
+        "{listed}"
+    );
+    let (code, said) = home.fails(&["community", "add", "other"]);
+    assert!(code == 1 && said.contains("already"), "{said}");
+    home.must(&["community", "remove", "other"]);
+    assert!(!home.must(&["community", "list"]).contains("other"));
+    let (code, said) = home.fails(&["community", "remove", "other"]);
+    assert!(code == 1 && said.contains("community list"), "{said}");
+}
+
+#[test]
+fn an_invitation_carries_the_exits_key_address_and_the_communitys_secret() {
+    let home = Home::new();
+    home.must(&["community", "add", "home"]);
+    let key = home.must(&["key"]);
+    let text = home.must(&[
+        "invite",
+        "home",
+        "--expires",
+        "1h",
+        "--address",
+        "203.0.113.7",
+        "--address",
+        "[2001:db8::7]:9",
+    ]);
+    let invitation = Invitation::decode(&text).unwrap();
+    assert_eq!(invitation.name, "home");
+    assert!(!invitation.secret.looks_invented());
+    assert!(invitation.expires.is_some());
+    let exit = &invitation.exits[0];
+    assert_eq!(exit.key, PublicKey(key_from_text(&key).unwrap()));
+    let addresses: Vec<_> = exit.addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["203.0.113.7:4500", "[2001:db8::7]:9"]);
+    // The key stays, and a second invitation has the same secret.
+    let again = Invitation::decode(&home.must(&[
+        "invite",
+        "home",
+        "--expires",
+        "never",
+        "--address",
+        "203.0.113.7",
+    ]))
+    .unwrap();
+    assert!(
+        again.secret == invitation.secret
+            && again.exits[0].key == exit.key
+            && again.expires.is_none()
+    );
+
+    // A second exit serves the community with nothing but an invitation, and has its own key.
+    let second = Home::new();
+    let mut join = Command::new(PROGRAM);
+    let mut join = join
+        .arg("--config")
+        .arg(second.config())
+        .args(["community", "join", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    join.stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    assert!(join.wait().unwrap().success());
+    let theirs =
+        Invitation::decode(&second.must(&["invite", "home", "--address", "203.0.113.8"])).unwrap();
+    assert!(theirs.secret == invitation.secret && theirs.exits[0].key != exit.key);
+}
+
+#[test]
+fn a_secret_is_shown_by_invite_alone() {
+    let home = Home::new();
+    home.must(&["community", "add", "home"]);
+    let invitation =
+        Invitation::decode(&home.must(&["invite", "home", "--address", "203.0.113.7"])).unwrap();
+    let secret = key_to_text(invitation.secret.bytes());
+    for command in [
+        ["community", "list"].as_slice(),
+        &["member", "list", "home"],
+        &["key"],
+        &["check"],
+    ] {
+        assert!(!home.must(command).contains(secret.as_str()), "{command:?}");
+    }
+    assert!(home.must(&["invite", "home", "--end"]).starts_with('1'));
+}
+
+#[test]
+fn members_are_entered_renamed_removed_and_forgotten() {
+    let home = Home::new();
+    home.must(&["community", "add", "home"]);
+    let key = key_to_text(&[7; 32]);
+    assert!(
+        home.must(&["member", "add", "home", &key, "--name", "attic"])
+            .contains("10.77.0.2")
+    );
+    home.must(&["member", "rename", "home", "attic", "cellar"]);
+    home.must(&["member", "remove", "home", "cellar"]);
+    assert!(home.must(&["member", "list", "home"]).contains("removed"));
+    home.must(&["member", "restore", "home", &key[..8]]);
+    let listed = home.must(&["member", "list", "home"]);
+    assert!(
+        listed.contains("cellar") && !listed.contains("removed") && listed.contains("never"),
+        "{listed}"
+    );
+    let (code, said) = home.fails(&["community", "remove", "home"]);
+    assert!(code == 1 && said.contains("--force"), "{said}");
+    home.must(&["member", "forget", "home", "cellar"]);
+    assert_eq!(home.must(&["member", "list", "home"]).lines().count(), 1);
+    let (code, said) = home.fails(&["member", "add", "home", "short"]);
+    assert!(code == 1 && said.contains("44 characters"), "{said}");
+}
+
+#[test]
+fn without_a_daemon_status_and_reload_end_with_3() {
+    let home = Home::new();
+    for command in ["status", "reload"] {
+        let (code, said) = home.fails(&[command]);
+        assert!(code == 3 && said.contains("not running"), "{said}");
+    }
+}
+
+#[test]
+fn a_bad_configuration_ends_with_2_and_leaves_nothing_half_set_up() {
+    let home = Home::new();
+    fs::write(home.config(), "[nat]\nuplink = \"lo\"\nnat4 = true\n").unwrap();
+    for command in ["check", "run", "status"] {
+        let (code, said) = home.fails(&[command]);
+        assert!(
+            code == 2
+                && said.contains("config.toml:3:1: unknown option `nat4`; did you mean `nat44`?"),
+            "{said}"
+        );
+    }
+    fs::write(
+        home.config(),
+        format!(
+            "state_dir = \"{}/state\"\n[nat]\nuplink = \"nosuch0\"\n",
+            home.dir.path().display()
+        ),
+    )
+    .unwrap();
+    for command in ["check", "run"] {
+        let (code, said) = home.fails(&[command]);
+        assert!(
+            code == 2 && said.contains("config.toml:3:10: ") && said.contains("nosuch0"),
+            "{said}"
+        );
+    }
+    assert!(!home.dir.path().join("state").exists());
+    assert_eq!(home.output(&["frobnicate"]).status.code(), Some(2));
+}
+
+#[test]
+fn help_says_what_the_exit_codes_mean() {
+    let home = Home::new();
+    assert!(
+        home.must(&["--help"])
+            .contains("3 the daemon is not running")
+    );
+    assert_eq!(
+        home.must(&["--version"]).trim(),
+        concat!("burstmesh-proxy ", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn the_daemon_puts_its_parts_up_and_takes_them_down() {
+    let Some(here) = Namespace::new() else { return };
+    let home = Home::new();
+    home.must(&["community", "add", "home"]);
+    let mut command = here.command(PROGRAM);
+    let mut daemon = command
+        .arg("--config")
+        .arg(home.config())
+        .arg("run")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let answers = (0..100).any(|_| {
+        sleep(Duration::from_millis(50));
+        daemon.try_wait().unwrap().is_some() || home.output(&["status"]).status.success()
+    });
+    assert!(answers, "neither an answer nor an end");
+    // It answers a moment before the interface is up.
+    sleep(Duration::from_millis(500));
+    if daemon.try_wait().unwrap().is_none() {
+        serves(&here, &home);
+        let hangup = Command::new("kill")
+            .args(["-HUP", &daemon.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(hangup.success());
+        sleep(Duration::from_millis(300));
+        assert!(
+            daemon.try_wait().unwrap().is_none(),
+            "a reload does not end it"
+        );
+        let _ = Command::new("kill")
+            .args(["-TERM", &daemon.id().to_string()])
+            .status();
+        assert!(daemon.wait().unwrap().success());
+    } else {
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut daemon.stderr.take().unwrap(), &mut said).unwrap();
+        assert!(
+            said.contains("the data engine is not part of this build"),
+            "{said}"
+        );
+        assert!(
+            said.contains("interface is up") && said.contains("are removed"),
+            "{said}"
+        );
+    }
+    assert_eq!(here.must("nft list ruleset"), "", "rules are left behind");
+    assert!(
+        !here.run("ip link show bmx0").status.success(),
+        "the interface is left behind"
+    );
+    assert!(!home.dir.path().join("run/control.sock").exists());
+    assert_eq!(home.output(&["status"]).status.code(), Some(3));
+}
+
+fn serves(here: &Namespace, home: &Home) {
+    assert!(here.must("nft list ruleset").contains("masquerade"));
+    assert!(here.must("ip addr show bmx0").contains("10.77.0.1/16"));
+    assert_eq!(here.must("cat /proc/sys/net/ipv4/ip_forward").trim(), "1");
+    home.must(&["community", "add", "second"]);
+    let json: serde_json::Value = serde_json::from_str(&home.must(&["status", "--json"])).unwrap();
+    assert_eq!(json["communities"][1]["name"], "second");
+    assert_eq!(json["firewall"][0]["name"], "spoofed");
+    assert!(home.must(&["status"]).contains("second"));
+    home.must(&["reload"]);
+    // A second daemon on the same socket is refused.
+    let other = here
+        .command(PROGRAM)
+        .arg("--config")
+        .arg(home.config())
+        .arg("run")
+        .output()
+        .unwrap();
+    assert_eq!(other.status.code(), Some(1));
+    assert!(
+        here.must("nft list ruleset").contains("masquerade"),
+        "the second daemon took the first one's rules away"
+    );
+}
