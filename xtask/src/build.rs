@@ -49,9 +49,12 @@ impl Job {
     }
 
     fn for_board(board: &Board) -> Result<Self> {
+        let target = targets::named(&board.rust.target)?;
+        // Boards with the processor that Rust assumes anyway share one build.
+        let cpu = (board.rust.cpu != target.cpu).then(|| board.rust.cpu.clone());
         Ok(Self {
-            target: targets::named(&board.rust.target)?,
-            cpu: Some(board.rust.cpu.clone()),
+            target,
+            cpu,
             name: board.file.clone(),
         })
     }

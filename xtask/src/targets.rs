@@ -7,6 +7,8 @@ use anyhow::{Result, bail};
 pub struct Target {
     /// Rust's name for it.
     pub triple: &'static str,
+    /// The processor Rust assumes for it.
+    pub cpu: &'static str,
     /// The emulator's program for it, from the Debian package `qemu-user-static`.
     pub emulator: &'static str,
     /// Byte order and word size in the ELF header.
@@ -18,6 +20,7 @@ pub struct Target {
 
 const fn target(
     triple: &'static str,
+    cpu: &'static str,
     emulator: &'static str,
     big_endian: bool,
     bits: u8,
@@ -25,6 +28,7 @@ const fn target(
 ) -> Target {
     Target {
         triple,
+        cpu,
         emulator,
         big_endian,
         bits,
@@ -41,6 +45,7 @@ const AARCH64: u16 = 183;
 pub const ALL: [Target; 6] = [
     target(
         "mips-unknown-linux-musl",
+        "mips32r2",
         "qemu-mips-static",
         true,
         32,
@@ -48,6 +53,7 @@ pub const ALL: [Target; 6] = [
     ),
     target(
         "mipsel-unknown-linux-musl",
+        "mips32r2",
         "qemu-mipsel-static",
         false,
         32,
@@ -55,6 +61,7 @@ pub const ALL: [Target; 6] = [
     ),
     target(
         "armv7-unknown-linux-musleabihf",
+        "generic",
         "qemu-arm-static",
         false,
         32,
@@ -62,6 +69,7 @@ pub const ALL: [Target; 6] = [
     ),
     target(
         "armv7-unknown-linux-musleabi",
+        "generic",
         "qemu-arm-static",
         false,
         32,
@@ -69,6 +77,7 @@ pub const ALL: [Target; 6] = [
     ),
     target(
         "aarch64-unknown-linux-musl",
+        "generic",
         "qemu-aarch64-static",
         false,
         64,
@@ -76,6 +85,7 @@ pub const ALL: [Target; 6] = [
     ),
     target(
         "x86_64-unknown-linux-musl",
+        "x86-64",
         "qemu-x86_64-static",
         false,
         64,
