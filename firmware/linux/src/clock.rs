@@ -12,10 +12,17 @@ pub fn now() -> Instant {
 }
 
 /// Seconds since 1970 as this machine believes. A router believes nonsense until NTP has answered.
-#[allow(clippy::unnecessary_cast, reason = "time_t is 32 bits wide on some targets")]
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "time_t is 32 bits wide on some targets"
+)]
 pub fn wall_seconds() -> u64 {
     let seconds = read(libc::CLOCK_REALTIME).tv_sec;
-    if size_of_val(&seconds) == 4 { u64::from(seconds as u32) } else { seconds as u64 }
+    if size_of_val(&seconds) == 4 {
+        u64::from(seconds as u32)
+    } else {
+        seconds as u64
+    }
 }
 
 fn read(clock: libc::clockid_t) -> libc::timespec {
@@ -42,7 +49,10 @@ mod tests {
 
     #[test]
     fn wall_time_agrees_with_the_system() {
-        let system = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let system = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
         assert!(wall_seconds().abs_diff(system) <= 1);
     }
 }

@@ -9,7 +9,11 @@ pub fn fill(buf: &mut [u8]) -> Result<()> {
     while !rest.is_empty() {
         // Through the raw call: old C libraries lack the wrapper.
         // SAFETY: `rest` is writable for its length.
-        let got = retry(|| unsafe { libc::syscall(libc::SYS_getrandom, rest.as_mut_ptr(), rest.len(), 0) } as libc::ssize_t);
+        let got =
+            retry(
+                || unsafe { libc::syscall(libc::SYS_getrandom, rest.as_mut_ptr(), rest.len(), 0) }
+                    as libc::ssize_t,
+            );
         if got <= 0 {
             return Err(Error::last("gather entropy"));
         }

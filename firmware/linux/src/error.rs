@@ -41,8 +41,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0u8; 96];
         // SAFETY: the buffer is ours, and its length is passed with it; the POSIX variant always terminates it.
-        let failed = unsafe { libc::strerror_r(self.errno, text.as_mut_ptr().cast(), text.len()) } != 0;
-        match CStr::from_bytes_until_nul(&text).ok().and_then(|text| text.to_str().ok()) {
+        let failed =
+            unsafe { libc::strerror_r(self.errno, text.as_mut_ptr().cast(), text.len()) } != 0;
+        match CStr::from_bytes_until_nul(&text)
+            .ok()
+            .and_then(|text| text.to_str().ok())
+        {
             Some(text) if !failed => write!(f, "{}: {text}", self.op),
             _ => write!(f, "{}: error {}", self.op, self.errno),
         }
@@ -59,7 +63,11 @@ pub(crate) fn errno() -> i32 {
 
 /// Turns the -1 convention into a result.
 pub(crate) fn check(op: &'static str, value: libc::c_int) -> Result<libc::c_int> {
-    if value < 0 { Err(Error::last(op)) } else { Ok(value) }
+    if value < 0 {
+        Err(Error::last(op))
+    } else {
+        Ok(value)
+    }
 }
 
 /// The same for calls that count bytes; `None` when the call would have slept.
@@ -68,7 +76,11 @@ pub(crate) fn transfer(op: &'static str, value: libc::ssize_t) -> Result<Option<
         return Ok(Some(value as usize));
     }
     let error = Error::last(op);
-    if error.would_block() { Ok(None) } else { Err(error) }
+    if error.would_block() {
+        Ok(None)
+    } else {
+        Err(error)
+    }
 }
 
 #[cfg(test)]
@@ -77,6 +89,9 @@ mod tests {
 
     #[test]
     fn an_error_says_what_failed_and_why() {
-        assert_eq!(Error::new("open the tunnel device", libc::EPERM).to_string(), "open the tunnel device: Operation not permitted");
+        assert_eq!(
+            Error::new("open the tunnel device", libc::EPERM).to_string(),
+            "open the tunnel device: Operation not permitted"
+        );
     }
 }

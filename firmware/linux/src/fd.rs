@@ -20,13 +20,19 @@ impl Fd {
     /// Reads once; `None` if there is nothing yet, `Some(0)` at the end.
     pub fn read(&self, buf: &mut [u8]) -> Result<Option<usize>> {
         // SAFETY: the buffer is ours for the length given.
-        transfer("read", retry(|| unsafe { libc::read(self.0, buf.as_mut_ptr().cast(), buf.len()) }))
+        transfer(
+            "read",
+            retry(|| unsafe { libc::read(self.0, buf.as_mut_ptr().cast(), buf.len()) }),
+        )
     }
 
     /// Writes once; `None` if there is no room now.
     pub fn write(&self, bytes: &[u8]) -> Result<Option<usize>> {
         // SAFETY: the bytes are readable for the length given.
-        transfer("write", retry(|| unsafe { libc::write(self.0, bytes.as_ptr().cast(), bytes.len()) }))
+        transfer(
+            "write",
+            retry(|| unsafe { libc::write(self.0, bytes.as_ptr().cast(), bytes.len()) }),
+        )
     }
 
     /// Writes all of it to a blocking descriptor.
@@ -43,7 +49,11 @@ impl Fd {
 
     /// Waits until it can be read (or has ended), at most `millis`; says whether it can.
     pub(crate) fn wait_readable(&self, millis: i32) -> Result<bool> {
-        let mut poll = libc::pollfd { fd: self.0, events: libc::POLLIN, revents: 0 };
+        let mut poll = libc::pollfd {
+            fd: self.0,
+            events: libc::POLLIN,
+            revents: 0,
+        };
         // SAFETY: one valid pollfd.
         let ready = retry(|| unsafe { libc::poll(&mut poll, 1, millis) } as libc::ssize_t);
         check("poll", ready as libc::c_int).map(|ready| ready > 0)
@@ -72,27 +82,46 @@ pub(crate) fn socket_pair() -> Result<(Fd, Fd)> {
     let mut ends = [0; 2];
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: room for two descriptors.
-    check("connect two processes", unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) })?;
+    check("connect two processes", unsafe {
+        libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr())
+    })?;
     Ok((Fd(ends[0]), Fd(ends[1])))
 }
 
 /// A non-blocking event counter that is closed on exec.
 pub(crate) fn event() -> Result<Fd> {
     // SAFETY: no pointers.
-    Fd::from_call("make an event counter", unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })
+    Fd::from_call("make an event counter", unsafe {
+        libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK)
+    })
 }
 
 /// A socket, non-blocking, closed on exec.
 pub(crate) fn socket(op: &'static str, domain: i32, kind: i32, protocol: i32) -> Result<Fd> {
     // SAFETY: no pointers.
-    Fd::from_call(op, unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, protocol) })
+    Fd::from_call(op, unsafe {
+        libc::socket(
+            domain,
+            kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+            protocol,
+        )
+    })
 }
 
 /// Sets one socket option from a plain value.
-pub(crate) fn set_option<T: Copy>(op: &'static str, fd: &Fd, level: i32, name: i32, value: &T) -> Result<()> {
+pub(crate) fn set_option<T: Copy>(
+    op: &'static str,
+    fd: &Fd,
+    level: i32,
+    name: i32,
+    value: &T,
+) -> Result<()> {
     let length = size_of::<T>() as libc::socklen_t;
     // SAFETY: `value` is readable for its own size.
-    check(op, unsafe { libc::setsockopt(fd.raw(), level, name, (value as *const T).cast(), length) }).map(drop)
+    check(op, unsafe {
+        libc::setsockopt(fd.raw(), level, name, (value as *const T).cast(), length)
+    })
+    .map(drop)
 }
 
 #[cfg(test)]

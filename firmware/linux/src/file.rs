@@ -30,9 +30,15 @@ pub fn write_atomically(path: &str, bytes: &[u8], mode: u32) -> Result<()> {
     // SAFETY: an open descriptor, constant-sized arguments; the paths end in zero.
     let written = file.write_all(bytes).and_then(|()| unsafe {
         // The mode given to open was narrowed by the umask.
-        check("set a file's mode", libc::fchmod(file.raw(), mode as libc::mode_t))?;
+        check(
+            "set a file's mode",
+            libc::fchmod(file.raw(), mode as libc::mode_t),
+        )?;
         check("flush a file", libc::fsync(file.raw()))?;
-        check("rename a file", libc::rename(temporary.as_ptr(), target.as_ptr()))
+        check(
+            "rename a file",
+            libc::rename(temporary.as_ptr(), target.as_ptr()),
+        )
     });
     if written.is_err() {
         let _ = remove(temporary.as_str());
@@ -45,7 +51,9 @@ pub fn write_atomically(path: &str, bytes: &[u8], mode: u32) -> Result<()> {
 /// Makes the directory, for its owner alone; no error if it exists.
 pub fn create_dir(path: &str) -> Result<()> {
     // SAFETY: a path that ends in zero.
-    match check("make a directory", unsafe { libc::mkdir(Path::new(path)?.as_ptr(), 0o700) }) {
+    match check("make a directory", unsafe {
+        libc::mkdir(Path::new(path)?.as_ptr(), 0o700)
+    }) {
         Err(error) if error.errno != libc::EEXIST => Err(error),
         _ => Ok(()),
     }
@@ -54,7 +62,9 @@ pub fn create_dir(path: &str) -> Result<()> {
 /// Removes the file; no error if there is none.
 pub fn remove(path: &str) -> Result<()> {
     // SAFETY: a path that ends in zero.
-    match check("remove a file", unsafe { libc::unlink(Path::new(path)?.as_ptr()) }) {
+    match check("remove a file", unsafe {
+        libc::unlink(Path::new(path)?.as_ptr())
+    }) {
         Err(error) if error.errno != libc::ENOENT => Err(error),
         _ => Ok(()),
     }
@@ -69,7 +79,9 @@ pub fn exists(path: &str) -> bool {
 pub(crate) fn open(path: &str, flags: libc::c_int, mode: u32) -> Result<Fd> {
     let path = Path::new(path)?;
     // SAFETY: a path that ends in zero.
-    Fd::from_call("open a file", unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC, mode as libc::c_uint) })
+    Fd::from_call("open a file", unsafe {
+        libc::open(path.as_ptr(), flags | libc::O_CLOEXEC, mode as libc::c_uint)
+    })
 }
 
 /// A rename lasts only once its directory is on the disk. Some file systems refuse to flush directories: no matter.
@@ -100,7 +112,10 @@ mod tests {
             write_atomically(&path, content.as_bytes(), 0o640).unwrap();
             assert_eq!(read(&path, &mut [0; 8]).unwrap(), content.as_bytes());
         }
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o640
+        );
         assert!(exists(&path) && !exists(&dir.path("state.new")));
         remove(&path).unwrap();
         remove(&path).unwrap();
@@ -121,7 +136,14 @@ mod tests {
         let dir = TempDir::new();
         create_dir(&dir.path("d")).unwrap();
         create_dir(&dir.path("d")).unwrap();
-        assert_eq!(std::fs::metadata(dir.path("d")).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            std::fs::metadata(dir.path("d"))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o700
+        );
         assert!(write_atomically(&dir.path("d"), b"x", 0o600).is_err());
         assert!(!exists(&dir.path("d.new")));
     }

@@ -1,7 +1,7 @@
 //! What has passed an interface.
 
-pub use crate::netlink::Counters;
 use crate::error::Result;
+pub use crate::netlink::Counters;
 use crate::netlink::Rtnl;
 
 /// The counters of the interface `name`, 64 bits wide on every machine; `None` if there is no such interface.

@@ -11,7 +11,7 @@
 //! | sleeping until something happens | [`poll`], [`signal`], [`clock`] |
 //! | links, addresses, routes, rules, connection tracking | [`netlink`], [`nft`], [`ifstat`] |
 //! | staying alive and harmless | [`watchdog`], [`process`], [`worker`] |
-//! | people and files | [`control`], [`log`], [`file`] |
+//! | people and files | [`control`], [`log`], [`mod@file`] |
 
 pub mod clock;
 pub mod control;
@@ -28,12 +28,12 @@ pub mod poll;
 pub mod process;
 pub mod signal;
 pub mod sockaddr;
+#[cfg(test)]
+mod testing;
 mod tool;
 pub mod tun;
 pub mod udp;
 pub mod watchdog;
 pub mod worker;
-#[cfg(test)]
-mod testing;
 
 pub use error::{Error, Result};

@@ -67,12 +67,17 @@ pub fn write(level: Level, message: fmt::Arguments<'_>) {
     if !enabled(level) {
         return;
     }
-    let mut line = Line { bytes: [0; LINE], used: 0 };
+    let mut line = Line {
+        bytes: [0; LINE],
+        used: 0,
+    };
     let syslog = SYSLOG.load(Relaxed);
     if syslog >= 0 {
         // Facility 3: daemons.
         // SAFETY: no pointers.
-        let _ = write!(line, "<{}>burstmesh[{}]: ", 3 << 3 | level as u8, unsafe { libc::getpid() });
+        let _ = write!(line, "<{}>burstmesh[{}]: ", 3 << 3 | level as u8, unsafe {
+            libc::getpid()
+        });
     } else {
         let _ = line.write_str(match level {
             Level::Error => "error: ",
@@ -82,7 +87,11 @@ pub fn write(level: Level, message: fmt::Arguments<'_>) {
         });
     }
     let _ = line.write_fmt(message);
-    let (fd, text) = if syslog >= 0 { (syslog, line.text()) } else { (2, line.text_with_newline()) };
+    let (fd, text) = if syslog >= 0 {
+        (syslog, line.text())
+    } else {
+        (2, line.text_with_newline())
+    };
     // Not retried: a log that nobody reads must not stop the packets.
     // SAFETY: the text is readable for its length.
     unsafe { libc::write(fd, text.as_ptr().cast(), text.len()) };
@@ -92,7 +101,9 @@ fn connect() -> Result<crate::fd::Fd> {
     let fd = socket("open the system's log", libc::AF_UNIX, libc::SOCK_DGRAM, 0)?;
     let (addr, length) = crate::control::address("/dev/log")?;
     // SAFETY: an address of that length.
-    check("open the system's log", unsafe { libc::connect(fd.raw(), (&raw const addr).cast(), length) })?;
+    check("open the system's log", unsafe {
+        libc::connect(fd.raw(), (&raw const addr).cast(), length)
+    })?;
     Ok(fd)
 }
 
@@ -118,7 +129,11 @@ impl Line {
 impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
-            let Some(place) = self.bytes.get_mut(self.used).filter(|_| self.used + 1 < LINE) else {
+            let Some(place) = self
+                .bytes
+                .get_mut(self.used)
+                .filter(|_| self.used + 1 < LINE)
+            else {
                 return Err(fmt::Error);
             };
             // A message quotes what strangers sent: it must not forge a second line.

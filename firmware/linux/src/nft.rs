@@ -6,7 +6,12 @@ use core::ffi::CStr;
 use core::fmt;
 
 /// Where the tool may be, in this order: daemons are often started with a bare PATH.
-const PLACES: [&CStr; 4] = [c"/usr/sbin/nft", c"/sbin/nft", c"/usr/bin/nft", c"/usr/local/sbin/nft"];
+const PLACES: [&CStr; 4] = [
+    c"/usr/sbin/nft",
+    c"/sbin/nft",
+    c"/usr/bin/nft",
+    c"/usr/local/sbin/nft",
+];
 
 /// Why a script was not applied; nothing of it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +33,12 @@ impl fmt::Display for Failure<'_> {
 
 /// Applies `script`; on refusal `complaint` holds the tool's words.
 pub fn apply<'a>(script: &[u8], complaint: &'a mut [u8]) -> core::result::Result<(), Failure<'a>> {
-    let arguments = [c"nft".as_ptr(), c"-f".as_ptr(), c"-".as_ptr(), core::ptr::null()];
+    let arguments = [
+        c"nft".as_ptr(),
+        c"-f".as_ptr(),
+        c"-".as_ptr(),
+        core::ptr::null(),
+    ];
     let done = tool::run(&PLACES, &arguments, script).map_err(Failure::Run)?;
     if done.status == 0 {
         return Ok(());
@@ -58,11 +68,20 @@ mod tests {
     fn a_refused_script_gives_the_tools_words_and_changes_nothing() {
         in_namespace(|| {
             let mut complaint = [0; 400];
-            let failure = apply(b"add table inet t\nadd chain nowhere x y\n", &mut complaint).unwrap_err();
-            assert!(failure.to_string().starts_with("nft refused: /dev/stdin:2:"), "{failure}");
+            let failure =
+                apply(b"add table inet t\nadd chain nowhere x y\n", &mut complaint).unwrap_err();
+            assert!(
+                failure
+                    .to_string()
+                    .starts_with("nft refused: /dev/stdin:2:"),
+                "{failure}"
+            );
             assert_eq!(shell("nft list ruleset"), "");
             let mut little = [0; 5];
-            assert_eq!(apply(b"nonsense\n", &mut little), Err(Failure::Refused("/dev/")));
+            assert_eq!(
+                apply(b"nonsense\n", &mut little),
+                Err(Failure::Refused("/dev/"))
+            );
         });
     }
 }

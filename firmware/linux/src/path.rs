@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use core::ffi::CStr;
+use core::fmt;
 
 /// A path or an argument as the kernel wants it, at most 255 bytes.
 #[derive(Clone, Copy)]
@@ -44,14 +45,15 @@ impl Path {
 }
 
 /// The name of a network interface, at most 15 bytes, with its zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct InterfaceName([u8; libc::IFNAMSIZ]);
 
 impl InterfaceName {
     /// Checks the length and that the name has no zero byte, slash or blank (the kernel's own rule).
     pub fn new(name: &str) -> Result<Self> {
         let mut bytes = [0; libc::IFNAMSIZ];
-        let foreign = |byte: u8| byte == 0 || byte == b'/' || byte == b':' || byte.is_ascii_whitespace();
+        let foreign =
+            |byte: u8| byte == 0 || byte == b'/' || byte == b':' || byte.is_ascii_whitespace();
         if name.is_empty() || name.len() >= bytes.len() || name.bytes().any(foreign) {
             return Err(Error::new("use an interface name", libc::EINVAL));
         }
@@ -68,7 +70,10 @@ impl InterfaceName {
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
-        CStr::from_bytes_until_nul(&self.0).ok().and_then(|name| name.to_str().ok()).unwrap_or("")
+        CStr::from_bytes_until_nul(&self.0)
+            .ok()
+            .and_then(|name| name.to_str().ok())
+            .unwrap_or("")
     }
 
     /// With its zero byte.
@@ -81,6 +86,18 @@ impl InterfaceName {
     }
 }
 
+impl fmt::Debug for InterfaceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for InterfaceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,7 +107,10 @@ mod tests {
         assert!(Path::new(&"x".repeat(255)).is_ok());
         assert!(Path::new(&"x".repeat(256)).is_err());
         assert!(Path::new("a\0b").is_err());
-        assert_eq!(Path::join(&["/run/x", ".new"]).unwrap().as_cstr(), c"/run/x.new");
+        assert_eq!(
+            Path::join(&["/run/x", ".new"]).unwrap().as_cstr(),
+            c"/run/x.new"
+        );
     }
 
     #[test]

@@ -47,7 +47,10 @@ pub struct Events<const N: usize = 32> {
 impl<const N: usize> Events<N> {
     /// Empty.
     pub const fn new() -> Self {
-        Self { raw: [libc::epoll_event { events: 0, u64: 0 }; N], filled: 0 }
+        Self {
+            raw: [libc::epoll_event { events: 0, u64: 0 }; N],
+            filled: 0,
+        }
     }
 
     /// What the last wait brought; nothing after a time-out.
@@ -83,7 +86,10 @@ impl Poll {
     pub fn new() -> Result<Self> {
         let mut poll = Self::with_precise_wait()?;
         let mut probe = Events::<1>::new();
-        if poll.wait_precisely(&mut probe, Some(Duration::ZERO)).is_err() {
+        if poll
+            .wait_precisely(&mut probe, Some(Duration::ZERO))
+            .is_err()
+        {
             poll.use_timer()?;
         }
         Ok(poll)
@@ -91,13 +97,20 @@ impl Poll {
 
     fn with_precise_wait() -> Result<Self> {
         // SAFETY: no pointers.
-        let epoll = Fd::from_call("make a poll set", unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        let epoll = Fd::from_call("make a poll set", unsafe {
+            libc::epoll_create1(libc::EPOLL_CLOEXEC)
+        })?;
         Ok(Self { epoll, timer: None })
     }
 
     fn use_timer(&mut self) -> Result<()> {
         // SAFETY: no pointers.
-        let raw = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC | libc::TFD_NONBLOCK) };
+        let raw = unsafe {
+            libc::timerfd_create(
+                libc::CLOCK_MONOTONIC,
+                libc::TFD_CLOEXEC | libc::TFD_NONBLOCK,
+            )
+        };
         let timer = Fd::from_call("make a timer", raw)?;
         self.control(libc::EPOLL_CTL_ADD, &timer, TIMER, Interest::Read)?;
         self.timer = Some(timer);
@@ -125,13 +138,23 @@ impl Poll {
     }
 
     fn control(&self, op: libc::c_int, fd: &Fd, token: u64, interest: Interest) -> Result<()> {
-        let mut event = libc::epoll_event { events: interest.bits(), u64: token };
+        let mut event = libc::epoll_event {
+            events: interest.bits(),
+            u64: token,
+        };
         // SAFETY: one valid event.
-        check("change a poll set", unsafe { libc::epoll_ctl(self.epoll.raw(), op, fd.raw(), &mut event) }).map(drop)
+        check("change a poll set", unsafe {
+            libc::epoll_ctl(self.epoll.raw(), op, fd.raw(), &mut event)
+        })
+        .map(drop)
     }
 
     /// Waits at most `timeout` (`None`: for ever). A signal ends the wait early, with no events.
-    pub fn wait<const N: usize>(&mut self, events: &mut Events<N>, timeout: Option<Duration>) -> Result<()> {
+    pub fn wait<const N: usize>(
+        &mut self,
+        events: &mut Events<N>,
+        timeout: Option<Duration>,
+    ) -> Result<()> {
         events.filled = 0;
         match &self.timer {
             None => self.wait_precisely(events, timeout),
@@ -142,7 +165,9 @@ impl Poll {
                     Some(timeout) => arm(timer, timeout)?,
                 };
                 // SAFETY: N writable events.
-                let got = unsafe { libc::epoll_wait(self.epoll.raw(), events.raw.as_mut_ptr(), N as _, millis) };
+                let got = unsafe {
+                    libc::epoll_wait(self.epoll.raw(), events.raw.as_mut_ptr(), N as _, millis)
+                };
                 if millis == -1 && timeout.is_some() {
                     let _ = arm(timer, Duration::ZERO);
                 }
@@ -151,7 +176,11 @@ impl Poll {
         }
     }
 
-    fn wait_precisely<const N: usize>(&self, events: &mut Events<N>, timeout: Option<Duration>) -> Result<()> {
+    fn wait_precisely<const N: usize>(
+        &self,
+        events: &mut Events<N>,
+        timeout: Option<Duration>,
+    ) -> Result<()> {
         /// The kernel's own layout, on every architecture and C library.
         #[repr(C)]
         struct Span {
@@ -160,12 +189,29 @@ impl Poll {
         }
         let span = timeout.map(|timeout| {
             let micros = timeout.as_micros();
-            Span { seconds: (micros / 1_000_000) as i64, nanos: (micros % 1_000_000 * 1_000) as i64 }
+            Span {
+                seconds: (micros / 1_000_000) as i64,
+                nanos: (micros % 1_000_000 * 1_000) as i64,
+            }
         });
         let span = span.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
-        let (epoll, raw, no_mask) = (self.epoll.raw(), events.raw.as_mut_ptr(), core::ptr::null::<libc::sigset_t>());
+        let (epoll, raw, no_mask) = (
+            self.epoll.raw(),
+            events.raw.as_mut_ptr(),
+            core::ptr::null::<libc::sigset_t>(),
+        );
         // SAFETY: N writable events; the span lives until the call returns.
-        let got = unsafe { libc::syscall(libc::SYS_epoll_pwait2, epoll, raw, N as libc::c_int, span, no_mask, 0usize) };
+        let got = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                epoll,
+                raw,
+                N as libc::c_int,
+                span,
+                no_mask,
+                0usize,
+            )
+        };
         events.take(got)
     }
 }
@@ -177,7 +223,11 @@ impl<const N: usize> Events<N> {
             return Ok(());
         }
         let error = Error::last("wait for events");
-        if error.interrupted() { Ok(()) } else { Err(error) }
+        if error.interrupted() {
+            Ok(())
+        } else {
+            Err(error)
+        }
     }
 }
 
@@ -189,7 +239,9 @@ fn arm(timer: &Fd, timeout: Duration) -> Result<libc::c_int> {
     spec.it_value.tv_sec = (micros / 1_000_000).min(i32::MAX as u64) as _;
     spec.it_value.tv_nsec = (micros % 1_000_000 * 1_000) as _;
     // SAFETY: a valid specification; the old one is not asked for. Setting also clears an expiry not yet read.
-    check("set a timer", unsafe { libc::timerfd_settime(timer.raw(), 0, &spec, core::ptr::null_mut()) })?;
+    check("set a timer", unsafe {
+        libc::timerfd_settime(timer.raw(), 0, &spec, core::ptr::null_mut())
+    })?;
     Ok(-1)
 }
 
@@ -215,7 +267,12 @@ mod tests {
             write.write_all(b"x").unwrap();
             for timeout in [None, Some(Duration::ZERO), Some(Duration::from_secs(5))] {
                 poll.wait(&mut events, timeout).unwrap();
-                let event = Event { token: 7, readable: true, writable: false, failed: false };
+                let event = Event {
+                    token: 7,
+                    readable: true,
+                    writable: false,
+                    failed: false,
+                };
                 assert_eq!(events.iter().collect::<Vec<_>>(), [event]);
             }
             drop(write);
@@ -234,7 +291,8 @@ mod tests {
             let mut shortest = u64::MAX;
             for _ in 0..20 {
                 let start = clock::now();
-                poll.wait(&mut events, Some(Duration::from_micros(300))).unwrap();
+                poll.wait(&mut events, Some(Duration::from_micros(300)))
+                    .unwrap();
                 shortest = shortest.min(clock::now().since(start).as_micros());
                 assert_eq!(events.iter().count(), 0);
             }
@@ -250,10 +308,12 @@ mod tests {
             poll.add(&read, 1, Interest::Read).unwrap();
             write.write_all(b"x").unwrap();
             let mut events = Events::<8>::new();
-            poll.wait(&mut events, Some(Duration::from_millis(5))).unwrap();
+            poll.wait(&mut events, Some(Duration::from_millis(5)))
+                .unwrap();
             read.read(&mut [0; 4]).unwrap();
             let start = clock::now();
-            poll.wait(&mut events, Some(Duration::from_millis(40))).unwrap();
+            poll.wait(&mut events, Some(Duration::from_millis(40)))
+                .unwrap();
             assert!(clock::now().since(start).as_micros() >= 40_000);
         }
     }

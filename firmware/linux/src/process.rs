@@ -44,7 +44,10 @@ impl Args {
     /// # Safety
     /// `count` and `arguments` are what `main` was called with.
     pub unsafe fn from_raw(count: c_int, arguments: *const *const c_char) -> Self {
-        Self { next: arguments, left: usize::try_from(count).unwrap_or(0) }
+        Self {
+            next: arguments,
+            left: usize::try_from(count).unwrap_or(0),
+        }
     }
 }
 
@@ -77,7 +80,8 @@ impl Output {
         let fd = if self == Self::Standard { 1 } else { 2 };
         while !bytes.is_empty() {
             // SAFETY: the bytes are readable for their length.
-            let written = crate::fd::retry(|| unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) });
+            let written =
+                crate::fd::retry(|| unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) });
             if written <= 0 {
                 return;
             }
@@ -127,13 +131,17 @@ pub fn set_umask(mask: u32) {
 /// The memory that this process occupies, in bytes; 0 if the kernel does not say.
 pub fn resident_bytes() -> u64 {
     let mut buf = [0; 128];
-    let pages = file::read("/proc/self/statm", &mut buf).ok().and_then(|text| {
-        let field = text.split(|&byte| byte == b' ').nth(1)?;
-        core::str::from_utf8(field).ok()?.parse::<u64>().ok()
-    });
+    let pages = file::read("/proc/self/statm", &mut buf)
+        .ok()
+        .and_then(|text| {
+            let field = text.split(|&byte| byte == b' ').nth(1)?;
+            core::str::from_utf8(field).ok()?.parse::<u64>().ok()
+        });
     // SAFETY: no pointers.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    pages.unwrap_or(0).saturating_mul(u64::try_from(page).unwrap_or(0))
+    pages
+        .unwrap_or(0)
+        .saturating_mul(u64::try_from(page).unwrap_or(0))
 }
 
 /// Neither this process nor any program that it starts can ever gain privileges that it does not hold now.
@@ -151,20 +159,30 @@ const CAP_NET_RAW: u32 = 13;
 pub fn drop_privileges(uid: u32, gid: u32) -> Result<()> {
     // SAFETY: no pointers but the null list of groups, which is empty.
     unsafe {
-        check("keep capabilities", libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0))?;
+        check(
+            "keep capabilities",
+            libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0),
+        )?;
         check("leave all groups", libc::setgroups(0, core::ptr::null()))?;
         check("change the group", libc::setgid(gid))?;
         check("change the user", libc::setuid(uid))?;
     }
     set_capabilities(1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW)?;
     for capability in [CAP_NET_ADMIN, CAP_NET_RAW] {
-        let (raise, capability) = (libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong, libc::c_ulong::from(capability));
+        let (raise, capability) = (
+            libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong,
+            libc::c_ulong::from(capability),
+        );
         let none: libc::c_ulong = 0;
         // SAFETY: no pointers.
         let done = unsafe { libc::prctl(libc::PR_CAP_AMBIENT, raise, capability, none, none) };
         // Kernels before 4.3 have none: nft must then be started by root.
         match check("pass on capabilities", done) {
-            Err(Error { errno: libc::EINVAL, .. }) | Ok(_) => {}
+            Err(Error {
+                errno: libc::EINVAL,
+                ..
+            })
+            | Ok(_) => {}
             Err(error) => return Err(error),
         }
     }
@@ -184,9 +202,22 @@ fn set_capabilities(low: u32) -> Result<()> {
         permitted: u32,
         inheritable: u32,
     }
-    let header = Header { version: 0x2008_0522, pid: 0 };
-    let data =
-        [Data { effective: low, permitted: low, inheritable: low }, Data { effective: 0, permitted: 0, inheritable: 0 }];
+    let header = Header {
+        version: 0x2008_0522,
+        pid: 0,
+    };
+    let data = [
+        Data {
+            effective: low,
+            permitted: low,
+            inheritable: low,
+        },
+        Data {
+            effective: 0,
+            permitted: 0,
+            inheritable: 0,
+        },
+    ];
     // SAFETY: both live until the call returns.
     let done = unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) };
     check("drop capabilities", done as c_int).map(drop)
@@ -199,10 +230,18 @@ mod tests {
 
     #[test]
     fn arguments_are_read_in_order() {
-        let argv = [c"burstmesh".as_ptr(), c"status".as_ptr(), c"--json".as_ptr(), core::ptr::null()];
+        let argv = [
+            c"burstmesh".as_ptr(),
+            c"status".as_ptr(),
+            c"--json".as_ptr(),
+            core::ptr::null(),
+        ];
         // SAFETY: as main gets them.
         let args = unsafe { Args::from_raw(3, argv.as_ptr()) };
-        assert_eq!(args.collect::<Vec<_>>(), [c"burstmesh", c"status", c"--json"]);
+        assert_eq!(
+            args.collect::<Vec<_>>(),
+            [c"burstmesh", c"status", c"--json"]
+        );
     }
 
     #[test]
@@ -218,7 +257,10 @@ mod tests {
             forbid_new_privileges().unwrap();
             assert!(!is_root());
             let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
-            assert!(status.contains("CapEff:\t0000000000003000\n") && status.contains("CapPrm:\t0000000000003000\n"));
+            assert!(
+                status.contains("CapEff:\t0000000000003000\n")
+                    && status.contains("CapPrm:\t0000000000003000\n")
+            );
             crate::nft::apply(b"add table inet t\n", &mut [0; 99]).unwrap();
             let rule = crate::netlink::Rule::new(crate::netlink::Family::V4, 9, 9);
             let mut rtnl = crate::netlink::Rtnl::open().unwrap();
@@ -237,7 +279,14 @@ mod tests {
             let dir = crate::testing::TempDir::new();
             std::fs::write(dir.path("f"), b"").unwrap();
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(std::fs::metadata(dir.path("f")).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(
+                std::fs::metadata(dir.path("f"))
+                    .unwrap()
+                    .permissions()
+                    .mode()
+                    & 0o777,
+                0o600
+            );
         });
     }
 }

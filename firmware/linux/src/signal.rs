@@ -28,8 +28,15 @@ impl Signals {
                 libc::sigaddset(&mut set, signal);
             }
             libc::signal(libc::SIGPIPE, libc::SIG_IGN);
-            check("block signals", libc::sigprocmask(libc::SIG_BLOCK, &set, core::ptr::null_mut()))?;
-            Fd::from_call("wait for signals", libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)).map(Self)
+            check(
+                "block signals",
+                libc::sigprocmask(libc::SIG_BLOCK, &set, core::ptr::null_mut()),
+            )?;
+            Fd::from_call(
+                "wait for signals",
+                libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK),
+            )
+            .map(Self)
         }
     }
 
@@ -95,9 +102,12 @@ mod tests {
         in_child(|| {
             let signals = Signals::open().unwrap();
             assert_eq!(signals.next(), None);
-            for (number, meaning) in
-                [(libc::SIGTERM, Signal::Stop), (libc::SIGINT, Signal::Stop), (libc::SIGHUP, Signal::Reload), (libc::SIGUSR1, Signal::Dump)]
-            {
+            for (number, meaning) in [
+                (libc::SIGTERM, Signal::Stop),
+                (libc::SIGINT, Signal::Stop),
+                (libc::SIGHUP, Signal::Reload),
+                (libc::SIGUSR1, Signal::Dump),
+            ] {
                 // SAFETY: a signal to this very thread.
                 unsafe { libc::raise(number) };
                 assert!(signals.fd().wait_readable(1000).unwrap());

@@ -28,7 +28,9 @@ impl Raw {
                 raw.v4 = libc::sockaddr_in {
                     sin_family: libc::AF_INET as _,
                     sin_port: addr.port().to_be(),
-                    sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(addr.ip().octets()) },
+                    sin_addr: libc::in_addr {
+                        s_addr: u32::from_ne_bytes(addr.ip().octets()),
+                    },
                     sin_zero: [0; 8],
                 };
                 (raw, size_of::<libc::sockaddr_in>() as _)
@@ -38,7 +40,9 @@ impl Raw {
                     sin6_family: libc::AF_INET6 as _,
                     sin6_port: addr.port().to_be(),
                     sin6_flowinfo: addr.flowinfo().to_be(),
-                    sin6_addr: libc::in6_addr { s6_addr: addr.ip().octets() },
+                    sin6_addr: libc::in6_addr {
+                        s6_addr: addr.ip().octets(),
+                    },
                     sin6_scope_id: addr.scope_id(),
                 };
                 (raw, size_of::<libc::sockaddr_in6>() as _)
@@ -53,7 +57,10 @@ impl Raw {
             match i32::from(self.family) {
                 libc::AF_INET => {
                     let ip = Ipv4Addr::from(self.v4.sin_addr.s_addr.to_ne_bytes());
-                    Some(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(self.v4.sin_port))))
+                    Some(SocketAddr::V4(SocketAddrV4::new(
+                        ip,
+                        u16::from_be(self.v4.sin_port),
+                    )))
                 }
                 libc::AF_INET6 => Some(SocketAddr::V6(SocketAddrV6::new(
                     Ipv6Addr::from(self.v6.sin6_addr.s6_addr),
@@ -69,7 +76,11 @@ impl Raw {
 
 /// The kernel's number for the family of `ip`.
 pub(crate) fn family(ip: IpAddr) -> i32 {
-    if ip.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }
+    if ip.is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
+    }
 }
 
 #[cfg(test)]

@@ -35,11 +35,22 @@ fn in_child_named(closure: &str, test: impl FnOnce()) {
     let (_crate, path) = closure.split_once("::").unwrap();
     let name = path.trim_end_matches("::{{closure}}");
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let output = command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(MARK, "1").output().unwrap();
+    let output = command
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(MARK, "1")
+        .output()
+        .unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name}: {}: {words}", output.status);
+    assert!(
+        output.status.success(),
+        "{name}: {}: {words}",
+        output.status
+    );
     let summary = String::from_utf8_lossy(&output.stdout);
-    assert!(summary.contains("1 passed"), "{name} was not found: {summary}");
+    assert!(
+        summary.contains("1 passed"),
+        "{name} was not found: {summary}"
+    );
     if words.contains("SKIPPED") {
         drop(writeln!(std::io::stderr(), "{name}: {words}"));
     }
@@ -47,8 +58,15 @@ fn in_child_named(closure: &str, test: impl FnOnce()) {
 
 /// Runs a shell command that must succeed, and gives its output.
 pub fn run(command: &str) -> String {
-    let output = std::process::Command::new("sh").args(["-c", command]).output().unwrap();
-    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = std::process::Command::new("sh")
+        .args(["-c", command])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{command}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -59,7 +77,8 @@ impl TempDir {
     pub fn new() -> Self {
         static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("burstmesh-test-{}-{number}", std::process::id()));
+        let dir =
+            std::env::temp_dir().join(format!("burstmesh-test-{}-{number}", std::process::id()));
         std::fs::create_dir(&dir).unwrap();
         Self(dir)
     }

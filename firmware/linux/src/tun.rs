@@ -34,14 +34,21 @@ impl Tun {
         const DEVICE: &core::ffi::CStr = c"/dev/net/tun";
         let flags = libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK;
         // SAFETY: a constant path.
-        let fd = Fd::from_call("open the tunnel driver", unsafe { libc::open(DEVICE.as_ptr(), flags) })?;
+        let fd = Fd::from_call("open the tunnel driver", unsafe {
+            libc::open(DEVICE.as_ptr(), flags)
+        })?;
         // SAFETY: plain old data.
         let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
         request.ifr_name = InterfaceName::new(name)?.to_kernel();
         request.ifr_ifru.ifru_flags = Framing::Plain.flags() as _;
         // SAFETY: the request is a valid ifreq, in and out.
-        check("create the tunnel device", unsafe { libc::ioctl(fd.raw(), libc::TUNSETIFF as _, &mut request) })?;
-        Ok(Self { fd, name: InterfaceName::from_kernel(&request.ifr_name) })
+        check("create the tunnel device", unsafe {
+            libc::ioctl(fd.raw(), libc::TUNSETIFF as _, &mut request)
+        })?;
+        Ok(Self {
+            fd,
+            name: InterfaceName::from_kernel(&request.ifr_name),
+        })
     }
 
     /// The name the kernel gave it.
@@ -57,14 +64,16 @@ impl Tun {
     /// One packet from the clients, its length; `None` when there is none. A packet longer than `buf` is cut.
     pub fn read(&self, buf: &mut [u8]) -> Result<Option<usize>> {
         // SAFETY: the buffer is ours for the length given.
-        let got = retry(|| unsafe { libc::read(self.fd.raw(), buf.as_mut_ptr().cast(), buf.len()) });
+        let got =
+            retry(|| unsafe { libc::read(self.fd.raw(), buf.as_mut_ptr().cast(), buf.len()) });
         transfer("read from the tunnel device", got)
     }
 
     /// One packet to the clients; false when the kernel has no room for it now.
     pub fn write(&self, packet: &[u8]) -> Result<bool> {
         // SAFETY: the packet is readable for the length given.
-        let sent = retry(|| unsafe { libc::write(self.fd.raw(), packet.as_ptr().cast(), packet.len()) });
+        let sent =
+            retry(|| unsafe { libc::write(self.fd.raw(), packet.as_ptr().cast(), packet.len()) });
         transfer("write to the tunnel device", sent).map(|sent| sent.is_some())
     }
 }

@@ -90,7 +90,9 @@ fn send(link: &Fd, note: u8) -> Result<()> {
 /// The child's whole life.
 fn watch(link: &Fd, timeout: Duration, act: &dyn Fn(Cause)) -> ! {
     detach(link);
-    let timeout = libc::c_int::try_from(timeout.as_millis()).unwrap_or(libc::c_int::MAX).max(1);
+    let timeout = libc::c_int::try_from(timeout.as_millis())
+        .unwrap_or(libc::c_int::MAX)
+        .max(1);
     let mut withdrawn = false;
     loop {
         let heard = link.wait_readable(if withdrawn { -1 } else { timeout });
@@ -123,7 +125,15 @@ fn detach(link: &Fd) {
     unsafe {
         libc::setsid();
         libc::prctl(libc::PR_SET_NAME, c"burstmesh-watch".as_ptr(), 0, 0, 0);
-        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2, libc::SIGPIPE] {
+        for signal in [
+            libc::SIGTERM,
+            libc::SIGINT,
+            libc::SIGHUP,
+            libc::SIGQUIT,
+            libc::SIGUSR1,
+            libc::SIGUSR2,
+            libc::SIGPIPE,
+        ] {
             libc::signal(signal, libc::SIG_IGN);
         }
     }
@@ -179,7 +189,8 @@ mod tests {
     }
 
     fn is_alive(pid: u32) -> bool {
-        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+        std::fs::read_to_string(format!("/proc/{pid}/stat"))
+            .is_ok_and(|stat| !stat.contains(") Z "))
     }
 
     /// An "agent" in a process of its own, which beats until it is told otherwise: (agent, watchdog's child).
@@ -211,16 +222,23 @@ mod tests {
             let (agent, dog) = agent(&path, SHORT);
             std::thread::sleep(Span::from_millis(600));
             assert_eq!(notes(&path), "", "acted although the agent beats");
-            assert_eq!(std::fs::read_to_string(format!("/proc/{dog}/comm")).unwrap(), "burstmesh-watch\n");
+            assert_eq!(
+                std::fs::read_to_string(format!("/proc/{dog}/comm")).unwrap(),
+                "burstmesh-watch\n"
+            );
             // SAFETY: our own child.
             unsafe { libc::kill(agent, libc::SIGSTOP) };
             until("the hang is noticed", || notes(&path) == "Hung ");
             std::thread::sleep(Span::from_millis(600));
             assert_eq!(notes(&path), "Hung ");
             unsafe { libc::kill(agent, libc::SIGCONT) };
-            until("the agent is told", || crate::file::exists(&format!("{path}.told")));
+            until("the agent is told", || {
+                crate::file::exists(&format!("{path}.told"))
+            });
             unsafe { libc::kill(agent, libc::SIGSTOP) };
-            until("the second hang is noticed", || notes(&path) == "Hung Hung ");
+            until("the second hang is noticed", || {
+                notes(&path) == "Hung Hung "
+            });
             unsafe { libc::kill(agent, libc::SIGKILL) };
             until("the end is noticed", || notes(&path) == "Hung Hung Gone ");
             until("the child ends", || !is_alive(dog));

@@ -60,7 +60,12 @@ impl<Req: Send + 'static, Resp: Send + 'static> Worker<Req, Resp> {
         self.wake_owner.store(answered.raw(), Relaxed);
         self.wake_worker.store(requested.raw(), Relaxed);
         spawn::<Req, Resp>(self, nice)?;
-        Ok(Owner { worker: self, answered, requested, under_way: 0 })
+        Ok(Owner {
+            worker: self,
+            answered,
+            requested,
+            under_way: 0,
+        })
     }
 
     fn run(&self) -> ! {
@@ -105,7 +110,10 @@ impl<Req: Send, Resp: Send> Owner<Req, Resp> {
 }
 
 /// Starts the thread with every signal blocked: signals belong to the data loop.
-fn spawn<Req: Send + 'static, Resp: Send + 'static>(worker: &'static Worker<Req, Resp>, nice: i32) -> Result<()> {
+fn spawn<Req: Send + 'static, Resp: Send + 'static>(
+    worker: &'static Worker<Req, Resp>,
+    nice: i32,
+) -> Result<()> {
     NICE.store(nice, Relaxed);
     let before = signal::mask_all(None);
     // SAFETY: attributes are set up before use; the argument lives for ever.
@@ -121,20 +129,30 @@ fn spawn<Req: Send + 'static, Resp: Send + 'static>(worker: &'static Worker<Req,
         failed
     };
     signal::mask_all(Some(&before));
-    if failed == 0 { Ok(()) } else { Err(Error::new("start the worker", failed)) }
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(Error::new("start the worker", failed))
+    }
 }
 
 /// Passed to the thread that starts next.
 static NICE: AtomicI32 = AtomicI32::new(0);
 
-extern "C" fn main<Req: Send + 'static, Resp: Send + 'static>(argument: *mut c_void) -> *mut c_void {
+extern "C" fn main<Req: Send + 'static, Resp: Send + 'static>(
+    argument: *mut c_void,
+) -> *mut c_void {
     // SAFETY: the static worker that `spawn` passed.
     let worker = unsafe { &*argument.cast::<Worker<Req, Resp>>() };
     // Linux gives each thread a niceness of its own. Failing costs smoothness, not correctness.
     // SAFETY: no pointers.
     let _ = check("lower a thread's priority", unsafe {
         let thread = libc::syscall(libc::SYS_gettid);
-        libc::setpriority(libc::PRIO_PROCESS as _, thread as libc::id_t, NICE.load(Relaxed))
+        libc::setpriority(
+            libc::PRIO_PROCESS as _,
+            thread as libc::id_t,
+            NICE.load(Relaxed),
+        )
     });
     worker.run()
 }
@@ -146,7 +164,11 @@ fn ring_bell(fd: i32) {
 }
 
 fn await_bell(fd: i32) {
-    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
     let mut count = [0u8; 8];
     // SAFETY: one valid pollfd, eight writable bytes.
     unsafe {
@@ -165,7 +187,11 @@ struct Ring<T> {
 impl<T> Ring<T> {
     const fn new() -> Self {
         let slots = [const { UnsafeCell::new(MaybeUninit::uninit()) }; DEPTH];
-        Self { slots, pushed: AtomicU32::new(0), popped: AtomicU32::new(0) }
+        Self {
+            slots,
+            pushed: AtomicU32::new(0),
+            popped: AtomicU32::new(0),
+        }
     }
 
     fn slot(&self, number: u32) -> *mut MaybeUninit<T> {
@@ -229,7 +255,12 @@ mod tests {
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }
             // SAFETY: no pointers.
-            unsafe { libc::getpriority(libc::PRIO_PROCESS as _, libc::syscall(libc::SYS_gettid) as libc::id_t) }
+            unsafe {
+                libc::getpriority(
+                    libc::PRIO_PROCESS as _,
+                    libc::syscall(libc::SYS_gettid) as libc::id_t,
+                )
+            }
         });
         let mut owner = WORKER.start(7).unwrap();
         for request in 0..DEPTH as u32 {

@@ -35,6 +35,8 @@ pub(super) fn connect(path: &str) -> Result<Fd> {
     let fd = socket("open a socket", libc::AF_UNIX, libc::SOCK_STREAM, 0)?;
     let (addr, length) = address(path)?;
     // SAFETY: an address of that length.
-    check("connect to the daemon", unsafe { libc::connect(fd.raw(), (&raw const addr).cast(), length) })?;
+    check("connect to the daemon", unsafe {
+        libc::connect(fd.raw(), (&raw const addr).cast(), length)
+    })?;
     Ok(fd)
 }

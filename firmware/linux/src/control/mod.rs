@@ -35,5 +35,8 @@ pub(crate) fn address(path: &str) -> Result<(libc::sockaddr_un, libc::socklen_t)
 fn send(fd: &Fd, bytes: &[u8]) -> Result<Option<usize>> {
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     // SAFETY: the bytes are readable for their length.
-    transfer("write to a socket", retry(|| unsafe { libc::send(fd.raw(), bytes.as_ptr().cast(), bytes.len(), flags) }))
+    transfer(
+        "write to a socket",
+        retry(|| unsafe { libc::send(fd.raw(), bytes.as_ptr().cast(), bytes.len(), flags) }),
+    )
 }

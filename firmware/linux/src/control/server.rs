@@ -69,7 +69,12 @@ impl Server {
     /// Listens at `path`, for its owner and group. A file left by a daemon that died is replaced; where a living one
     /// answers, the error is `EADDRINUSE`.
     pub fn open(path: &str) -> Result<Self> {
-        let listener = socket("open the control socket", libc::AF_UNIX, libc::SOCK_STREAM, 0)?;
+        let listener = socket(
+            "open the control socket",
+            libc::AF_UNIX,
+            libc::SOCK_STREAM,
+            0,
+        )?;
         if let Err(error) = bind(&listener, path) {
             if error.errno != libc::EADDRINUSE || answers(path)? {
                 return Err(error);
@@ -80,8 +85,16 @@ impl Server {
         let poll = Poll::new()?;
         poll.add(&listener, LISTENER, Interest::Read)?;
         // SAFETY: a listening socket.
-        check("open the control socket", unsafe { libc::listen(listener.raw(), CLIENTS as libc::c_int) })?;
-        Ok(Self { listener, poll, path: Path::new(path)?, clients: [const { None }; CLIENTS], next_slot: 0 })
+        check("open the control socket", unsafe {
+            libc::listen(listener.raw(), CLIENTS as libc::c_int)
+        })?;
+        Ok(Self {
+            listener,
+            poll,
+            path: Path::new(path)?,
+            clients: [const { None }; CLIENTS],
+            next_slot: 0,
+        })
     }
 
     /// To wait on: readable when [`Self::serve`] has something to do.
@@ -98,7 +111,9 @@ impl Server {
             if event.token == LISTENER {
                 self.accept()?;
             } else if let Some(slot) = self.clients.get_mut(event.token as usize)
-                && slot.as_mut().is_some_and(|client| client.advance(&mut answer))
+                && slot
+                    .as_mut()
+                    .is_some_and(|client| client.advance(&mut answer))
             {
                 *slot = None;
             }
@@ -112,15 +127,27 @@ impl Server {
         // SAFETY: the peer's address is not asked for.
         let raw = unsafe { libc::accept4(self.listener.raw(), none, none.cast(), flags) };
         // A client that left before it was taken is none.
-        let Ok(fd) = Fd::from_call("take a control connection", raw) else { return Ok(()) };
-        set_option("size a control connection", &fd, libc::SOL_SOCKET, libc::SO_SNDBUF, &ANSWER_ROOM)?;
+        let Ok(fd) = Fd::from_call("take a control connection", raw) else {
+            return Ok(());
+        };
+        set_option(
+            "size a control connection",
+            &fd,
+            libc::SOL_SOCKET,
+            libc::SO_SNDBUF,
+            &ANSWER_ROOM,
+        )?;
         let free = self.clients.iter().position(Option::is_none);
         let slot = free.unwrap_or(self.next_slot);
         self.next_slot = (slot + 1) % CLIENTS;
         if let Some(place) = self.clients.get_mut(slot) {
             *place = None;
             self.poll.add(&fd, slot as u32, Interest::Read)?;
-            *place = Some(Client { fd, line: [0; MAX_REQUEST], used: 0 });
+            *place = Some(Client {
+                fd,
+                line: [0; MAX_REQUEST],
+                used: 0,
+            });
         }
         Ok(())
     }
@@ -135,17 +162,38 @@ impl Drop for Server {
 impl Client {
     /// Reads on; true when the connection is over: answered, ended, or not worth more.
     fn advance(&mut self, answer: &mut impl FnMut(&str, &mut Response<'_>)) -> bool {
-        let Some(rest) = self.line.get_mut(self.used..).filter(|rest| !rest.is_empty()) else { return true };
+        let Some(rest) = self
+            .line
+            .get_mut(self.used..)
+            .filter(|rest| !rest.is_empty())
+        else {
+            return true;
+        };
         match self.fd.read(rest) {
             Ok(None) => return false,
             Ok(Some(0)) | Err(_) => return true,
             Ok(Some(more)) => self.used += more,
         }
-        let Some(end) = self.line.iter().take(self.used).position(|&byte| byte == b'\n') else {
+        let Some(end) = self
+            .line
+            .iter()
+            .take(self.used)
+            .position(|&byte| byte == b'\n')
+        else {
             return self.used == MAX_REQUEST;
         };
-        if let Some(line) = self.line.get(..end).and_then(|line| core::str::from_utf8(line).ok()) {
-            answer(line.trim_end(), &mut Response { fd: &self.fd, broken: false });
+        if let Some(line) = self
+            .line
+            .get(..end)
+            .and_then(|line| core::str::from_utf8(line).ok())
+        {
+            answer(
+                line.trim_end(),
+                &mut Response {
+                    fd: &self.fd,
+                    broken: false,
+                },
+            );
         }
         true
     }
@@ -157,8 +205,14 @@ fn bind(listener: &Fd, path: &str) -> Result<()> {
     // because the umask took away from it.
     // SAFETY: an address of that length, a path that ends in zero.
     unsafe {
-        check("open the control socket", libc::fchmod(listener.raw(), MODE))?;
-        check("open the control socket", libc::bind(listener.raw(), (&raw const addr).cast(), length))?;
+        check(
+            "open the control socket",
+            libc::fchmod(listener.raw(), MODE),
+        )?;
+        check(
+            "open the control socket",
+            libc::bind(listener.raw(), (&raw const addr).cast(), length),
+        )?;
         check("open the control socket", libc::chmod(name.as_ptr(), MODE)).map(drop)
     }
 }
@@ -167,9 +221,15 @@ fn bind(listener: &Fd, path: &str) -> Result<()> {
 fn answers(path: &str) -> Result<bool> {
     match super::client::connect(path) {
         Ok(_) => Ok(true),
-        Err(Error { errno: libc::ECONNREFUSED | libc::ENOENT, .. }) => Ok(false),
+        Err(Error {
+            errno: libc::ECONNREFUSED | libc::ENOENT,
+            ..
+        }) => Ok(false),
         // Its queue is full: alive, if not well.
-        Err(Error { errno: libc::EAGAIN, .. }) => Ok(true),
+        Err(Error {
+            errno: libc::EAGAIN,
+            ..
+        }) => Ok(true),
         Err(error) => Err(error),
     }
 }

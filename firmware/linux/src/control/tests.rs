@@ -24,18 +24,27 @@ fn a_request_gets_its_answer_however_long() {
     let dir = TempDir::new();
     let path = dir.path("socket");
     let mut server = Server::open(&path).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o660
+    );
     let asked = path.clone();
     let client = std::thread::spawn(move || {
         let mut answer = Vec::new();
-        request(&asked, "status --json", &mut |bytes| answer.extend_from_slice(bytes)).unwrap();
+        request(&asked, "status --json", &mut |bytes| {
+            answer.extend_from_slice(bytes)
+        })
+        .unwrap();
         answer
     });
     echo(&mut server, 1);
     let answer = client.join().unwrap();
     assert!(answer.starts_with(b"status --json.") && answer.len() == 100_013);
     drop(server);
-    assert_eq!(request(&path, "x", &mut |_| {}).unwrap_err().errno, libc::ENOENT);
+    assert_eq!(
+        request(&path, "x", &mut |_| {}).unwrap_err().errno,
+        libc::ENOENT
+    );
 }
 
 #[test]
@@ -43,7 +52,10 @@ fn a_socket_left_behind_is_replaced_and_a_living_one_is_not() {
     let dir = TempDir::new();
     let path = dir.path("socket");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    assert_eq!(request(&path, "x", &mut |_| {}).unwrap_err().errno, libc::ECONNREFUSED);
+    assert_eq!(
+        request(&path, "x", &mut |_| {}).unwrap_err().errno,
+        libc::ECONNREFUSED
+    );
     let server = Server::open(&path).unwrap();
     assert_eq!(Server::open(&path).err().unwrap().errno, libc::EADDRINUSE);
     assert!(crate::file::exists(&path));

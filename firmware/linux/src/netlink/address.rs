@@ -28,13 +28,21 @@ impl Rtnl {
     /// Gives an interface an address, without duplicate detection (a tunnel has nobody to ask).
     pub fn add_address(&mut self, index: u32, ip: IpAddr, prefix_len: u8) -> Result<()> {
         let flags = ASK | libc::NLM_F_CREATE | libc::NLM_F_REPLACE;
-        self.0.change("add an address", message(libc::RTM_NEWADDR, flags, index, ip, prefix_len), &[libc::EEXIST])
+        self.0.change(
+            "add an address",
+            message(libc::RTM_NEWADDR, flags, index, ip, prefix_len),
+            &[libc::EEXIST],
+        )
     }
 
     /// Takes an address away.
     pub fn delete_address(&mut self, index: u32, ip: IpAddr, prefix_len: u8) -> Result<()> {
         let message = message(libc::RTM_DELADDR, ASK, index, ip, prefix_len);
-        self.0.change("delete an address", message, &[libc::EADDRNOTAVAIL, libc::ENODEV])
+        self.0.change(
+            "delete an address",
+            message,
+            &[libc::EADDRNOTAVAIL, libc::ENODEV],
+        )
     }
 
     /// Hands every address of the interface to `each`.
@@ -51,10 +59,29 @@ impl Rtnl {
 }
 
 fn message(kind: u16, flags: i32, index: u32, ip: IpAddr, prefix_len: u8) -> Message {
-    let nodad = if ip.is_ipv6() { libc::IFA_F_NODAD as u8 } else { 0 };
+    let nodad = if ip.is_ipv6() {
+        libc::IFA_F_NODAD as u8
+    } else {
+        0
+    };
     let [i0, i1, i2, i3] = index.to_ne_bytes();
-    let mut message = Message::new(kind, flags, &[Family::of(ip).number(), prefix_len, nodad, 0, i0, i1, i2, i3]);
-    message.attribute_ip(libc::IFA_LOCAL, ip).attribute_ip(libc::IFA_ADDRESS, ip);
+    let mut message = Message::new(
+        kind,
+        flags,
+        &[
+            Family::of(ip).number(),
+            prefix_len,
+            nodad,
+            0,
+            i0,
+            i1,
+            i2,
+            i3,
+        ],
+    );
+    message
+        .attribute_ip(libc::IFA_LOCAL, ip)
+        .attribute_ip(libc::IFA_ADDRESS, ip);
     message
 }
 

@@ -29,14 +29,22 @@ pub fn count_marked(value: u32, mask: u32) -> Result<u32> {
     let mut count = 0;
     let mut message = Message::new(GET, LIST, &FIXED);
     filter(&mut message, value, mask);
-    Socket::open(libc::NETLINK_NETFILTER, 0)?.query("list connections", message, |_, payload| {
-        let mark = Attributes::behind(payload, FIXED.len()).find(|(kind, _)| *kind == CTA_MARK);
-        let mark = mark.and_then(|(_, bytes)| u32_at(bytes, 0)).map_or(0, u32::from_be);
-        count += u32::from(mark & mask == value);
-    })?;
+    Socket::open(libc::NETLINK_NETFILTER, 0)?.query(
+        "list connections",
+        message,
+        |_, payload| {
+            let mark = Attributes::behind(payload, FIXED.len()).find(|(kind, _)| *kind == CTA_MARK);
+            let mark = mark
+                .and_then(|(_, bytes)| u32_at(bytes, 0))
+                .map_or(0, u32::from_be);
+            count += u32::from(mark & mask == value);
+        },
+    )?;
     Ok(count)
 }
 
 fn filter(message: &mut Message, value: u32, mask: u32) {
-    message.attribute(CTA_MARK, &value.to_be_bytes()).attribute(CTA_MARK_MASK, &mask.to_be_bytes());
+    message
+        .attribute(CTA_MARK, &value.to_be_bytes())
+        .attribute(CTA_MARK_MASK, &mask.to_be_bytes());
 }

@@ -50,7 +50,9 @@ impl Rtnl {
         let mut message = Message::new(libc::RTM_GETLINK, ASK, &[0; FIXED]);
         message.attribute(libc::IFLA_IFNAME, name.with_zero());
         let mut found = None;
-        match self.0.query("look up an interface", message, |_, payload| found = parse(payload)) {
+        match self.0.query("look up an interface", message, |_, payload| {
+            found = parse(payload)
+        }) {
             Err(error) if error.errno == libc::ENODEV => Ok(None),
             Err(error) => Err(error),
             Ok(()) => Ok(found),
@@ -68,7 +70,10 @@ impl Rtnl {
         let socket = fd::socket("set up an interface", libc::AF_INET, libc::SOCK_DGRAM, 0)?;
         let ask = |number: libc::c_ulong, request: &mut libc::ifreq| {
             // SAFETY: the request is a valid ifreq, in and out.
-            check("set up an interface", unsafe { libc::ioctl(socket.raw(), number as _, request) }).map(drop)
+            check("set up an interface", unsafe {
+                libc::ioctl(socket.raw(), number as _, request)
+            })
+            .map(drop)
         };
         // SAFETY: plain old data.
         let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
@@ -81,7 +86,11 @@ impl Rtnl {
         ask(libc::SIOCGIFFLAGS as _, &mut request)?;
         // SAFETY: the kernel has just written the flags.
         let flags = libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags });
-        let flags = if up { flags | libc::IFF_UP } else { flags & !libc::IFF_UP };
+        let flags = if up {
+            flags | libc::IFF_UP
+        } else {
+            flags & !libc::IFF_UP
+        };
         request.ifr_ifru.ifru_flags = flags as _;
         ask(libc::SIOCSIFFLAGS as _, &mut request)
     }
@@ -113,7 +122,10 @@ fn parse(payload: &[u8]) -> Option<Link> {
             }
             IFLA_STATS64 => {
                 // Packets come first: received, sent.
-                link.counters = Counters { rx_bytes: u64_at(value, 16)?, tx_bytes: u64_at(value, 24)? };
+                link.counters = Counters {
+                    rx_bytes: u64_at(value, 16)?,
+                    tx_bytes: u64_at(value, 24)?,
+                };
             }
             _ => {}
         }

@@ -18,7 +18,11 @@ pub(super) struct Message {
 impl Message {
     /// `kind` and `flags` as the kernel numbers them; `fixed` is the header of that kind of message.
     pub fn new(kind: u16, flags: i32, fixed: &[u8]) -> Self {
-        let mut message = Self { bytes: [0; 512], length: HEADER, overflow: false };
+        let mut message = Self {
+            bytes: [0; 512],
+            length: HEADER,
+            overflow: false,
+        };
         message.write(4, &kind.to_ne_bytes());
         message.write(6, &(flags as u16).to_ne_bytes());
         message.append(fixed);
@@ -88,7 +92,11 @@ impl<'a> Iterator for Messages<'a> {
     fn next(&mut self) -> Option<Received<'a>> {
         let length = u32_at(self.0, 0)? as usize;
         let message = self.0.get(..length)?;
-        let received = Received { kind: u16_at(message, 4)?, sequence: u32_at(message, 8)?, payload: message.get(HEADER..)? };
+        let received = Received {
+            kind: u16_at(message, 4)?,
+            sequence: u32_at(message, 8)?,
+            payload: message.get(HEADER..)?,
+        };
         self.0 = self.0.get(align(length)..).unwrap_or(&[]);
         Some(received)
     }
@@ -117,15 +125,27 @@ impl<'a> Iterator for Attributes<'a> {
 }
 
 pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().copied().map(u16::from_ne_bytes)
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u16::from_ne_bytes)
 }
 
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().copied().map(u32::from_ne_bytes)
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u32::from_ne_bytes)
 }
 
 pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk().copied().map(u64::from_ne_bytes)
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u64::from_ne_bytes)
 }
 
 const fn align(length: usize) -> usize {
@@ -139,12 +159,25 @@ mod tests {
     #[test]
     fn what_is_built_is_read_back() {
         let mut message = Message::new(18, 5, &[9; 16]);
-        message.attribute(3, b"bm0\0").attribute(4, b"x").attribute_u32(0x8007, 0xdead_beef);
+        message
+            .attribute(3, b"bm0\0")
+            .attribute(4, b"x")
+            .attribute_u32(0x8007, 0xdead_beef);
         let bytes = message.finish(77).unwrap();
         let received: Vec<_> = Messages(bytes).collect();
-        assert_eq!((received.len(), received[0].kind, received[0].sequence), (1, 18, 77));
+        assert_eq!(
+            (received.len(), received[0].kind, received[0].sequence),
+            (1, 18, 77)
+        );
         let attributes: Vec<_> = Attributes::behind(received[0].payload, 16).collect();
-        assert_eq!(attributes, [(3, &b"bm0\0"[..]), (4, b"x"), (7, &0xdead_beef_u32.to_ne_bytes())]);
+        assert_eq!(
+            attributes,
+            [
+                (3, &b"bm0\0"[..]),
+                (4, b"x"),
+                (7, &0xdead_beef_u32.to_ne_bytes())
+            ]
+        );
     }
 
     #[test]

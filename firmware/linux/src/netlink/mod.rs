@@ -55,8 +55,12 @@ impl Family {
 /// An address as it stands in an attribute.
 fn ip_from(bytes: &[u8]) -> Option<IpAddr> {
     match bytes.len() {
-        4 => bytes.first_chunk::<4>().map(|octets| IpAddr::V4(Ipv4Addr::from(*octets))),
-        16 => bytes.first_chunk::<16>().map(|octets| IpAddr::V6(Ipv6Addr::from(*octets))),
+        4 => bytes
+            .first_chunk::<4>()
+            .map(|octets| IpAddr::V4(Ipv4Addr::from(*octets))),
+        16 => bytes
+            .first_chunk::<16>()
+            .map(|octets| IpAddr::V6(Ipv6Addr::from(*octets))),
         _ => None,
     }
 }

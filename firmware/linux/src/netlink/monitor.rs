@@ -20,7 +20,11 @@ pub struct Changes {
 }
 
 impl Changes {
-    const ALL: Self = Self { links: true, addresses: true, routes: true };
+    const ALL: Self = Self {
+        links: true,
+        addresses: true,
+        routes: true,
+    };
 
     /// Anything at all?
     pub const fn any(self) -> bool {
@@ -50,12 +54,16 @@ impl Monitor {
         loop {
             match self.0.fd.read(&mut buf) {
                 Ok(None | Some(0)) => return Ok(changes),
-                Ok(Some(length)) => Messages(buf.get(..length).unwrap_or(&[])).for_each(|message| match message.kind {
-                    libc::RTM_NEWLINK | libc::RTM_DELLINK => changes.links = true,
-                    libc::RTM_NEWADDR | libc::RTM_DELADDR => changes.addresses = true,
-                    libc::RTM_NEWROUTE | libc::RTM_DELROUTE => changes.routes = true,
-                    _ => {}
-                }),
+                Ok(Some(length)) => {
+                    Messages(buf.get(..length).unwrap_or(&[])).for_each(|message| {
+                        match message.kind {
+                            libc::RTM_NEWLINK | libc::RTM_DELLINK => changes.links = true,
+                            libc::RTM_NEWADDR | libc::RTM_DELADDR => changes.addresses = true,
+                            libc::RTM_NEWROUTE | libc::RTM_DELROUTE => changes.routes = true,
+                            _ => {}
+                        }
+                    })
+                }
                 // There were more than the socket could hold: all of it may have changed.
                 Err(error) if error.errno == libc::ENOBUFS => changes = Changes::ALL,
                 Err(error) => return Err(error),

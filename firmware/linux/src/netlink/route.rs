@@ -20,9 +20,15 @@ pub struct Prefix {
 
 impl Prefix {
     /// All of IPv4.
-    pub const ALL_V4: Self = Self { ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), len: 0 };
+    pub const ALL_V4: Self = Self {
+        ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        len: 0,
+    };
     /// All of IPv6.
-    pub const ALL_V6: Self = Self { ip: IpAddr::V6(Ipv6Addr::UNSPECIFIED), len: 0 };
+    pub const ALL_V6: Self = Self {
+        ip: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        len: 0,
+    };
 
     /// All of a family.
     pub const fn all(family: Family) -> Self {
@@ -77,34 +83,55 @@ impl Rtnl {
     /// Adds a route, or changes the one with the same destination, table and metric.
     pub fn replace_route(&mut self, route: &Route) -> Result<()> {
         let flags = ASK | libc::NLM_F_CREATE | libc::NLM_F_REPLACE;
-        self.0.change("set a route", message(libc::RTM_NEWROUTE, flags, route), &[])
+        self.0.change(
+            "set a route",
+            message(libc::RTM_NEWROUTE, flags, route),
+            &[],
+        )
     }
 
     /// Adds a route beside those that exist.
     pub fn add_route(&mut self, route: &Route) -> Result<()> {
         let flags = ASK | libc::NLM_F_CREATE | libc::NLM_F_EXCL;
-        self.0.change("add a route", message(libc::RTM_NEWROUTE, flags, route), &[libc::EEXIST])
+        self.0.change(
+            "add a route",
+            message(libc::RTM_NEWROUTE, flags, route),
+            &[libc::EEXIST],
+        )
     }
 
     /// Deletes a route.
     pub fn delete_route(&mut self, route: &Route) -> Result<()> {
         // Also no error when the whole table or the interface is gone: the routes went with it.
         let gone = [libc::ESRCH, libc::ENOENT, libc::ENODEV];
-        self.0.change("delete a route", message(libc::RTM_DELROUTE, ASK, route), &gone)
+        self.0.change(
+            "delete a route",
+            message(libc::RTM_DELROUTE, ASK, route),
+            &gone,
+        )
     }
 
     /// Where the default route in `table` by way of the interface leads: that with the lowest metric.
-    pub fn default_gateway(&mut self, family: Family, ifindex: u32, table: u32) -> Result<Option<NextHop>> {
+    pub fn default_gateway(
+        &mut self,
+        family: Family,
+        ifindex: u32,
+        table: u32,
+    ) -> Result<Option<NextHop>> {
         let mut fixed = [0; FIXED];
         fixed[0] = family.number();
         let mut best: Option<NextHop> = None;
-        self.0.query("list routes", Message::new(libc::RTM_GETROUTE, LIST, &fixed), |_, payload| {
-            if let Some(hop) = parse_default(payload, ifindex, table)
-                && best.is_none_or(|best| hop.metric < best.metric)
-            {
-                best = Some(hop);
-            }
-        })?;
+        self.0.query(
+            "list routes",
+            Message::new(libc::RTM_GETROUTE, LIST, &fixed),
+            |_, payload| {
+                if let Some(hop) = parse_default(payload, ifindex, table)
+                    && best.is_none_or(|best| hop.metric < best.metric)
+                {
+                    best = Some(hop);
+                }
+            },
+        )?;
         Ok(best)
     }
 }
@@ -121,10 +148,27 @@ fn message(kind: u16, flags: i32, route: &Route) -> Message {
         Kind::Blackhole => libc::RTN_BLACKHOLE,
         Kind::Unreachable => libc::RTN_UNREACHABLE,
     };
-    let protocol = if adding { libc::RTPROT_STATIC } else { libc::RTPROT_UNSPEC };
+    let protocol = if adding {
+        libc::RTPROT_STATIC
+    } else {
+        libc::RTPROT_UNSPEC
+    };
     let family = Family::of(route.destination.ip).number();
     // family, lengths of destination and source, class, table (in an attribute), protocol, scope, kind, flags
-    let fixed = [family, route.destination.len, 0, 0, 0, protocol, scope, sort, 0, 0, 0, 0];
+    let fixed = [
+        family,
+        route.destination.len,
+        0,
+        0,
+        0,
+        protocol,
+        scope,
+        sort,
+        0,
+        0,
+        0,
+        0,
+    ];
     let mut message = Message::new(kind, flags, &fixed);
     message.attribute_u32(libc::RTA_TABLE, route.table);
     if route.destination.len > 0 {
@@ -147,7 +191,16 @@ fn message(kind: u16, flags: i32, route: &Route) -> Message {
 
 /// The next hop by way of `ifindex`, if this is a default route in `table`.
 fn parse_default(payload: &[u8], ifindex: u32, table: u32) -> Option<NextHop> {
-    let [_family, destination, _source, _class, short_table, _protocol, _scope, kind] = *payload.first_chunk()?;
+    let [
+        _family,
+        destination,
+        _source,
+        _class,
+        short_table,
+        _protocol,
+        _scope,
+        kind,
+    ] = *payload.first_chunk()?;
     if destination != 0 || kind != libc::RTN_UNICAST {
         return None;
     }
@@ -165,7 +218,10 @@ fn parse_default(payload: &[u8], ifindex: u32, table: u32) -> Option<NextHop> {
     if hop.ifindex == ifindex {
         found = Some(hop);
     }
-    found.filter(|_| in_table == table).map(|hop| NextHop { via: hop.via, metric })
+    found.filter(|_| in_table == table).map(|hop| NextHop {
+        via: hop.via,
+        metric,
+    })
 }
 
 #[derive(Clone, Copy, Default)]
@@ -191,7 +247,10 @@ fn hops(mut bytes: &[u8]) -> impl Iterator<Item = Hop> {
     core::iter::from_fn(move || {
         let length = usize::from(u16_at(bytes, 0)?);
         let this = bytes.get(..length)?;
-        let mut hop = Hop { ifindex: u32_at(this, 4)?, via: None };
+        let mut hop = Hop {
+            ifindex: u32_at(this, 4)?,
+            via: None,
+        };
         for (kind, value) in Attributes::behind(this, 8) {
             hop.read(kind, value);
         }

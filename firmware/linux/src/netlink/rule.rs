@@ -1,9 +1,9 @@
 //! Policy rules: which table a packet looks in.
 
+use super::Family;
 use super::message::Message;
 use super::route::Prefix;
 use super::socket::{ASK, Rtnl};
-use super::Family;
 use crate::error::{Error, Result};
 use crate::path::InterfaceName;
 use crate::tool;
@@ -47,7 +47,16 @@ pub struct Rule {
 impl Rule {
     /// Every packet of a family looks in `table`.
     pub const fn new(family: Family, priority: u32, table: u32) -> Self {
-        Self { family, priority, table, mark: None, from_interface: None, from: None, to: None, suppress_prefix_len: None }
+        Self {
+            family,
+            priority,
+            table,
+            mark: None,
+            from_interface: None,
+            from: None,
+            to: None,
+            suppress_prefix_len: None,
+        }
     }
 }
 
@@ -55,15 +64,26 @@ impl Rtnl {
     /// Adds a rule, unless the same one exists.
     pub fn add_rule(&mut self, rule: &Rule) -> Result<()> {
         let flags = ASK | libc::NLM_F_CREATE | libc::NLM_F_EXCL;
-        let done = self.0.change("add a routing rule", message(libc::RTM_NEWRULE, flags, rule), &[libc::EEXIST]);
+        let done = self.0.change(
+            "add a routing rule",
+            message(libc::RTM_NEWRULE, flags, rule),
+            &[libc::EEXIST],
+        );
         or_by_tool(done, rule.family, "add", rule)
     }
 
     /// Deletes a rule.
     pub fn delete_rule(&mut self, rule: &Rule) -> Result<()> {
-        let done = self.0.change("delete a routing rule", message(libc::RTM_DELRULE, ASK, rule), &[libc::ENOENT]);
+        let done = self.0.change(
+            "delete a routing rule",
+            message(libc::RTM_DELRULE, ASK, rule),
+            &[libc::ENOENT],
+        );
         match or_by_tool(done, rule.family, "del", rule) {
-            Err(Error { errno: libc::ENOENT, .. }) => Ok(()),
+            Err(Error {
+                errno: libc::ENOENT,
+                ..
+            }) => Ok(()),
             done => done,
         }
     }
@@ -112,7 +132,10 @@ impl fmt::Display for Rule {
 /// rules: there the system's tool does it.
 fn or_by_tool(done: Result<()>, family: Family, verb: &str, rule: &dyn fmt::Display) -> Result<()> {
     match done {
-        Err(Error { errno: libc::EOPNOTSUPP, .. }) => by_tool(family, verb, rule),
+        Err(Error {
+            errno: libc::EOPNOTSUPP,
+            ..
+        }) => by_tool(family, verb, rule),
         done => done,
     }
 }
@@ -121,9 +144,19 @@ fn by_tool(family: Family, verb: &str, rule: &dyn fmt::Display) -> Result<()> {
     let mut line = heapless::String::<256>::new();
     write!(line, "rule {verb} {rule}").map_err(Error::from)?;
     // One line of its batch mode, so that no arguments have to be cut apart.
-    let arguments = [c"ip", if family == Family::V4 { c"-4" } else { c"-6" }, c"-batch", c"-"].map(CStr::as_ptr);
+    let arguments = [
+        c"ip",
+        if family == Family::V4 { c"-4" } else { c"-6" },
+        c"-batch",
+        c"-",
+    ]
+    .map(CStr::as_ptr);
     let [name, family, batch, input] = arguments;
-    let done = tool::run(&IP, &[name, family, batch, input, core::ptr::null()], line.as_bytes())?;
+    let done = tool::run(
+        &IP,
+        &[name, family, batch, input, core::ptr::null()],
+        line.as_bytes(),
+    )?;
     if done.status == 0 {
         return Ok(());
     }
@@ -131,8 +164,13 @@ fn by_tool(family: Family, verb: &str, rule: &dyn fmt::Display) -> Result<()> {
     let words = done.words(&mut buf);
     match verb {
         "add" if words.contains("File exists") => Ok(()),
-        "del" if words.contains("No such file") => Err(Error::new("delete a routing rule", libc::ENOENT)),
-        _ => Err(Error::new("set a routing rule with the ip tool", libc::EINVAL)),
+        "del" if words.contains("No such file") => {
+            Err(Error::new("delete a routing rule", libc::ENOENT))
+        }
+        _ => Err(Error::new(
+            "set a routing rule with the ip tool",
+            libc::EINVAL,
+        )),
     }
 }
 
@@ -143,10 +181,23 @@ fn fixed(family: Family, to: u8, from: u8, action: u8) -> [u8; 12] {
 
 fn message(kind: u16, flags: i32, rule: &Rule) -> Message {
     let length = |prefix: Option<Prefix>| prefix.map_or(0, |prefix| prefix.len);
-    let mut message = Message::new(kind, flags, &fixed(rule.family, length(rule.to), length(rule.from), FR_ACT_TO_TBL));
-    message.attribute_u32(FRA_PRIORITY, rule.priority).attribute_u32(FRA_TABLE, rule.table);
+    let mut message = Message::new(
+        kind,
+        flags,
+        &fixed(
+            rule.family,
+            length(rule.to),
+            length(rule.from),
+            FR_ACT_TO_TBL,
+        ),
+    );
+    message
+        .attribute_u32(FRA_PRIORITY, rule.priority)
+        .attribute_u32(FRA_TABLE, rule.table);
     if let Some((mark, mask)) = rule.mark {
-        message.attribute_u32(FRA_FWMARK, mark).attribute_u32(FRA_FWMASK, mask);
+        message
+            .attribute_u32(FRA_FWMARK, mark)
+            .attribute_u32(FRA_FWMASK, mask);
     }
     if let Some(name) = rule.from_interface {
         message.attribute(FRA_IIFNAME, name.with_zero());
@@ -171,11 +222,16 @@ mod tests {
     fn the_tool_sets_the_very_rules_that_the_kernel_is_asked_for() {
         in_namespace(|| {
             let mut rtnl = Rtnl::open().unwrap();
-            for (family, flag, from) in [(Family::V4, "-4", "10.0.0.0"), (Family::V6, "-6", "fd00::")] {
+            for (family, flag, from) in
+                [(Family::V4, "-4", "10.0.0.0"), (Family::V6, "-6", "fd00::")]
+            {
                 let before = run(&format!("ip {flag} rule"));
                 let rule = Rule {
                     mark: Some((0x10000, 0xff_0000)),
-                    from: Some(Prefix { ip: from.parse().unwrap(), len: 24 }),
+                    from: Some(Prefix {
+                        ip: from.parse().unwrap(),
+                        len: 24,
+                    }),
                     from_interface: Some(InterfaceName::new("br-lan").unwrap()),
                     suppress_prefix_len: Some(0),
                     ..Rule::new(family, 900, 7000)
@@ -183,9 +239,15 @@ mod tests {
                 by_tool(family, "add", &rule).unwrap();
                 rtnl.add_rule(&rule).unwrap();
                 by_tool(family, "add", &rule).unwrap();
-                assert_eq!(run(&format!("ip {flag} rule")).lines().count(), before.lines().count() + 1);
+                assert_eq!(
+                    run(&format!("ip {flag} rule")).lines().count(),
+                    before.lines().count() + 1
+                );
                 by_tool(family, "del", &rule).unwrap();
-                assert_eq!(by_tool(family, "del", &rule).unwrap_err().errno, libc::ENOENT);
+                assert_eq!(
+                    by_tool(family, "del", &rule).unwrap_err().errno,
+                    libc::ENOENT
+                );
                 assert_eq!(run(&format!("ip {flag} rule")), before);
             }
         });

@@ -33,14 +33,21 @@ pub(super) struct Socket {
 impl Socket {
     /// Bound, so that answers find it; hears the multicast `groups`.
     pub fn open(protocol: i32, groups: u32) -> Result<Self> {
-        let fd = socket("open a netlink socket", libc::AF_NETLINK, libc::SOCK_RAW, protocol)?;
+        let fd = socket(
+            "open a netlink socket",
+            libc::AF_NETLINK,
+            libc::SOCK_RAW,
+            protocol,
+        )?;
         // SAFETY: plain old data.
         let mut addr: libc::sockaddr_nl = unsafe { core::mem::zeroed() };
         addr.nl_family = libc::AF_NETLINK as _;
         addr.nl_groups = groups;
         let length = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
         // SAFETY: an address of that length.
-        check("bind a netlink socket", unsafe { libc::bind(fd.raw(), (&raw const addr).cast(), length) })?;
+        check("bind a netlink socket", unsafe {
+            libc::bind(fd.raw(), (&raw const addr).cast(), length)
+        })?;
         Ok(Self { fd, sequence: 0 })
     }
 
@@ -53,7 +60,12 @@ impl Socket {
     }
 
     /// Asks, and hands every answer (its kind and payload) to `each`.
-    pub fn query(&mut self, op: &'static str, mut message: Message, mut each: impl FnMut(u16, &[u8])) -> Result<()> {
+    pub fn query(
+        &mut self,
+        op: &'static str,
+        mut message: Message,
+        mut each: impl FnMut(u16, &[u8]),
+    ) -> Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let request = message.finish(self.sequence)?;
         // SAFETY: the request is readable for its length.
@@ -66,7 +78,9 @@ impl Socket {
             if !self.fd.wait_readable(PATIENCE_MS)? {
                 return Err(Error::new(op, libc::ETIMEDOUT));
             }
-            let Some(length) = self.fd.read(&mut buf)? else { continue };
+            let Some(length) = self.fd.read(&mut buf)? else {
+                continue;
+            };
             for received in Messages(buf.get(..length).unwrap_or(&[])) {
                 if received.sequence != self.sequence {
                     continue;
@@ -75,7 +89,11 @@ impl Socket {
                     // An error of 0 is the acknowledgement; the end of a dump may carry one, too.
                     NLMSG_ERROR | NLMSG_DONE => {
                         let code = u32_at(received.payload, 0).unwrap_or(0) as i32;
-                        return if code < 0 { Err(Error::new(op, -code)) } else { Ok(()) };
+                        return if code < 0 {
+                            Err(Error::new(op, -code))
+                        } else {
+                            Ok(())
+                        };
                     }
                     kind => each(kind, received.payload),
                 }

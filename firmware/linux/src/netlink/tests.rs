@@ -3,7 +3,9 @@ use crate::path::InterfaceName;
 use crate::testing::{in_namespace, run};
 
 fn dummy(name: &str) -> (Rtnl, u32) {
-    run(&format!("ip link add {name} type veth peer name {name}p && ip link set {name}p up"));
+    run(&format!(
+        "ip link add {name} type veth peer name {name}p && ip link set {name}p up"
+    ));
     let mut rtnl = Rtnl::open().unwrap();
     let index = rtnl.link_index(name).unwrap().unwrap();
     rtnl.set_link(index, true, None).unwrap();
@@ -12,7 +14,15 @@ fn dummy(name: &str) -> (Rtnl, u32) {
 
 fn route(destination: Prefix, via: Option<&str>, ifindex: u32, table: u32) -> Route {
     let via = via.map(|via| via.parse().unwrap());
-    Route { destination, via, ifindex, table, metric: 0, source: None, kind: Kind::Unicast }
+    Route {
+        destination,
+        via,
+        ifindex,
+        table,
+        metric: 0,
+        source: None,
+        kind: Kind::Unicast,
+    }
 }
 
 #[test]
@@ -22,7 +32,16 @@ fn a_link_tells_its_state_and_takes_a_new_one() {
         assert_eq!(rtnl.link("v0").unwrap(), None);
         run("ip link add v0 type veth peer name v1");
         let link = rtnl.link("v0").unwrap().unwrap();
-        assert_eq!((link.name.as_str(), link.up, link.running, link.mtu, link.master), ("v0", false, false, 1500, None));
+        assert_eq!(
+            (
+                link.name.as_str(),
+                link.up,
+                link.running,
+                link.mtu,
+                link.master
+            ),
+            ("v0", false, false, 1500, None)
+        );
         rtnl.set_link(link.index, true, Some(1412)).unwrap();
         let link = rtnl.link("v0").unwrap().unwrap();
         assert_eq!((link.up, link.running, link.mtu), (true, false, 1412));
@@ -36,7 +55,9 @@ fn a_link_tells_its_state_and_takes_a_new_one() {
 #[test]
 fn a_bridge_port_is_recognised() {
     in_namespace(|| {
-        run("ip link add v0 type veth peer name v1 && ip link add br0 type bridge && ip link set v0 master br0");
+        run(
+            "ip link add v0 type veth peer name v1 && ip link add br0 type bridge && ip link set v0 master br0",
+        );
         let mut rtnl = Rtnl::open().unwrap();
         let bridge = rtnl.link("br0").unwrap().unwrap();
         let port = rtnl.link("v0").unwrap().unwrap();
@@ -61,7 +82,16 @@ fn addresses_are_added_listed_and_deleted_any_number_of_times() {
             for _ in 0..2 {
                 rtnl.add_address(index, ip, prefix_len).unwrap();
             }
-            assert_eq!(list(&mut rtnl), [Address { ip, prefix_len, global: true, usable: true, temporary: false }]);
+            assert_eq!(
+                list(&mut rtnl),
+                [Address {
+                    ip,
+                    prefix_len,
+                    global: true,
+                    usable: true,
+                    temporary: false
+                }]
+            );
             for _ in 0..2 {
                 rtnl.delete_address(index, ip, prefix_len).unwrap();
             }
@@ -76,21 +106,48 @@ fn routes_are_set_in_any_table_and_deleted_any_number_of_times() {
         let (mut rtnl, index) = dummy("v0");
         run("ip addr add 10.1.0.2/24 dev v0; ip addr add fd01::2/64 dev v0 nodad");
         let all = [
-            (route(Prefix::ALL_V4, None, index, 7000), "-4 route show table 7000", "default dev v0"),
-            (route(Prefix::ALL_V4, Some("10.1.0.1"), index, 200), "-4 route show table 200", "default via 10.1.0.1 dev v0"),
-            (route(Prefix::ALL_V6, None, index, 7000), "-6 route show table 7000", "default dev v0"),
-            (route(Prefix::ALL_V6, Some("fd01::1"), index, 200), "-6 route show table 200", "default via fd01::1 dev v0"),
+            (
+                route(Prefix::ALL_V4, None, index, 7000),
+                "-4 route show table 7000",
+                "default dev v0",
+            ),
+            (
+                route(Prefix::ALL_V4, Some("10.1.0.1"), index, 200),
+                "-4 route show table 200",
+                "default via 10.1.0.1 dev v0",
+            ),
+            (
+                route(Prefix::ALL_V6, None, index, 7000),
+                "-6 route show table 7000",
+                "default dev v0",
+            ),
+            (
+                route(Prefix::ALL_V6, Some("fd01::1"), index, 200),
+                "-6 route show table 200",
+                "default via fd01::1 dev v0",
+            ),
             (
                 Route {
                     metric: 9,
                     source: Some("10.1.0.2".parse().unwrap()),
-                    ..route(Prefix { ip: "10.9.0.0".parse().unwrap(), len: 16 }, Some("10.1.0.1"), 0, MAIN_TABLE)
+                    ..route(
+                        Prefix {
+                            ip: "10.9.0.0".parse().unwrap(),
+                            len: 16,
+                        },
+                        Some("10.1.0.1"),
+                        0,
+                        MAIN_TABLE,
+                    )
                 },
                 "-4 route show 10.9.0.0/16",
                 "10.9.0.0/16 via 10.1.0.1 dev v0",
             ),
             (
-                Route { kind: Kind::Unreachable, ..route(Prefix::ALL_V6, None, 0, 300) },
+                Route {
+                    kind: Kind::Unreachable,
+                    ..route(Prefix::ALL_V6, None, 0, 300)
+                },
                 "-6 route show table 300",
                 "unreachable default dev lo",
             ),
@@ -101,7 +158,10 @@ fn routes_are_set_in_any_table_and_deleted_any_number_of_times() {
                 rtnl.add_route(&route).unwrap();
             }
             let shown = run(&format!("ip {show}"));
-            assert!(shown.starts_with(expected) && shown.lines().count() == 1, "{shown}");
+            assert!(
+                shown.starts_with(expected) && shown.lines().count() == 1,
+                "{shown}"
+            );
             for _ in 0..2 {
                 rtnl.delete_route(&route).unwrap();
             }
@@ -115,19 +175,58 @@ fn the_default_gateway_of_an_interface_is_found() {
     in_namespace(|| {
         let (mut rtnl, index) = dummy("v0");
         let other = { dummy("v2").1 };
-        run("ip addr add 10.1.0.2/24 dev v0; ip addr add 10.2.0.2/24 dev v2; ip addr add fd01::2/64 dev v0 nodad");
-        assert_eq!(rtnl.default_gateway(Family::V4, index, MAIN_TABLE).unwrap(), None);
-        run("ip route add default via 10.1.0.7 dev v0 metric 50; ip route add default via 10.1.0.1 dev v0 metric 5");
-        run("ip route add default via 10.1.0.9 dev v0 table 77; ip route add default dev v2 metric 7; ip -6 route add default via fe80::1 dev v0");
-        let hop = |via: &str, metric| Some(NextHop { via: Some(via.parse().unwrap()), metric });
-        assert_eq!(rtnl.default_gateway(Family::V4, index, MAIN_TABLE).unwrap(), hop("10.1.0.1", 5));
-        assert_eq!(rtnl.default_gateway(Family::V4, index, 77).unwrap(), hop("10.1.0.9", 0));
-        assert_eq!(rtnl.default_gateway(Family::V4, other, MAIN_TABLE).unwrap(), Some(NextHop { via: None, metric: 7 }));
-        assert_eq!(rtnl.default_gateway(Family::V6, index, MAIN_TABLE).unwrap(), hop("fe80::1", 1024));
-        run("ip route flush table main; ip addr add 10.2.0.2/24 dev v2; ip addr add 10.1.0.2/24 dev v0 || true");
-        run("ip route replace 10.1.0.0/24 dev v0; ip route replace 10.2.0.0/24 dev v2; ip route add default nexthop via 10.1.0.1 dev v0 nexthop via 10.2.0.1 dev v2");
-        assert_eq!(rtnl.default_gateway(Family::V4, index, MAIN_TABLE).unwrap(), hop("10.1.0.1", 0));
-        assert_eq!(rtnl.default_gateway(Family::V4, other, MAIN_TABLE).unwrap(), hop("10.2.0.1", 0));
+        run(
+            "ip addr add 10.1.0.2/24 dev v0; ip addr add 10.2.0.2/24 dev v2; ip addr add fd01::2/64 dev v0 nodad",
+        );
+        assert_eq!(
+            rtnl.default_gateway(Family::V4, index, MAIN_TABLE).unwrap(),
+            None
+        );
+        run(
+            "ip route add default via 10.1.0.7 dev v0 metric 50; ip route add default via 10.1.0.1 dev v0 metric 5",
+        );
+        run(
+            "ip route add default via 10.1.0.9 dev v0 table 77; ip route add default dev v2 metric 7; ip -6 route add default via fe80::1 dev v0",
+        );
+        let hop = |via: &str, metric| {
+            Some(NextHop {
+                via: Some(via.parse().unwrap()),
+                metric,
+            })
+        };
+        assert_eq!(
+            rtnl.default_gateway(Family::V4, index, MAIN_TABLE).unwrap(),
+            hop("10.1.0.1", 5)
+        );
+        assert_eq!(
+            rtnl.default_gateway(Family::V4, index, 77).unwrap(),
+            hop("10.1.0.9", 0)
+        );
+        assert_eq!(
+            rtnl.default_gateway(Family::V4, other, MAIN_TABLE).unwrap(),
+            Some(NextHop {
+                via: None,
+                metric: 7
+            })
+        );
+        assert_eq!(
+            rtnl.default_gateway(Family::V6, index, MAIN_TABLE).unwrap(),
+            hop("fe80::1", 1024)
+        );
+        run(
+            "ip route flush table main; ip addr add 10.2.0.2/24 dev v2; ip addr add 10.1.0.2/24 dev v0 || true",
+        );
+        run(
+            "ip route replace 10.1.0.0/24 dev v0; ip route replace 10.2.0.0/24 dev v2; ip route add default nexthop via 10.1.0.1 dev v0 nexthop via 10.2.0.1 dev v2",
+        );
+        assert_eq!(
+            rtnl.default_gateway(Family::V4, index, MAIN_TABLE).unwrap(),
+            hop("10.1.0.1", 0)
+        );
+        assert_eq!(
+            rtnl.default_gateway(Family::V4, other, MAIN_TABLE).unwrap(),
+            hop("10.2.0.1", 0)
+        );
     });
 }
 
@@ -135,12 +234,24 @@ fn the_default_gateway_of_an_interface_is_found() {
 fn rules_are_added_once_and_deleted_any_number_of_times() {
     in_namespace(|| {
         let mut rtnl = Rtnl::open().unwrap();
-        for (family, flag, from) in [(Family::V4, "-4", "192.168.1.0"), (Family::V6, "-6", "fd00::")] {
+        for (family, flag, from) in [
+            (Family::V4, "-4", "192.168.1.0"),
+            (Family::V6, "-6", "fd00::"),
+        ] {
             let before = run(&format!("ip {flag} rule"));
-            let suppress = Rule { suppress_prefix_len: Some(0), ..Rule::new(family, 900, MAIN_TABLE) };
-            let marked = Rule { mark: Some((0x10000, 0xff0000)), ..Rule::new(family, 901, 7000) };
+            let suppress = Rule {
+                suppress_prefix_len: Some(0),
+                ..Rule::new(family, 900, MAIN_TABLE)
+            };
+            let marked = Rule {
+                mark: Some((0x10000, 0xff0000)),
+                ..Rule::new(family, 901, 7000)
+            };
             let network = Rule {
-                from: Some(Prefix { ip: from.parse().unwrap(), len: 24 }),
+                from: Some(Prefix {
+                    ip: from.parse().unwrap(),
+                    len: 24,
+                }),
                 from_interface: Some(InterfaceName::new("br-lan").unwrap()),
                 ..Rule::new(family, 902, 7000)
             };
@@ -151,9 +262,18 @@ fn rules_are_added_once_and_deleted_any_number_of_times() {
             }
             let shown = run(&format!("ip {flag} rule"));
             assert_eq!(shown.lines().count(), before.lines().count() + 3, "{shown}");
-            assert!(shown.contains("900:\tfrom all lookup main suppress_prefixlength 0"), "{shown}");
-            assert!(shown.contains("901:\tfrom all fwmark 0x10000/0xff0000 lookup 7000"), "{shown}");
-            assert!(shown.contains(&format!("902:\tfrom {from}/24 iif br-lan")), "{shown}");
+            assert!(
+                shown.contains("900:\tfrom all lookup main suppress_prefixlength 0"),
+                "{shown}"
+            );
+            assert!(
+                shown.contains("901:\tfrom all fwmark 0x10000/0xff0000 lookup 7000"),
+                "{shown}"
+            );
+            assert!(
+                shown.contains(&format!("902:\tfrom {from}/24 iif br-lan")),
+                "{shown}"
+            );
             for _ in 0..2 {
                 for rule in [&suppress, &marked, &network] {
                     rtnl.delete_rule(rule).unwrap();
@@ -175,14 +295,28 @@ fn the_monitor_tells_what_sort_of_thing_changed() {
         assert!(!monitor.drain().unwrap().any());
         run("ip link add v0 type veth peer name v1");
         assert!(monitor.fd().wait_readable(1000).unwrap());
-        assert_eq!(monitor.drain().unwrap(), Changes { links: true, ..Changes::default() });
+        assert_eq!(
+            monitor.drain().unwrap(),
+            Changes {
+                links: true,
+                ..Changes::default()
+            }
+        );
         run("ip addr add 10.1.0.1/32 dev lo");
         let changes = monitor.drain().unwrap();
         assert!(changes.addresses && changes.routes && !changes.links);
         run("ip route add blackhole 10.3.0.0/16");
-        assert_eq!(monitor.drain().unwrap(), Changes { routes: true, ..Changes::default() });
+        assert_eq!(
+            monitor.drain().unwrap(),
+            Changes {
+                routes: true,
+                ..Changes::default()
+            }
+        );
         for _ in 0..60 {
-            run("for n in $(seq 30); do echo addr add 10.5.$n.1/32 dev lo; echo addr del 10.5.$n.1/32 dev lo; done | ip -batch -");
+            run(
+                "for n in $(seq 30); do echo addr add 10.5.$n.1/32 dev lo; echo addr del 10.5.$n.1/32 dev lo; done | ip -batch -",
+            );
         }
         assert!(monitor.drain().unwrap().any());
         assert!(!monitor.drain().unwrap().any());
@@ -193,16 +327,24 @@ fn the_monitor_tells_what_sort_of_thing_changed() {
 fn only_connections_with_the_mark_are_forgotten() {
     in_namespace(|| {
         run("ip addr add 10.5.0.1/32 dev lo; ip addr add fd05::1/128 dev lo nodad");
-        run("printf 'table inet t { chain o { type filter hook output priority 0; udp dport 1000 ct mark set 0x10001; udp dport 2000 ct mark set 0x20001;\\n}\\n}\\n' | nft -f -");
+        run(
+            "printf 'table inet t { chain o { type filter hook output priority 0; udp dport 1000 ct mark set 0x10001; udp dport 2000 ct mark set 0x20001;\\n}\\n}\\n' | nft -f -",
+        );
         let send = |to: &str| {
-            let socket = std::net::UdpSocket::bind(if to.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" }).unwrap();
+            let socket = std::net::UdpSocket::bind(if to.starts_with('[') {
+                "[::]:0"
+            } else {
+                "0.0.0.0:0"
+            })
+            .unwrap();
             socket.send_to(b"x", to).unwrap();
         };
         for port in [1000, 2000, 3000] {
             send(&format!("10.5.0.1:{port}"));
             send(&format!("[fd05::1]:{port}"));
         }
-        let counts = || [0x10000, 0x20000, 0].map(|mark| conntrack::count_marked(mark, 0xff0000).unwrap());
+        let counts =
+            || [0x10000, 0x20000, 0].map(|mark| conntrack::count_marked(mark, 0xff0000).unwrap());
         assert_eq!(counts(), [2, 2, 2]);
         conntrack::delete_marked(0x10000, 0xff0000).unwrap();
         assert_eq!(counts(), [0, 2, 2]);
@@ -216,9 +358,14 @@ fn only_connections_with_the_mark_are_forgotten() {
 fn counters_count_bytes_that_pass() {
     in_namespace(|| {
         let before = crate::ifstat::counters("lo").unwrap().unwrap();
-        std::net::UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&[0; 1000], "127.0.0.1:9").unwrap();
+        std::net::UdpSocket::bind("127.0.0.1:0")
+            .unwrap()
+            .send_to(&[0; 1000], "127.0.0.1:9")
+            .unwrap();
         let after = crate::ifstat::counters("lo").unwrap().unwrap();
-        assert!(after.rx_bytes - before.rx_bytes >= 1028 && after.tx_bytes - before.tx_bytes >= 1028);
+        assert!(
+            after.rx_bytes - before.rx_bytes >= 1028 && after.tx_bytes - before.tx_bytes >= 1028
+        );
         assert_eq!(crate::ifstat::counters("none").unwrap(), None);
     });
 }

@@ -18,11 +18,21 @@ pub(super) struct Received {
 ///
 /// # Safety
 /// `header.msg_control` points to a zeroed [`Control`], and `used` is what earlier calls left.
-pub(super) unsafe fn push<T: Copy>(header: &mut libc::msghdr, used: &mut usize, level: i32, kind: i32, value: T) {
+pub(super) unsafe fn push<T: Copy>(
+    header: &mut libc::msghdr,
+    used: &mut usize,
+    level: i32,
+    kind: i32,
+    value: T,
+) {
     // SAFETY: CMSG_SPACE and CMSG_LEN only compute; the total of all messages ever pushed is far below a Control.
     unsafe {
         let space = libc::CMSG_SPACE(size_of::<T>() as _) as usize;
-        let message = header.msg_control.cast::<u8>().add(*used).cast::<libc::cmsghdr>();
+        let message = header
+            .msg_control
+            .cast::<u8>()
+            .add(*used)
+            .cast::<libc::cmsghdr>();
         (*message).cmsg_len = libc::CMSG_LEN(size_of::<T>() as _) as _;
         (*message).cmsg_level = level;
         (*message).cmsg_type = kind;
@@ -47,7 +57,9 @@ pub(super) unsafe fn parse(header: &libc::msghdr) -> Received {
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     let info = data.cast::<libc::in_pktinfo>().read_unaligned();
                     received.ifindex = info.ipi_ifindex as u32;
-                    received.local = Some(IpAddr::V4(Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes())));
+                    received.local = Some(IpAddr::V4(Ipv4Addr::from(
+                        info.ipi_addr.s_addr.to_ne_bytes(),
+                    )));
                 }
                 (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                     let info = data.cast::<libc::in6_pktinfo>().read_unaligned();

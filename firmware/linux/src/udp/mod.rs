@@ -28,7 +28,10 @@ pub fn segmentation_works() -> bool {
         let sent = sender.send_run(&[0; 1024], 384, Some(receiver.local_addr()?))?;
         let mut batch = RecvBatch::<4, 1024>::new();
         let mut whole = receiver.fd().wait_readable(100)? && receiver.recv_batch(&mut batch)? == 3;
-        whole &= batch.datagrams().map(|datagram| datagram.bytes.len()).eq([384, 384, 256]);
+        whole &= batch
+            .datagrams()
+            .map(|datagram| datagram.bytes.len())
+            .eq([384, 384, 256]);
         Ok(sent == 3 && whole && sender.gso_enabled())
     };
     try_it().unwrap_or(false)
@@ -51,8 +54,13 @@ impl UdpSocket {
         options.apply(&fd, addr.is_ipv6())?;
         let (raw, length) = Raw::new(addr);
         // SAFETY: `raw` holds an address of that length.
-        check("bind a UDP socket", unsafe { libc::bind(fd.raw(), (&raw const raw).cast(), length) })?;
-        Ok(Self { fd, segmentation: AtomicBool::new(true) })
+        check("bind a UDP socket", unsafe {
+            libc::bind(fd.raw(), (&raw const raw).cast(), length)
+        })?;
+        Ok(Self {
+            fd,
+            segmentation: AtomicBool::new(true),
+        })
     }
 
     /// To wait on.
@@ -64,7 +72,10 @@ impl UdpSocket {
     pub fn connect(&self, peer: SocketAddr) -> Result<()> {
         let (raw, length) = Raw::new(peer);
         // SAFETY: `raw` holds an address of that length.
-        check("connect a UDP socket", unsafe { libc::connect(self.fd.raw(), (&raw const raw).cast(), length) }).map(drop)
+        check("connect a UDP socket", unsafe {
+            libc::connect(self.fd.raw(), (&raw const raw).cast(), length)
+        })
+        .map(drop)
     }
 
     /// The address it is bound to; after [`Self::connect`] also the source address of what it sends.
@@ -74,22 +85,41 @@ impl UdpSocket {
         // SAFETY: `raw` has room for `length` bytes.
         let done = unsafe { libc::getsockname(self.fd.raw(), (&raw mut raw).cast(), &mut length) };
         check("read a socket's address", done)?;
-        raw.parse().ok_or(crate::Error::new("read a socket's address", libc::EAFNOSUPPORT))
+        raw.parse().ok_or(crate::Error::new(
+            "read a socket's address",
+            libc::EAFNOSUPPORT,
+        ))
     }
 
     /// Hears `group` on the interface `ifindex`.
     pub fn join_multicast_v6(&self, group: Ipv6Addr, ifindex: u32) -> Result<()> {
         let membership = libc::ipv6_mreq {
-            ipv6mr_multiaddr: libc::in6_addr { s6_addr: group.octets() },
+            ipv6mr_multiaddr: libc::in6_addr {
+                s6_addr: group.octets(),
+            },
             ipv6mr_interface: ifindex as _,
         };
         let name = libc::IPV6_ADD_MEMBERSHIP;
-        set_option("join a multicast group", &self.fd, libc::IPPROTO_IPV6, name, &membership)
+        set_option(
+            "join a multicast group",
+            &self.fd,
+            libc::IPPROTO_IPV6,
+            name,
+            &membership,
+        )
     }
 
     /// Where multicast of this socket leaves, how far it goes, and whether this machine hears it too.
     pub fn set_multicast_v6(&self, ifindex: u32, hops: u8, heard_here: bool) -> Result<()> {
-        let set = |name, value: libc::c_int| set_option("set up multicast", &self.fd, libc::IPPROTO_IPV6, name, &value);
+        let set = |name, value: libc::c_int| {
+            set_option(
+                "set up multicast",
+                &self.fd,
+                libc::IPPROTO_IPV6,
+                name,
+                &value,
+            )
+        };
         // Where it is not known, the scope in the destination and the bound device say the same.
         options::known(set(libc::IPV6_MULTICAST_IF, ifindex as libc::c_int))?;
         set(libc::IPV6_MULTICAST_HOPS, libc::c_int::from(hops))?;

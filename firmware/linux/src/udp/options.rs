@@ -34,23 +34,52 @@ impl Options<'_> {
     pub(super) fn apply(&self, fd: &Fd, v6: bool) -> Result<()> {
         let on: c_int = 1;
         if v6 {
-            set_option("limit a socket to IPv6", fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, &c_int::from(self.v6_only))?;
+            set_option(
+                "limit a socket to IPv6",
+                fd,
+                libc::IPPROTO_IPV6,
+                libc::IPV6_V6ONLY,
+                &c_int::from(self.v6_only),
+            )?;
         }
         if let Some(device) = self.device {
             bind_to_device(fd, device)?;
         }
         if self.mark != 0 {
-            set_option("mark a socket", fd, libc::SOL_SOCKET, libc::SO_MARK, &(self.mark as c_uint))?;
+            set_option(
+                "mark a socket",
+                fd,
+                libc::SOL_SOCKET,
+                libc::SO_MARK,
+                &(self.mark as c_uint),
+            )?;
         }
         if self.reuse_address {
-            set_option("share a port", fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, &on)?;
+            set_option(
+                "share a port",
+                fd,
+                libc::SOL_SOCKET,
+                libc::SO_REUSEADDR,
+                &on,
+            )?;
         }
         if self.gro {
             // A kernel before 5.0 does not know it, and gives single datagrams: nothing is lost.
-            let _ = set_option("receive glued datagrams", fd, libc::SOL_UDP, libc::UDP_GRO, &on);
+            let _ = set_option(
+                "receive glued datagrams",
+                fd,
+                libc::SOL_UDP,
+                libc::UDP_GRO,
+                &on,
+            );
         }
         self.apply_ip(fd, v6)?;
-        size_buffer(fd, self.receive_buffer, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF)?;
+        size_buffer(
+            fd,
+            self.receive_buffer,
+            libc::SO_RCVBUFFORCE,
+            libc::SO_RCVBUF,
+        )?;
         size_buffer(fd, self.send_buffer, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)
     }
 
@@ -59,7 +88,9 @@ impl Options<'_> {
         let on: c_int = 1;
         let class = c_int::from(self.dscp) << 2;
         if v6 {
-            let set = |name, value: c_int| set_option("set an IPv6 option", fd, libc::IPPROTO_IPV6, name, &value);
+            let set = |name, value: c_int| {
+                set_option("set an IPv6 option", fd, libc::IPPROTO_IPV6, name, &value)
+            };
             set(libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE)?;
             known(set(libc::IPV6_DONTFRAG, on))?;
             set(libc::IPV6_RECVPKTINFO, c_int::from(self.packet_info))?;
@@ -67,7 +98,9 @@ impl Options<'_> {
             known(set(libc::IPV6_TCLASS, class))?;
         }
         if !v6 || !self.v6_only {
-            let set = |name, value: c_int| set_option("set an IPv4 option", fd, libc::IPPROTO_IP, name, &value);
+            let set = |name, value: c_int| {
+                set_option("set an IPv4 option", fd, libc::IPPROTO_IP, name, &value)
+            };
             set(libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE)?;
             set(libc::IP_RECVTOS, c_int::from(self.traffic_class))?;
             set(libc::IP_TOS, class)?;
@@ -82,7 +115,10 @@ impl Options<'_> {
 /// Every kernel has these options, but not every user-mode emulator: there it goes without.
 pub(super) fn known(result: Result<()>) -> Result<()> {
     match result {
-        Err(Error { errno: libc::ENOPROTOOPT, .. }) => Ok(()),
+        Err(Error {
+            errno: libc::ENOPROTOOPT,
+            ..
+        }) => Ok(()),
         result => result,
     }
 }
@@ -92,7 +128,15 @@ fn bind_to_device(fd: &Fd, device: &str) -> Result<()> {
     let bytes = name.with_zero();
     let (level, option) = (libc::SOL_SOCKET, libc::SO_BINDTODEVICE);
     // SAFETY: the name is readable for its length.
-    let done = unsafe { libc::setsockopt(fd.raw(), level, option, bytes.as_ptr().cast(), bytes.len() as _) };
+    let done = unsafe {
+        libc::setsockopt(
+            fd.raw(),
+            level,
+            option,
+            bytes.as_ptr().cast(),
+            bytes.len() as _,
+        )
+    };
     check("bind a socket to an interface", done).map(drop)
 }
 
@@ -101,7 +145,15 @@ fn size_buffer(fd: &Fd, bytes: u32, forced: c_int, limited: c_int) -> Result<()>
     if bytes == 0 {
         return Ok(());
     }
-    let bytes = c_int::try_from(bytes).map_err(|_| Error::new("size a socket buffer", libc::EINVAL))?;
-    set_option("size a socket buffer", fd, libc::SOL_SOCKET, forced, &bytes)
-        .or_else(|_| set_option("size a socket buffer", fd, libc::SOL_SOCKET, limited, &bytes))
+    let bytes =
+        c_int::try_from(bytes).map_err(|_| Error::new("size a socket buffer", libc::EINVAL))?;
+    set_option("size a socket buffer", fd, libc::SOL_SOCKET, forced, &bytes).or_else(|_| {
+        set_option(
+            "size a socket buffer",
+            fd,
+            libc::SOL_SOCKET,
+            limited,
+            &bytes,
+        )
+    })
 }

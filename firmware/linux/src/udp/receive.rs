@@ -23,8 +23,17 @@ struct About {
     control: Received,
 }
 
-const NOTHING: About =
-    About { from: None, length: 0, cut: false, control: Received { ifindex: 0, local: None, class: 0, segment: 0 } };
+const NOTHING: About = About {
+    from: None,
+    length: 0,
+    cut: false,
+    control: Received {
+        ifindex: 0,
+        local: None,
+        class: 0,
+        segment: 0,
+    },
+};
 
 /// One received datagram, or several of one size that the kernel glued together.
 #[derive(Debug)]
@@ -53,22 +62,34 @@ impl Datagram<'_> {
 impl<const SLOTS: usize, const BYTES: usize> RecvBatch<SLOTS, BYTES> {
     /// Empty; all zero, so that a static of it costs no space in the binary.
     pub const fn new() -> Self {
-        Self { data: [[0; BYTES]; SLOTS], about: [NOTHING; SLOTS], filled: 0 }
+        Self {
+            data: [[0; BYTES]; SLOTS],
+            about: [NOTHING; SLOTS],
+            filled: 0,
+        }
     }
 
     /// The datagrams received last. Those longer than a slot are left out: they were cut.
     pub fn datagrams(&mut self) -> impl Iterator<Item = Datagram<'_>> {
-        self.data.iter_mut().zip(&self.about).take(self.filled).filter_map(|(data, about)| {
-            let segment = if about.control.segment == 0 { about.length.max(1) } else { about.control.segment };
-            Some(Datagram {
-                bytes: data.get_mut(..about.length).filter(|_| !about.cut)?,
-                from: about.from?,
-                ifindex: about.control.ifindex,
-                local: about.control.local,
-                class: about.control.class,
-                segment_size: segment,
+        self.data
+            .iter_mut()
+            .zip(&self.about)
+            .take(self.filled)
+            .filter_map(|(data, about)| {
+                let segment = if about.control.segment == 0 {
+                    about.length.max(1)
+                } else {
+                    about.control.segment
+                };
+                Some(Datagram {
+                    bytes: data.get_mut(..about.length).filter(|_| !about.cut)?,
+                    from: about.from?,
+                    ifindex: about.control.ifindex,
+                    local: about.control.local,
+                    class: about.control.class,
+                    segment_size: segment,
+                })
             })
-        })
     }
 }
 
@@ -90,10 +111,19 @@ impl UdpSocket {
         // Left as they are: only what the kernel wrote is read, and clearing costs a small CPU more than the call.
         let mut controls = [const { MaybeUninit::<Control>::uninit() }; SLOTS];
         // SAFETY: plain old data; zero is valid, also in the padding that C libraries put there.
-        let (mut pieces, mut headers): ([libc::iovec; SLOTS], [libc::mmsghdr; SLOTS]) = unsafe { core::mem::zeroed() };
-        let rooms = batch.data.iter_mut().zip(names.iter_mut().zip(controls.iter_mut()));
-        for ((header, piece), (data, (name, control))) in headers.iter_mut().zip(pieces.iter_mut()).zip(rooms) {
-            *piece = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: BYTES };
+        let (mut pieces, mut headers): ([libc::iovec; SLOTS], [libc::mmsghdr; SLOTS]) =
+            unsafe { core::mem::zeroed() };
+        let rooms = batch
+            .data
+            .iter_mut()
+            .zip(names.iter_mut().zip(controls.iter_mut()));
+        for ((header, piece), (data, (name, control))) in
+            headers.iter_mut().zip(pieces.iter_mut()).zip(rooms)
+        {
+            *piece = libc::iovec {
+                iov_base: data.as_mut_ptr().cast(),
+                iov_len: BYTES,
+            };
             header.msg_hdr.msg_iov = piece;
             header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_name = (name as *mut Raw).cast();
@@ -103,12 +133,26 @@ impl UdpSocket {
         }
         let (fd, first, none) = (self.fd.raw(), headers.as_mut_ptr(), core::ptr::null_mut());
         // SAFETY: SLOTS headers, each pointing to memory that outlives the call.
-        let got = retry(|| unsafe { libc::recvmmsg(fd, first, SLOTS as _, libc::MSG_DONTWAIT as _, none) } as libc::ssize_t);
+        let got =
+            retry(
+                || unsafe { libc::recvmmsg(fd, first, SLOTS as _, libc::MSG_DONTWAIT as _, none) }
+                    as libc::ssize_t,
+            );
         if got < 0 {
             let error = Error::last("receive datagrams");
-            return if error.would_block() { Ok(0) } else { Err(error) };
+            return if error.would_block() {
+                Ok(0)
+            } else {
+                Err(error)
+            };
         }
-        for ((about, header), name) in batch.about.iter_mut().zip(&headers).zip(&names).take(got as usize) {
+        for ((about, header), name) in batch
+            .about
+            .iter_mut()
+            .zip(&headers)
+            .zip(&names)
+            .take(got as usize)
+        {
             *about = About {
                 from: name.parse(),
                 length: header.msg_len as usize,

@@ -36,13 +36,31 @@ impl UdpSocket {
     ///
     /// `EMSGSIZE`: a datagram is larger than the interface carries. After an error nothing of the run's rest was sent;
     /// an error is given only when nothing at all was.
-    pub fn send_run(&self, run: &[u8], segment_size: usize, to: Option<SocketAddr>) -> Result<usize> {
+    pub fn send_run(
+        &self,
+        run: &[u8],
+        segment_size: usize,
+        to: Option<SocketAddr>,
+    ) -> Result<usize> {
         self.send(run, segment_size, Way { to, source: None })
     }
 
     /// [`Self::send_run`] from a chosen local address: an answer must leave from where the question went.
-    pub fn send_run_from(&self, run: &[u8], segment_size: usize, to: SocketAddr, source: Source) -> Result<usize> {
-        self.send(run, segment_size, Way { to: Some(to), source: Some(source) })
+    pub fn send_run_from(
+        &self,
+        run: &[u8],
+        segment_size: usize,
+        to: SocketAddr,
+        source: Source,
+    ) -> Result<usize> {
+        self.send(
+            run,
+            segment_size,
+            Way {
+                to: Some(to),
+                source: Some(source),
+            },
+        )
     }
 
     fn send(&self, run: &[u8], segment_size: usize, way: Way) -> Result<usize> {
@@ -74,12 +92,18 @@ impl UdpSocket {
         }
         match self.send_segmented(part, segment_size, way) {
             // The interface cannot compute checksums of segments, or the kernel does not know how to cut.
-            Err(Error { errno: libc::EIO | libc::EOPNOTSUPP | libc::ENOPROTOOPT, .. }) => {
+            Err(Error {
+                errno: libc::EIO | libc::EOPNOTSUPP | libc::ENOPROTOOPT,
+                ..
+            }) => {
                 self.set_gso(false);
                 self.send_singly(part, segment_size, way)
             }
             // Either not supported, or a segment is too large for the interface: sending singly tells which.
-            Err(Error { errno: libc::EINVAL | libc::EMSGSIZE, .. }) => {
+            Err(Error {
+                errno: libc::EINVAL | libc::EMSGSIZE,
+                ..
+            }) => {
                 let sent = self.send_singly(part, segment_size, way)?;
                 if sent > 0 {
                     self.set_gso(false);
@@ -93,15 +117,28 @@ impl UdpSocket {
     fn send_segmented(&self, part: &[u8], segment_size: usize, way: Way) -> Result<usize> {
         let mut control: Control = [0; 16];
         let mut target = Target::new(way);
-        let mut piece = libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() };
+        let mut piece = libc::iovec {
+            iov_base: part.as_ptr().cast_mut().cast(),
+            iov_len: part.len(),
+        };
         let header = target.header(&mut piece, &mut control, way, segment_size as u16);
         // SAFETY: the header points to memory alive until the call returns; the kernel only reads it.
-        let sent = retry(|| unsafe { libc::sendmsg(self.fd.raw(), &header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) });
+        let sent = retry(|| unsafe {
+            libc::sendmsg(
+                self.fd.raw(),
+                &header,
+                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+            )
+        });
         if sent >= 0 {
             return Ok(part.len().div_ceil(segment_size));
         }
         let error = Error::last("send datagrams");
-        if error.would_block() { Ok(0) } else { Err(error) }
+        if error.would_block() {
+            Ok(0)
+        } else {
+            Err(error)
+        }
     }
 
     fn send_singly(&self, part: &[u8], segment_size: usize, way: Way) -> Result<usize> {
@@ -110,19 +147,35 @@ impl UdpSocket {
         let mut sent = 0;
         for batch in part.chunks(segment_size * BATCH) {
             // SAFETY: plain old data; zero is valid.
-            let (mut pieces, mut headers): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) = unsafe { core::mem::zeroed() };
+            let (mut pieces, mut headers): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) =
+                unsafe { core::mem::zeroed() };
             let mut count = 0;
-            for (datagram, (piece, header)) in batch.chunks(segment_size).zip(pieces.iter_mut().zip(headers.iter_mut())) {
-                *piece = libc::iovec { iov_base: datagram.as_ptr().cast_mut().cast(), iov_len: datagram.len() };
+            for (datagram, (piece, header)) in batch
+                .chunks(segment_size)
+                .zip(pieces.iter_mut().zip(headers.iter_mut()))
+            {
+                *piece = libc::iovec {
+                    iov_base: datagram.as_ptr().cast_mut().cast(),
+                    iov_len: datagram.len(),
+                };
                 header.msg_hdr = target.header(piece, &mut control, way, 0);
                 count += 1;
             }
-            let (fd, first, flags) = (self.fd.raw(), headers.as_mut_ptr(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
+            let (fd, first, flags) = (
+                self.fd.raw(),
+                headers.as_mut_ptr(),
+                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+            );
             // SAFETY: `count` headers, each pointing to memory alive until the call returns.
-            let taken = retry(|| unsafe { libc::sendmmsg(fd, first, count, flags as _) } as libc::ssize_t);
+            let taken =
+                retry(|| unsafe { libc::sendmmsg(fd, first, count, flags as _) } as libc::ssize_t);
             if taken < 0 {
                 let error = Error::last("send datagrams");
-                return if sent > 0 || error.would_block() { Ok(sent) } else { Err(error) };
+                return if sent > 0 || error.would_block() {
+                    Ok(sent)
+                } else {
+                    Err(error)
+                };
             }
             sent += taken as usize;
             if (taken as libc::c_uint) < count {
@@ -146,7 +199,13 @@ impl Target {
     }
 
     /// A message header; `segment` 0 asks for no cutting.
-    fn header(&mut self, piece: &mut libc::iovec, control: &mut Control, way: Way, segment: u16) -> libc::msghdr {
+    fn header(
+        &mut self,
+        piece: &mut libc::iovec,
+        control: &mut Control,
+        way: Way,
+        segment: u16,
+    ) -> libc::msghdr {
         // SAFETY: plain old data; zero is valid.
         let mut header: libc::msghdr = unsafe { core::mem::zeroed() };
         if self.length > 0 {
@@ -160,22 +219,46 @@ impl Target {
         // SAFETY: the control buffer was zeroed, is only ever written with this same content, and holds both messages.
         unsafe {
             match way.source {
-                Some(Source { local: IpAddr::V4(local), ifindex }) => {
+                Some(Source {
+                    local: IpAddr::V4(local),
+                    ifindex,
+                }) => {
                     let mut info: libc::in_pktinfo = core::mem::zeroed();
                     info.ipi_ifindex = ifindex as _;
                     info.ipi_spec_dst.s_addr = u32::from_ne_bytes(local.octets());
-                    cmsg::push(&mut header, &mut used, libc::IPPROTO_IP, libc::IP_PKTINFO, info);
+                    cmsg::push(
+                        &mut header,
+                        &mut used,
+                        libc::IPPROTO_IP,
+                        libc::IP_PKTINFO,
+                        info,
+                    );
                 }
-                Some(Source { local: IpAddr::V6(local), ifindex }) => {
+                Some(Source {
+                    local: IpAddr::V6(local),
+                    ifindex,
+                }) => {
                     let mut info: libc::in6_pktinfo = core::mem::zeroed();
                     info.ipi6_ifindex = ifindex as _;
                     info.ipi6_addr.s6_addr = local.octets();
-                    cmsg::push(&mut header, &mut used, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
+                    cmsg::push(
+                        &mut header,
+                        &mut used,
+                        libc::IPPROTO_IPV6,
+                        libc::IPV6_PKTINFO,
+                        info,
+                    );
                 }
                 None => {}
             }
             if segment != 0 {
-                cmsg::push(&mut header, &mut used, libc::SOL_UDP, libc::UDP_SEGMENT, segment);
+                cmsg::push(
+                    &mut header,
+                    &mut used,
+                    libc::SOL_UDP,
+                    libc::UDP_SEGMENT,
+                    segment,
+                );
             }
         }
         if used == 0 {

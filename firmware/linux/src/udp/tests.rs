@@ -31,7 +31,13 @@ fn a_run_arrives_as_its_datagrams_with_and_without_segmentation() {
     in_namespace(|| {
         for addr in ["127.0.0.1:0", "[::1]:0"] {
             for gso in [true, false] {
-                let receiver = bind(addr, Options { receive_buffer: 4 << 20, ..Options::default() });
+                let receiver = bind(
+                    addr,
+                    Options {
+                        receive_buffer: 4 << 20,
+                        ..Options::default()
+                    },
+                );
                 let sender = bind(addr, Options::default());
                 sender.set_gso(gso);
                 sender.connect(receiver.local_addr().unwrap()).unwrap();
@@ -61,15 +67,30 @@ fn segmentation_is_found_to_work_here() {
 #[test]
 fn glued_datagrams_come_with_their_segment_size() {
     in_namespace(|| {
-        let receiver = bind("127.0.0.1:0", Options { gro: true, receive_buffer: 4 << 20, ..Options::default() });
+        let receiver = bind(
+            "127.0.0.1:0",
+            Options {
+                gro: true,
+                receive_buffer: 4 << 20,
+                ..Options::default()
+            },
+        );
         let sender = bind("127.0.0.1:0", Options::default());
         let run = pattern(1000 * 20 + 1);
-        assert_eq!(sender.send_run(&run, 1000, Some(receiver.local_addr().unwrap())).unwrap(), 21);
+        assert_eq!(
+            sender
+                .send_run(&run, 1000, Some(receiver.local_addr().unwrap()))
+                .unwrap(),
+            21
+        );
         let mut batch = Box::new(RecvBatch::<4, 65536>::new());
         assert!(receiver.fd().wait_readable(1000).unwrap());
         assert_eq!(receiver.recv_batch(&mut batch).unwrap(), 1);
         let datagram = batch.datagrams().next().unwrap();
-        assert_eq!((datagram.segment_size, datagram.bytes.len()), (1000, 20_001));
+        assert_eq!(
+            (datagram.segment_size, datagram.bytes.len()),
+            (1000, 20_001)
+        );
     });
 }
 
@@ -79,8 +100,14 @@ fn a_datagram_larger_than_the_interface_is_refused_and_keeps_segmentation() {
         run("ip link set lo mtu 1400");
         let sender = bind("127.0.0.1:0", Options::default());
         let to = Some("127.0.0.1:9999".parse().unwrap());
-        assert_eq!(sender.send_run(&pattern(1373), 1373, to).unwrap_err().errno, libc::EMSGSIZE);
-        assert_eq!(sender.send_run(&pattern(5000), 1373, to).unwrap_err().errno, libc::EMSGSIZE);
+        assert_eq!(
+            sender.send_run(&pattern(1373), 1373, to).unwrap_err().errno,
+            libc::EMSGSIZE
+        );
+        assert_eq!(
+            sender.send_run(&pattern(5000), 1373, to).unwrap_err().errno,
+            libc::EMSGSIZE
+        );
         assert!(sender.gso_enabled());
         assert_eq!(sender.send_run(&pattern(1372), 1372, to).unwrap(), 1);
     });
@@ -94,27 +121,55 @@ fn segmentation_is_forgotten_when_the_kernel_refuses_it() {
         // The kernel refuses to cut for a socket that wants no checksums.
         crate::fd::set_option("", sender.fd(), libc::SOL_SOCKET, libc::SO_NO_CHECK, &1i32).unwrap();
         let run = pattern(3000);
-        assert_eq!(sender.send_run(&run, 1000, Some(receiver.local_addr().unwrap())).unwrap(), 3);
+        assert_eq!(
+            sender
+                .send_run(&run, 1000, Some(receiver.local_addr().unwrap()))
+                .unwrap(),
+            3
+        );
         assert!(!sender.gso_enabled());
-        assert_eq!(receive(&receiver, 3).into_iter().flat_map(|(bytes, _)| bytes).collect::<Vec<_>>(), run);
+        assert_eq!(
+            receive(&receiver, 3)
+                .into_iter()
+                .flat_map(|(bytes, _)| bytes)
+                .collect::<Vec<_>>(),
+            run
+        );
     });
 }
 
 #[test]
 fn interface_local_address_and_class_are_told_when_asked_for() {
     in_namespace(|| {
-        let asked = Options { packet_info: true, traffic_class: true, v6_only: true, ..Options::default() };
+        let asked = Options {
+            packet_info: true,
+            traffic_class: true,
+            v6_only: true,
+            ..Options::default()
+        };
         for (any, local) in [("0.0.0.0:0", "127.0.0.1"), ("[::]:0", "::1")] {
             let receiver = bind(any, asked);
             let port = receiver.local_addr().unwrap().port();
             let local: IpAddr = local.parse().unwrap();
-            let sender = UdpSocket::bind(SocketAddr::new(local, 0), &Options { dscp: 46, ..Options::default() }).unwrap();
-            sender.send_run(b"x", 1, Some(SocketAddr::new(local, port))).unwrap();
+            let sender = UdpSocket::bind(
+                SocketAddr::new(local, 0),
+                &Options {
+                    dscp: 46,
+                    ..Options::default()
+                },
+            )
+            .unwrap();
+            sender
+                .send_run(b"x", 1, Some(SocketAddr::new(local, port)))
+                .unwrap();
             assert!(receiver.fd().wait_readable(1000).unwrap());
             let mut batch = Box::new(Batch::new());
             receiver.recv_batch(&mut batch).unwrap();
             let datagram = batch.datagrams().next().unwrap();
-            assert_eq!((datagram.ifindex, datagram.local, datagram.class), (1, Some(local), 46 << 2));
+            assert_eq!(
+                (datagram.ifindex, datagram.local, datagram.class),
+                (1, Some(local), 46 << 2)
+            );
         }
     });
 }
@@ -126,11 +181,17 @@ fn an_answer_leaves_from_the_chosen_address() {
         for (any, local) in [("0.0.0.0:0", "10.7.0.1"), ("[::]:0", "fd07::1")] {
             let server = bind(any, Options::default());
             let client = bind(any, Options::default());
-            let (local, port): (IpAddr, u16) = (local.parse().unwrap(), client.local_addr().unwrap().port());
+            let (local, port): (IpAddr, u16) =
+                (local.parse().unwrap(), client.local_addr().unwrap().port());
             let loopback = if local.is_ipv4() { "127.0.0.1" } else { "::1" };
             let to = SocketAddr::new(loopback.parse().unwrap(), port);
             let run = pattern(2500);
-            assert_eq!(server.send_run_from(&run, 1000, to, Source { local, ifindex: 0 }).unwrap(), 3);
+            assert_eq!(
+                server
+                    .send_run_from(&run, 1000, to, Source { local, ifindex: 0 })
+                    .unwrap(),
+                3
+            );
             let got = receive(&client, 3);
             assert_eq!(got.len(), 3);
             assert!(got.iter().all(|(_, from)| from.ip() == local));
@@ -142,11 +203,25 @@ fn an_answer_leaves_from_the_chosen_address() {
 fn multicast_is_heard_on_the_joined_interface() {
     in_namespace(|| {
         run("ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up");
-        run("for v in v0 v1; do ip addr flush dev $v; done; ip addr add fe80::1/64 dev v0 nodad; ip addr add fe80::2/64 dev v1 nodad");
-        let index = |name| crate::netlink::Rtnl::open().unwrap().link_index(name).unwrap().unwrap();
+        run(
+            "for v in v0 v1; do ip addr flush dev $v; done; ip addr add fe80::1/64 dev v0 nodad; ip addr add fe80::2/64 dev v1 nodad",
+        );
+        let index = |name| {
+            crate::netlink::Rtnl::open()
+                .unwrap()
+                .link_index(name)
+                .unwrap()
+                .unwrap()
+        };
         let (v0, v1) = (index("v0"), index("v1"));
         let group: std::net::Ipv6Addr = "ff02::6d62".parse().unwrap();
-        let options = |device| Options { device: Some(device), v6_only: true, reuse_address: true, packet_info: true, ..Options::default() };
+        let options = |device| Options {
+            device: Some(device),
+            v6_only: true,
+            reuse_address: true,
+            packet_info: true,
+            ..Options::default()
+        };
         let receiver = bind("[::]:6262", options("v1"));
         receiver.join_multicast_v6(group, v1).unwrap();
         let sender = bind("[::]:6262", options("v0"));
@@ -162,14 +237,29 @@ fn multicast_is_heard_on_the_joined_interface() {
 #[test]
 fn a_full_socket_tells_how_many_it_took() {
     in_namespace(|| {
-        run("ip link add v0 type veth peer name v1 && ip addr add 10.9.0.1/24 dev v0 && ip link set v0 up && ip link set v1 up");
+        run(
+            "ip link add v0 type veth peer name v1 && ip addr add 10.9.0.1/24 dev v0 && ip link set v0 up && ip link set v1 up",
+        );
         // The peer never answers ARP: datagrams wait in the socket's small send buffer.
-        let sender = bind("10.9.0.1:0", Options { send_buffer: 4608, ..Options::default() });
+        let sender = bind(
+            "10.9.0.1:0",
+            Options {
+                send_buffer: 4608,
+                ..Options::default()
+            },
+        );
         sender.set_gso(false);
         let run = pattern(1000 * 64);
-        let taken = sender.send_run(&run, 1000, Some("10.9.0.2:9".parse().unwrap())).unwrap();
+        let taken = sender
+            .send_run(&run, 1000, Some("10.9.0.2:9".parse().unwrap()))
+            .unwrap();
         assert!((1..64).contains(&taken), "{taken}");
-        assert_eq!(sender.send_run(&run, 1000, Some("10.9.0.2:9".parse().unwrap())).unwrap(), 0);
+        assert_eq!(
+            sender
+                .send_run(&run, 1000, Some("10.9.0.2:9".parse().unwrap()))
+                .unwrap(),
+            0
+        );
     });
 }
 
@@ -183,6 +273,12 @@ fn a_datagram_longer_than_a_slot_is_left_out() {
         sender.send_run(&pattern(100), 100, None).unwrap();
         let mut batch = RecvBatch::<4, 100>::new();
         assert_eq!(receiver.recv_batch(&mut batch).unwrap(), 2);
-        assert_eq!(batch.datagrams().map(|datagram| datagram.bytes.len()).collect::<Vec<_>>(), [100]);
+        assert_eq!(
+            batch
+                .datagrams()
+                .map(|datagram| datagram.bytes.len())
+                .collect::<Vec<_>>(),
+            [100]
+        );
     });
 }
