@@ -8,6 +8,7 @@ mod board;
 mod build;
 mod check_core;
 mod elf;
+mod package;
 mod process;
 mod ring;
 mod setup;
@@ -38,6 +39,8 @@ enum Command {
     Test(test::Args),
     /// Build the agent for a board, a target, or all of them, into dist/
     Build(build::Args),
+    /// Pack the exit: a Debian package and a plain archive, into dist/
+    PackageProxy(package::Args),
     /// Prove that core, linux and agent need neither an allocator nor 64-bit atomics
     CheckCore,
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Setup(args) => setup::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Build(args) => build::run(&args),
+        Command::PackageProxy(args) => package::run(&args),
         Command::CheckCore => check_core::run(),
     };
     match outcome {

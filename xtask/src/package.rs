@@ -1,0 +1,244 @@
+//! `cargo xtask package-proxy`: the exit as a Debian package and as a plain archive, both the same byte for byte
+//! whenever they are built from the same commit by the same compiler.
+
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::process::{cargo, command, output, root, run as execute};
+
+const NAME: &str = "burstmesh-proxy";
+
+/// What the command line says.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Pack this binary instead of building one
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+    /// Where the packages go
+    #[arg(long, value_name = "FOLDER", default_value = "dist")]
+    out: PathBuf,
+}
+
+/// A file of the packages: where it comes from, where it goes, its mode.
+struct Item {
+    from: PathBuf,
+    deb: &'static str,
+    archive: &'static str,
+    mode: u32,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let binary = match &args.binary {
+        Some(path) => path.clone(),
+        None => build()?,
+    };
+    let out = root().join(&args.out);
+    let stage = out.join("stage");
+    if stage.exists() {
+        fs::remove_dir_all(&stage)?;
+    }
+    fs::create_dir_all(&stage)?;
+    let items = items(binary);
+    let epoch = epoch();
+    let deb = deb(&items, &stage, &out, &epoch)?;
+    let archive = archive(&items, &stage, &out, &epoch)?;
+    fs::remove_dir_all(&stage)?;
+    println!("{}\n{}", deb.display(), archive.display());
+    Ok(())
+}
+
+fn items(binary: PathBuf) -> Vec<Item> {
+    let packaging = root().join("packaging");
+    let item = |from: PathBuf, deb, archive, mode| Item {
+        from,
+        deb,
+        archive,
+        mode,
+    };
+    vec![
+        item(binary, "usr/bin/burstmesh-proxy", "burstmesh-proxy", 0o755),
+        item(
+            packaging.join("config.toml"),
+            "etc/burstmesh-proxy/config.toml",
+            "config.toml",
+            0o644,
+        ),
+        item(
+            packaging.join("burstmesh-proxy.service"),
+            "usr/lib/systemd/system/burstmesh-proxy.service",
+            "burstmesh-proxy.service",
+            0o644,
+        ),
+        item(
+            root().join("docs/exit-admin.md"),
+            "usr/share/doc/burstmesh-proxy/README.md",
+            "README.md",
+            0o644,
+        ),
+        item(
+            packaging.join("deb/copyright"),
+            "usr/share/doc/burstmesh-proxy/copyright",
+            "copyright",
+            0o644,
+        ),
+    ]
+}
+
+/// A static binary: it runs on any distribution of the same architecture.
+fn build() -> Result<PathBuf> {
+    let host = output(command("rustc").arg("-vV"))?;
+    let host = host.lines().find_map(|l| l.strip_prefix("host: "));
+    let host = host.context("rustc does not say its host")?.to_owned();
+    // The builder's folders are nobody's business, and would differ from machine to machine.
+    let mut flags = format!(
+        "-Ctarget-feature=+crt-static --remap-path-prefix={}=/burstmesh",
+        root().display()
+    );
+    let home =
+        std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|h| h + "/.cargo"));
+    if let Ok(home) = home {
+        flags += &format!(" --remap-path-prefix={home}=/cargo");
+    }
+    // Naming the target keeps the flags away from build scripts and procedural macros, which cannot be static.
+    execute(
+        cargo()
+            .args([
+                "build",
+                "--locked",
+                "--release",
+                "-p",
+                NAME,
+                "--target",
+                &host,
+            ])
+            .env("RUSTFLAGS", flags)
+            .env("CARGO_PROFILE_RELEASE_STRIP", "true"),
+    )?;
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    Ok(root().join(target).join(host).join("release").join(NAME))
+}
+
+fn deb(items: &[Item], stage: &Path, out: &Path, epoch: &str) -> Result<PathBuf> {
+    let tree = stage.join("deb");
+    for item in items {
+        install(&item.from, &tree.join(item.deb), item.mode)?;
+    }
+    let bytes: u64 = items
+        .iter()
+        .filter_map(|i| fs::metadata(&i.from).ok())
+        .map(|m| m.len())
+        .sum();
+    let control = fs::read_to_string(root().join("packaging/deb/control"))?
+        .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
+        .replace("@ARCH@", architecture()?)
+        .replace("@SIZE@", &bytes.div_ceil(1024).to_string())
+        .replace("@HOMEPAGE@", env!("CARGO_PKG_REPOSITORY"));
+    let about = tree.join("DEBIAN");
+    write(&about.join("control"), &control, 0o644)?;
+    write(
+        &about.join("conffiles"),
+        "/etc/burstmesh-proxy/config.toml\n",
+        0o644,
+    )?;
+    for script in ["postinst", "prerm", "postrm"] {
+        install(
+            &root().join("packaging/deb").join(script),
+            &about.join(script),
+            0o755,
+        )?;
+    }
+    let file = out.join(format!(
+        "{NAME}_{}_{}.deb",
+        env!("CARGO_PKG_VERSION"),
+        architecture()?
+    ));
+    execute(
+        command("dpkg-deb")
+            .args(["--root-owner-group", "-Zxz", "--build"])
+            .args([&tree, &file])
+            // Every time stamp that is later than this becomes this.
+            .env("SOURCE_DATE_EPOCH", epoch),
+    )?;
+    Ok(file)
+}
+
+fn archive(items: &[Item], stage: &Path, out: &Path, epoch: &str) -> Result<PathBuf> {
+    let folder = format!(
+        "{NAME}-{}-{}",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH
+    );
+    for item in items {
+        install(
+            &item.from,
+            &stage.join(&folder).join(item.archive),
+            item.mode,
+        )?;
+    }
+    let file = out.join(format!("{folder}.tar.gz"));
+    execute(
+        command("tar")
+            .args([
+                "--sort=name",
+                "--owner=0",
+                "--group=0",
+                "--numeric-owner",
+                "--mode=go-w",
+            ])
+            .args([
+                "--use-compress-program=gzip -n9",
+                &format!("--mtime=@{epoch}"),
+                "-cf",
+            ])
+            .arg(&file)
+            .arg("-C")
+            .args([stage, Path::new(&folder)]),
+    )?;
+    Ok(file)
+}
+
+/// The time of the commit; without git (a release's source archive) the beginning of time.
+fn epoch() -> String {
+    if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {
+        return given;
+    }
+    let commit = output(command("git").args(["log", "-1", "--format=%ct"]));
+    commit.map_or_else(|_| "0".into(), |time| time.trim().to_owned())
+}
+
+/// Debian's name for the machine we build on and for.
+fn architecture() -> Result<&'static str> {
+    Ok(match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "arm" => "armhf",
+        "riscv64" => "riscv64",
+        other => bail!("no Debian package for {other} yet: add its name to xtask/src/package.rs"),
+    })
+}
+
+fn install(from: &Path, to: &Path, mode: u32) -> Result<()> {
+    make_folder(to)?;
+    fs::copy(from, to).with_context(|| format!("cannot pack {}", from.display()))?;
+    Ok(fs::set_permissions(to, PermissionsExt::from_mode(mode))?)
+}
+
+fn write(to: &Path, text: &str, mode: u32) -> Result<()> {
+    make_folder(to)?;
+    fs::write(to, text)?;
+    Ok(fs::set_permissions(to, PermissionsExt::from_mode(mode))?)
+}
+
+/// Folders are part of the packages: their modes must not hang on the builder's umask.
+fn make_folder(of: &Path) -> Result<()> {
+    let folder = of.parent().context("no folder")?;
+    if !folder.exists() {
+        make_folder(folder)?;
+        fs::create_dir(folder)?;
+        fs::set_permissions(folder, PermissionsExt::from_mode(0o755))?;
+    }
+    Ok(())
+}
