@@ -63,6 +63,13 @@ impl Refusals {
     pub fn of(&self, why: Refusal) -> u32 {
         self.counts.get(why as usize).copied().unwrap_or(0)
     }
+    /// Both counts together.
+    pub fn and(mut self, other: &Self) -> Self {
+        for (n, m) in self.counts.iter_mut().zip(other.counts) {
+            *n = n.saturating_add(m);
+        }
+        self
+    }
     /// How many were refused in all.
     pub fn total(&self) -> u32 {
         self.counts.iter().fold(0, |sum, n| sum.saturating_add(*n))

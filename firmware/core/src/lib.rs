@@ -6,6 +6,7 @@ mod crypto;
 pub mod data;
 pub mod error;
 pub mod identity;
+pub mod node;
 pub mod time;
 
 pub mod wire;

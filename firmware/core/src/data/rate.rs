@@ -31,8 +31,8 @@ pub const OWN: Thresholds = Thresholds {
 };
 /// A lent path yields: its owner must not notice.
 pub const LENT: Thresholds = Thresholds {
-    low: 3_000,
-    high: 5_000,
+    low: 2_000,
+    high: 4_000,
 };
 
 #[derive(Clone, Copy, Debug)]

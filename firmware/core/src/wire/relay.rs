@@ -41,25 +41,36 @@ impl Header {
         })
     }
 
+    /// Header and authenticator to put in front of `datagram`, which may stand elsewhere: nothing is copied.
+    pub fn seal(&self, datagram: &[u8], key: &[u8; 16]) -> [u8; HEADER] {
+        let mut out = [0; HEADER];
+        if let Some((head, tag)) = out.split_at_mut_checked(AUTHENTICATED) {
+            let mut w = Writer::new(head);
+            let written = w
+                .u8((MAJOR << 4) | Kind::Relay as u8)
+                .and_then(|()| w.u32(self.relay))
+                .and_then(|()| w.u32(self.counter));
+            debug_assert!(written.is_ok());
+            tag.copy_from_slice(&authenticator(head, datagram, key));
+        }
+        out
+    }
+
     /// Writes header and authenticator in front of the datagram that already stands at `frame[HEADER..]`.
     pub fn emit(&self, frame: &mut [u8], key: &[u8; 16]) -> Result<(), Refusal> {
-        let mut w = Writer::new(frame);
-        w.u8((MAJOR << 4) | Kind::Relay as u8)?;
-        w.u32(self.relay)?;
-        w.u32(self.counter)?;
-        let tag = authenticator(frame, key)?;
-        frame
-            .get_mut(AUTHENTICATED..HEADER)
-            .ok_or(Refusal::Full)?
-            .copy_from_slice(&tag);
+        let (head, datagram) = frame.split_at_mut_checked(HEADER).ok_or(Refusal::Full)?;
+        head.copy_from_slice(&self.seal(datagram, key));
         Ok(())
     }
 }
 
 /// Checks the authenticator; the datagram is then `frame[HEADER..]`.
 pub fn verify(frame: &[u8], key: &[u8; 16]) -> Result<(), Refusal> {
-    let expected = authenticator(frame, key)?;
-    let got = frame.get(AUTHENTICATED..HEADER).ok_or(Refusal::Malformed)?;
+    let (head, datagram) = frame.split_at_checked(HEADER).ok_or(Refusal::Malformed)?;
+    let (head, got) = head
+        .split_at_checked(AUTHENTICATED)
+        .ok_or(Refusal::Malformed)?;
+    let expected = authenticator(head, datagram, key);
     if bool::from(subtle::ConstantTimeEq::ct_eq(got, &expected[..])) {
         Ok(())
     } else {
@@ -67,9 +78,7 @@ pub fn verify(frame: &[u8], key: &[u8; 16]) -> Result<(), Refusal> {
     }
 }
 
-fn authenticator(frame: &[u8], key: &[u8; 16]) -> Result<[u8; 8], Refusal> {
-    let head = frame.get(..AUTHENTICATED).ok_or(Refusal::Malformed)?;
-    let datagram = frame.get(HEADER..).ok_or(Refusal::Malformed)?;
+fn authenticator(head: &[u8], datagram: &[u8], key: &[u8; 16]) -> [u8; 8] {
     let mut sip = SipHasher24::new_with_key(key);
     sip.write(head);
     // A fixed width and byte order: `write_u16` would hash in the machine's own order.
@@ -79,7 +88,7 @@ fn authenticator(frame: &[u8], key: &[u8; 16]) -> Result<[u8; 8], Refusal> {
             .get(..SAMPLE.min(datagram.len()))
             .unwrap_or_default(),
     );
-    Ok(sip.finish().to_be_bytes())
+    sip.finish().to_be_bytes()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Path messages of a tunnel: challenges out, answers back.
 
-use super::{MAX_PATHS, Transmit, Tunnel};
+use super::{Transmit, Tunnel};
 use crate::data::path::Answer;
 use crate::data::seal::PATH_MESSAGES;
 use crate::error::Refusal;
@@ -8,10 +8,10 @@ use crate::time::Instant;
 use crate::wire::frame::TAG;
 use crate::wire::path::{Ask, BODY, Body, HEADER, Header, MIN_LEN};
 
-impl Tunnel<'_> {
+impl<const PATHS: usize> Tunnel<'_, PATHS> {
     /// An answer that is owed, or a challenge that is due.
     pub(super) fn poll_message(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
-        for at in 0..MAX_PATHS {
+        for at in 0..PATHS {
             let Some(path) = self.path_mut(at) else {
                 continue;
             };
@@ -104,6 +104,7 @@ impl Tunnel<'_> {
             len: headroom + len,
             stride: headroom + len,
             count: 1,
+            message: true,
         })
     }
 

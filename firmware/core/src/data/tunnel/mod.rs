@@ -55,6 +55,8 @@ pub struct Transmit {
     pub stride: usize,
     /// How many datagrams.
     pub count: u32,
+    /// A path message: it may go to an address that is still to be proved.
+    pub message: bool,
 }
 
 /// Why an inner packet was not taken.
@@ -79,7 +81,7 @@ pub struct Counters {
 
 /// One end of a session.
 #[derive(Debug)]
-pub struct Tunnel<'m> {
+pub struct Tunnel<'m, const PATHS: usize = MAX_PATHS> {
     keys: Keys,
     capabilities: Capabilities,
     pool: Pool<'m>,
@@ -88,7 +90,7 @@ pub struct Tunnel<'m> {
     repair: List,
     /// Numbered, but did not fit the run it was taken for: goes first.
     stash: Option<PacketId>,
-    paths: [Option<Path>; MAX_PATHS],
+    paths: [Option<Path>; PATHS],
     control: Deque<Vec<u8, MAX_LEN>, 4>,
     secret: [u8; 16],
     drawn: u64,
@@ -97,7 +99,19 @@ pub struct Tunnel<'m> {
     counters: Counters,
 }
 
-impl<'m> Tunnel<'m> {
+impl Memory<'static> {
+    /// No memory: for a tunnel that carries control messages only.
+    pub fn none() -> Self {
+        Self {
+            slots: &mut [],
+            blocks: &mut [],
+            tx_flows: &mut [],
+            rx_flows: &mut [],
+        }
+    }
+}
+
+impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
     /// A tunnel without keys and paths. `secret` is fresh entropy: tokens and flow names are drawn from it.
     pub fn new(memory: Memory<'m>, secret: [u8; 16]) -> Self {
         Self {
@@ -108,7 +122,7 @@ impl<'m> Tunnel<'m> {
             resequencer: Resequencer::new(memory.rx_flows),
             repair: List::new(),
             stash: None,
-            paths: [const { None }; MAX_PATHS],
+            paths: [const { None }; PATHS],
             control: Deque::new(),
             secret,
             drawn: 0,
@@ -151,7 +165,7 @@ impl<'m> Tunnel<'m> {
         self.keys.retire_old();
     }
 
-    /// Opens a path. [`Refusal::Full`] if there are eight already.
+    /// Opens a path. [`Refusal::Full`] if all places are taken.
     pub fn open_path(&mut self, now: Instant, setup: Setup) -> Result<usize, Refusal> {
         let at = self
             .paths
@@ -162,6 +176,11 @@ impl<'m> Tunnel<'m> {
             *place = Some(Path::new(now, setup));
         }
         Ok(at)
+    }
+
+    /// The place that [`Self::open_path`] will take next.
+    pub fn free_place(&self) -> Option<usize> {
+        self.paths.iter().position(Option::is_none)
     }
 
     /// Closes a path; what was on its way there goes by the others.
@@ -238,7 +257,7 @@ impl<'m> Tunnel<'m> {
     pub fn handle_timeout(&mut self, now: Instant, sink: &mut impl Sink) {
         self.resequencer.handle_timeout(now, &mut self.pool, sink);
         self.queue.expire(now);
-        for at in 0..MAX_PATHS {
+        for at in 0..PATHS {
             let Some(path) = self.path_mut(at) else {
                 continue;
             };

@@ -13,7 +13,7 @@ use crate::wire::record::{Record, Records};
 /// A packet is lost when this many later ones of its path have arrived (RFC 9002, 6.1.1).
 const PACKET_THRESHOLD: u64 = 3;
 
-impl Tunnel<'_> {
+impl<const PATHS: usize> Tunnel<'_, PATHS> {
     /// Takes a data frame that arrived on a path; delivers what is in order to `sink`.
     pub fn handle_data(
         &mut self,

@@ -1,6 +1,6 @@
 //! Sending: which packet, on which path, in which frame.
 
-use super::{MAX_PATHS, Transmit, Tunnel};
+use super::{Transmit, Tunnel};
 use crate::data::pool::PacketId;
 use crate::data::queue::Kind;
 use crate::error::Refusal;
@@ -18,7 +18,7 @@ const SMALL: usize = 300;
 /// A path later than the first one by more than this is not used for bursts: the resequencer would not wait.
 const TOO_LATE_US: i32 = 350_000;
 
-impl Tunnel<'_> {
+impl<const PATHS: usize> Tunnel<'_, PATHS> {
     /// The next run of datagrams, written to `out`; `None` when there is nothing to send now. Call until `None`.
     /// `out` should hold at least 2 KB; more lets runs grow.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
@@ -70,7 +70,7 @@ impl Tunnel<'_> {
         let hold = self.hold();
         let mut body = [0u8; 1100];
         let mut w = Writer::new(&mut body);
-        for at in 0..MAX_PATHS {
+        for at in 0..PATHS {
             let Some(path) = self.path_mut(at) else {
                 continue;
             };
@@ -125,6 +125,7 @@ impl Tunnel<'_> {
             len: headroom + len,
             stride: headroom + len,
             count: 1,
+            message: false,
         })
     }
 
@@ -175,6 +176,7 @@ impl Tunnel<'_> {
             len: stride,
             stride,
             count: 1,
+            message: false,
         };
         // Full packets of bursts go in runs while the path is free.
         while run.count < MAX_RUN

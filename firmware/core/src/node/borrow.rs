@@ -1,0 +1,85 @@
+//! The borrower's side of relaying: what was asked of a lender, and what came of it.
+
+use crate::data::replay::ReplayWindow;
+use crate::time::{Duration, Instant};
+
+/// An unanswered question is repeated after this.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// A grant is renewed this long after it was given or renewed.
+const RENEW: Duration = Duration::from_secs(10);
+
+/// One uplink of one lender, borrowed or about to be.
+#[derive(Clone, Debug)]
+pub struct Loan {
+    /// The lender's number for the uplink.
+    pub uplink: u8,
+    /// Our connection ID for the path over it.
+    pub cid: u32,
+    /// Which of the exit's addresses it is for.
+    pub address: u8,
+    /// The name to put in relay frames, once granted.
+    pub relay: Option<u32>,
+    /// Until when the grant holds.
+    pub until: Instant,
+    ask_at: Instant,
+    next_up: u32,
+    /// Frames from the lender are taken once.
+    pub window: ReplayWindow,
+}
+
+impl Loan {
+    /// To be asked for at once.
+    pub fn new(now: Instant, uplink: u8, cid: u32) -> Self {
+        Self {
+            uplink,
+            cid,
+            address: 0,
+            relay: None,
+            until: now,
+            ask_at: now,
+            next_up: 0,
+            window: ReplayWindow::default(),
+        }
+    }
+
+    /// It may be used.
+    pub fn granted(&self, now: Instant) -> bool {
+        self.relay.is_some() && self.until > now
+    }
+
+    /// Is it time to ask, or to renew?
+    pub fn wants_asking(&mut self, now: Instant) -> bool {
+        let due = now >= self.ask_at;
+        if due {
+            self.ask_at = now + ASK_AGAIN;
+        }
+        due
+    }
+
+    /// When it will be.
+    pub fn ask_at(&self) -> Instant {
+        self.ask_at
+    }
+
+    /// The lender said yes. A new name means new counters.
+    pub fn grant(&mut self, now: Instant, relay: u32, seconds: u16) {
+        if self.relay != Some(relay) {
+            (self.next_up, self.window) = (0, ReplayWindow::default());
+        }
+        self.relay = Some(relay);
+        self.until = now + Duration::from_secs(u64::from(seconds));
+        self.ask_at = now + RENEW;
+    }
+
+    /// The lender said no: ask again in a while.
+    pub fn refuse(&mut self, now: Instant) {
+        self.relay = None;
+        self.ask_at = now + RENEW.shr(1);
+    }
+
+    /// The counter for the next relay frame.
+    pub fn count_up(&mut self) -> u32 {
+        self.next_up = self.next_up.wrapping_add(1);
+        self.next_up
+    }
+}

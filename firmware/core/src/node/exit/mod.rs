@@ -1,0 +1,175 @@
+//! An exit: serves the members of several communities, each in a session of its own that knows nothing of the others.
+
+mod seat;
+mod sessions;
+mod transfer;
+
+pub use seat::{Seat, Session};
+
+use super::Draw;
+use super::Letter;
+use crate::control::cookie::{self, Budget, Gatekeeper};
+use crate::control::handshake::Credentials;
+use crate::data::tunnel::Memory;
+use crate::error::{Refusal, Refusals};
+use crate::identity::{CommunityId, CommunityKeys, Identity, PublicKey};
+use crate::time::Instant;
+use crate::wire::handshake::Datagram;
+use core::net::SocketAddr;
+use heapless::{Deque, Vec};
+
+/// Most communities of one exit.
+pub const MAX_COMMUNITIES: usize = 64;
+/// Most members with a session at a time: a connection ID has 12 bits of seat.
+pub const MAX_SEATS: usize = 4096;
+
+/// What an exit hands out while it handles something.
+pub trait Output {
+    /// A member's packet, for the TUN.
+    fn deliver(&mut self, seat: usize, packet: &[u8]);
+}
+
+/// A community that is served.
+#[derive(Debug)]
+struct Served {
+    credentials: Credentials,
+    gatekeeper: Gatekeeper,
+}
+
+#[derive(Debug)]
+struct Question {
+    community: CommunityId,
+    datagram: Datagram,
+    via: super::Via,
+    from: SocketAddr,
+}
+
+/// An exit.
+#[derive(Debug)]
+pub struct Exit<'m> {
+    identity: Identity,
+    communities: Vec<Served, MAX_COMMUNITIES>,
+    seats: &'m mut [Option<Seat<'m>>],
+    memory: fn() -> Memory<'m>,
+    questions: Deque<Question, 64>,
+    letters: Deque<Letter, 64>,
+    draw: Draw,
+    seed: [u8; 32],
+    /// Where the search for something to send goes on: every seat gets its turn.
+    turn: usize,
+    refusals: Refusals,
+}
+
+impl<'m> Exit<'m> {
+    /// An exit without communities. `seats`: one per member with a session; `memory` gives a seat its packet memory
+    /// when it is first taken. `seed` is fresh entropy.
+    pub fn new(
+        identity: Identity,
+        seats: &'m mut [Option<Seat<'m>>],
+        memory: fn() -> Memory<'m>,
+        seed: [u8; 32],
+    ) -> Self {
+        let most = seats.len().min(MAX_SEATS);
+        let mut key = [0; 16];
+        key.copy_from_slice(seed.first_chunk::<16>().unwrap_or(&[0; 16]));
+        Self {
+            identity,
+            communities: Vec::new(),
+            seats: seats.get_mut(..most).unwrap_or_default(),
+            memory,
+            questions: Deque::new(),
+            letters: Deque::new(),
+            draw: Draw::new(key),
+            seed,
+            turn: 0,
+            refusals: Refusals::default(),
+        }
+    }
+
+    /// Serves a community from now on. [`Refusal::Full`] past [`MAX_COMMUNITIES`].
+    pub fn serve(
+        &mut self,
+        now: Instant,
+        community: CommunityKeys,
+        budget: Budget,
+    ) -> Result<(), Refusal> {
+        if self
+            .communities
+            .iter()
+            .any(|c| c.credentials.community.id == community.id)
+        {
+            return Ok(());
+        }
+        let credentials = Credentials {
+            identity: self.identity.clone(),
+            community,
+        };
+        let gatekeeper = Gatekeeper::new(now, &credentials, budget, self.seed);
+        self.communities
+            .push(Served {
+                credentials,
+                gatekeeper,
+            })
+            .map_err(|_| Refusal::Full)
+    }
+
+    /// Serves a community no longer; its sessions end.
+    pub fn withdraw(&mut self, community: CommunityId) {
+        self.communities
+            .retain(|c| c.credentials.community.id != community);
+        self.end_where(|s| s.community == community);
+    }
+
+    /// Ends a member's session (the member was removed).
+    pub fn end(&mut self, community: CommunityId, member: &PublicKey) {
+        self.end_where(|s| s.community == community && s.key == *member);
+    }
+
+    fn end_where(&mut self, ends: impl Fn(&Session) -> bool) {
+        for seat in self.seats.iter_mut().flatten() {
+            if seat.session.as_ref().is_some_and(&ends) {
+                seat.session = None;
+                seat.tunnel.reset([0; 16]);
+            }
+        }
+    }
+
+    /// All seats in use.
+    pub fn seats(&self) -> impl Iterator<Item = (usize, &Seat<'m>, &Session)> {
+        let seats = self.seats.iter().enumerate();
+        seats.filter_map(|(i, s)| {
+            s.as_ref()
+                .and_then(|s| s.session.as_ref().map(|session| (i, s, session)))
+        })
+    }
+
+    /// What was refused on the data road, and at the gates of all communities.
+    pub fn refusals(
+        &self,
+    ) -> (
+        Refusals,
+        Vec<(CommunityId, cookie::Counters), MAX_COMMUNITIES>,
+    ) {
+        let gates = self
+            .communities
+            .iter()
+            .map(|c| (c.credentials.community.id, c.gatekeeper.counters()));
+        (self.refusals, gates.collect())
+    }
+
+    /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] has something to do.
+    pub fn poll_timeout(&self, now: Instant) -> Instant {
+        self.seats()
+            .map(|(_, s, _)| s.tunnel.poll_timeout(now))
+            .min()
+            .unwrap_or(Instant::FAR)
+    }
+
+    /// The passing of time.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Output) {
+        for (i, seat) in self.seats.iter_mut().enumerate() {
+            let Some(seat) = seat else { continue };
+            seat.tick(now, i, out, &mut self.refusals);
+        }
+    }
+}

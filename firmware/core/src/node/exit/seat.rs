@@ -1,0 +1,179 @@
+//! One member at an exit: its session and the addresses of its paths.
+
+use super::Output;
+use crate::control::handshake::Lifetime;
+use crate::data::resequence::Sink;
+use crate::data::tunnel::{MAX_PATHS, Tunnel};
+use crate::error::{Refusal, Refusals};
+use crate::identity::{CommunityId, PublicKey};
+use crate::node::Via;
+use crate::time::{Duration, Instant};
+use crate::wire::handshake::Lease;
+use core::net::SocketAddr;
+
+/// Keys of the phase before are kept so long.
+const RETIRE: Duration = Duration::from_secs(10);
+/// An unproved address is given up after this.
+const PROVE: Duration = Duration::from_secs(1);
+
+/// Where a path's other end is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Address {
+    /// Proved by an answered challenge.
+    pub current: Option<(Via, SocketAddr)>,
+    /// Seen, but not proved: only path messages go there.
+    pub candidate: Option<(Via, SocketAddr, Instant)>,
+}
+
+/// A session in force.
+#[derive(Debug)]
+pub struct Session {
+    /// In which community.
+    pub community: CommunityId,
+    /// With whom.
+    pub key: PublicKey,
+    /// The addresses it was leased.
+    pub lease: Lease,
+    /// The member's minor protocol version.
+    pub minor: u8,
+    /// When it began.
+    pub since: Instant,
+    /// Handshakes so far.
+    pub handshakes: u32,
+    pub(super) lifetime: Lifetime,
+    pub(super) local_cid: u32,
+    pub(super) remote_cid: u32,
+    /// Path IDs used in this session: a nonce holds the ID, so none may come twice.
+    pub(super) opened: crate::data::replay::ReplayWindow,
+    pub(super) addresses: [Address; MAX_PATHS],
+    pub(super) retire_at: Option<Instant>,
+}
+
+/// A place for one member. Keeps its packet memory and the member's last handshake when the session ends.
+#[derive(Debug)]
+pub struct Seat<'m> {
+    /// The data road.
+    pub(super) tunnel: Tunnel<'m>,
+    /// The session, if there is one.
+    pub(super) session: Option<Session>,
+    /// Who sat here last, and its last handshake: an Init counts once.
+    pub(super) last: (PublicKey, u64, u64),
+}
+
+impl<'m> Seat<'m> {
+    /// The data road, for what it counts.
+    pub fn tunnel(&self) -> &Tunnel<'m> {
+        &self.tunnel
+    }
+
+    pub(super) fn tick(
+        &mut self,
+        now: Instant,
+        at: usize,
+        out: &mut impl Output,
+        refusals: &mut Refusals,
+    ) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        if session.lifetime.reject_at() <= now {
+            self.session = None;
+            return self.tunnel.reset([0; 16]);
+        }
+        if session.retire_at.is_some_and(|t| t <= now) {
+            session.retire_at = None;
+            self.tunnel.retire_old_keys();
+        }
+        let mut sink = FromMember {
+            seat: at,
+            lease: session.lease,
+            out,
+            refusals,
+        };
+        self.tunnel.handle_timeout(now, &mut sink);
+    }
+
+    /// Renewed or begun: old keys go in a while.
+    pub(super) fn retire_later(&mut self, now: Instant) {
+        if let Some(s) = &mut self.session {
+            s.retire_at = Some(now + RETIRE);
+        }
+    }
+}
+
+impl Session {
+    /// Where path messages (`message`) or packets of this path go.
+    pub(super) fn address(
+        &mut self,
+        now: Instant,
+        place: usize,
+        message: bool,
+    ) -> Option<(Via, SocketAddr)> {
+        let a = self.addresses.get_mut(place)?;
+        if a.candidate
+            .is_some_and(|(_, _, since)| now.since(since) > PROVE)
+        {
+            a.candidate = None;
+        }
+        match a.candidate {
+            Some((via, to, _)) if message => Some((via, to)),
+            _ => a.current,
+        }
+    }
+
+    /// An authentic datagram of this path came from here. Returns `true` if the address is new and to be proved.
+    pub(super) fn seen(&mut self, now: Instant, place: usize, via: Via, from: SocketAddr) -> bool {
+        let Some(a) = self.addresses.get_mut(place) else {
+            return false;
+        };
+        match a.current {
+            None => a.current = Some((via, from)),
+            Some(current) if current == (via, from) => {}
+            Some(_) if a.candidate.is_some_and(|(v, f, _)| (v, f) == (via, from)) => {}
+            Some(_) => {
+                a.candidate = Some((via, from, now));
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A challenge was answered from here: packets go here from now on.
+    pub(super) fn proved(&mut self, place: usize, via: Via, from: SocketAddr) {
+        if let Some(a) = self.addresses.get_mut(place) {
+            *a = Address {
+                current: Some((via, from)),
+                candidate: None,
+            };
+        }
+    }
+
+    /// Where the path at this place leads, for the status.
+    pub fn address_of(&self, place: usize) -> Option<SocketAddr> {
+        self.addresses.get(place)?.current.map(|(_, a)| a)
+    }
+}
+
+/// Lets out only packets that come from the member's own leased address.
+pub(super) struct FromMember<'a, O: Output> {
+    pub seat: usize,
+    pub lease: Lease,
+    pub out: &'a mut O,
+    pub refusals: &'a mut Refusals,
+}
+
+impl<O: Output> Sink for FromMember<'_, O> {
+    fn deliver(&mut self, packet: &[u8]) {
+        let own = match packet.first().map(|b| b >> 4) {
+            Some(4) => packet.get(12..16) == Some(&self.lease.ipv4[..]),
+            Some(6) => packet.get(8..24) == Some(&self.lease.ipv6[..]),
+            _ => false,
+        };
+        if own {
+            self.out.deliver(self.seat, packet);
+        } else {
+            self.refusals.count(Refusal::Forbidden);
+        }
+    }
+    fn control(&mut self, _: &[u8]) {}
+}

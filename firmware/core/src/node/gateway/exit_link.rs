@@ -1,0 +1,241 @@
+//! The session with the exit, and over which ways its paths go.
+
+use super::{ExitConfig, MAX_EXITS};
+use crate::control::handshake::{Credentials, Established, FinishJob, Initiator, Lifetime};
+use crate::data::path::Setup;
+use crate::data::probe::State;
+use crate::data::tunnel::{MAX_PATHS, Memory, Tunnel};
+use crate::identity::PublicKey;
+use crate::node::Draw;
+use crate::time::{Duration, Instant};
+use crate::wire::handshake::Lease;
+use crate::wire::{Capabilities, relay};
+use heapless::Vec;
+
+/// A path that does not open within this time is tried at the exit's next address.
+const NEXT_ADDRESS: Duration = Duration::from_secs(3);
+/// Old keys are kept so long after a rekey, for frames on their way.
+const RETIRE: Duration = Duration::from_secs(10);
+
+/// The way that a path goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Over one of our own uplinks.
+    Own {
+        /// Which.
+        uplink: u8,
+        /// Which of the exit's addresses.
+        address: u8,
+    },
+    /// Over a lender's uplink.
+    Lent {
+        /// The lender's place among the peers.
+        peer: u8,
+        /// The lender's number for the uplink.
+        uplink: u8,
+    },
+}
+
+/// A session in force.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub lease: Lease,
+    pub lifetime: Lifetime,
+    pub remote_cid: u32,
+    retire_at: Option<Instant>,
+}
+
+/// Everything about the exit in use.
+#[derive(Debug)]
+pub struct ExitLink<'m> {
+    /// The data road.
+    pub(super) tunnel: Tunnel<'m>,
+    pub(super) exit: usize,
+    pub(super) initiator: Initiator,
+    /// The handshake under way renews the session.
+    pub(super) rekeying: bool,
+    /// An answer that waits for the worker.
+    pub(super) reading: Option<FinishJob>,
+    /// Our connection ID in a first handshake.
+    pub(super) cid: u32,
+    pub(super) session: Option<Session>,
+    routes: [Option<(Route, Instant)>; MAX_PATHS],
+    next_path: u16,
+    /// Which way the next Init takes.
+    pub(super) turn: u8,
+    /// Since when no path has worked.
+    pub(super) down_since: Option<Instant>,
+    /// Sessions begun since the start.
+    pub(super) sessions: u32,
+}
+
+impl<'m> ExitLink<'m> {
+    pub(super) fn new(
+        credentials: &Credentials,
+        exits: &Vec<ExitConfig, MAX_EXITS>,
+        memory: Memory<'m>,
+        draw: &mut Draw,
+    ) -> Self {
+        let key = exits.first().map_or(PublicKey([0; 32]), |e| e.key);
+        Self {
+            tunnel: Tunnel::new(memory, draw.secret()),
+            exit: 0,
+            initiator: Initiator::new(credentials, key, draw.u64()),
+            rekeying: false,
+            reading: None,
+            cid: draw.cid(),
+            session: None,
+            routes: [None; MAX_PATHS],
+            next_path: 0,
+            turn: 0,
+            down_since: None,
+            sessions: 0,
+        }
+    }
+
+    /// The tunnel, for what it counts.
+    pub fn tunnel(&self) -> &Tunnel<'m> {
+        &self.tunnel
+    }
+    /// Which of the configured exits it is.
+    pub fn exit(&self) -> usize {
+        self.exit
+    }
+    /// Sessions begun since the start.
+    pub fn sessions(&self) -> u32 {
+        self.sessions
+    }
+    /// The way of the path at this place.
+    pub fn route(&self, at: usize) -> Option<Route> {
+        self.routes.get(at).copied().flatten().map(|(r, _)| r)
+    }
+    /// The exit and what it leased, while some path works.
+    pub fn lease(&self) -> Option<(usize, &Lease)> {
+        let session = self.session.as_ref()?;
+        self.tunnel.is_up().then_some((self.exit, &session.lease))
+    }
+    pub(super) fn own_line_works(&self) -> bool {
+        self.tunnel
+            .paths()
+            .any(|(at, p)| p.usable() && matches!(self.route(at), Some(Route::Own { .. })))
+    }
+    /// The path over this uplink answers: it exists for pooling (captive portals do not answer for an exit).
+    pub(super) fn proven(&self, uplink: u8) -> bool {
+        self.tunnel.paths().any(|(at, p)| {
+            p.usable()
+                && matches!(self.route(at), Some(Route::Own { uplink: u, .. }) if u == uplink)
+        })
+    }
+    pub(super) fn look_now(&mut self, now: Instant, uplink: u8) {
+        for at in 0..MAX_PATHS {
+            if matches!(self.route(at), Some(Route::Own { uplink: u, .. }) if u == uplink) {
+                self.tunnel.look_now(now, at);
+            }
+        }
+    }
+
+    /// A handshake has ended well.
+    pub(super) fn establish(
+        &mut self,
+        now: Instant,
+        e: &Established,
+        rekey: bool,
+        secret: [u8; 16],
+    ) {
+        let capabilities = e.welcome.caps.and(Capabilities::OURS);
+        if !rekey || self.session.is_none() {
+            self.tunnel.reset(secret);
+            self.routes = [None; MAX_PATHS];
+            self.sessions = self.sessions.wrapping_add(1);
+        }
+        self.tunnel
+            .install_keys(&e.keys.send, &e.keys.recv, true, capabilities);
+        let Some(lease) = e.welcome.lease else { return };
+        self.session = Some(Session {
+            lease,
+            lifetime: Lifetime::new(now, true),
+            remote_cid: e.remote_cid,
+            retire_at: rekey.then_some(now + RETIRE),
+        });
+        self.down_since = None;
+    }
+
+    /// The path over this way, if there is one.
+    pub(super) fn place_of(&self, same: impl Fn(Route) -> bool) -> Option<usize> {
+        self.routes
+            .iter()
+            .position(|r| r.is_some_and(|(r, _)| same(r)))
+    }
+
+    /// Opens a path over a way that has none yet.
+    pub(super) fn open(&mut self, now: Instant, route: Route, local_cid: u32, v6: bool) {
+        let Some(session) = &self.session else { return };
+        let lent = matches!(route, Route::Lent { .. });
+        let setup = Setup {
+            id: self.next_path,
+            local_cid,
+            remote_cid: session.remote_cid,
+            headroom: if lent { relay::HEADER as u8 } else { 0 },
+            outer: if v6 { 48 } else { 28 },
+            lent,
+            known_rate: None,
+        };
+        // Path IDs are part of the nonce: when they run out, a new session begins instead.
+        let Some(next) = self.next_path.checked_add(1) else {
+            return;
+        };
+        if let Ok(at) = self.tunnel.open_path(now, setup)
+            && let Some(place) = self.routes.get_mut(at)
+        {
+            *place = Some((route, now));
+            self.next_path = next;
+        }
+    }
+
+    /// Closes the path at this place.
+    pub(super) fn close(&mut self, at: usize) {
+        self.tunnel.close_path(at);
+        if let Some(place) = self.routes.get_mut(at) {
+            *place = None;
+        }
+    }
+
+    /// A path that has not opened in time.
+    pub(super) fn stuck(&self, now: Instant, at: usize) -> bool {
+        let opening = self
+            .tunnel
+            .path(at)
+            .is_some_and(|p| p.state() == State::Opening);
+        opening
+            && self
+                .routes
+                .get(at)
+                .copied()
+                .flatten()
+                .is_some_and(|(_, since)| now.since(since) > NEXT_ADDRESS)
+    }
+
+    /// Old keys go some seconds after a rekey; dead sessions are noticed.
+    pub(super) fn tick(&mut self, now: Instant) {
+        if let Some(s) = &mut self.session
+            && s.retire_at.is_some_and(|t| t <= now)
+        {
+            s.retire_at = None;
+            self.tunnel.retire_old_keys();
+        }
+        if self.tunnel.is_up() {
+            self.down_since = None;
+        } else {
+            self.down_since.get_or_insert(now);
+        }
+    }
+
+    /// The session's end: keys are too old.
+    pub(super) fn lose(&mut self) {
+        self.session = None;
+    }
+    /// Path IDs are nearly used up.
+    pub(super) fn exhausted(&self) -> bool {
+        self.next_path > u16::MAX - 16
+    }
+}

@@ -1,0 +1,390 @@
+//! What a gateway does unasked, some ten times a second: handshakes, paths, offers, loans.
+
+use super::exit_link::Route;
+use super::{Gateway, Uplink};
+use crate::control::announcer::{self, Sighting};
+use crate::control::heard::Life;
+use crate::data::probe::State;
+use crate::node::borrow::Loan;
+use crate::node::{Letter, Via};
+use crate::time::{Duration, Instant};
+use crate::wire::control::{MAX_LEN, MAX_UPLINKS, Message, Offer};
+use crate::wire::relay;
+use core::net::SocketAddr;
+use heapless::Vec;
+
+const STEP: Duration = Duration::from_millis(100);
+/// Offers are repeated this often, and sent at once to a new peer.
+const OFFER: Duration = Duration::from_secs(2);
+/// No path has worked for this long: a new session is tried beside the old one.
+const RENEW_SESSION: Duration = Duration::from_millis(1_500);
+/// After so many unanswered Inits the waiting starts over, so that a return is noticed soon.
+const PATIENCE: u32 = 3;
+
+impl Gateway<'_> {
+    pub(super) fn maintain(&mut self, now: Instant) {
+        self.maintain_at = now + STEP;
+        self.link.tick(now);
+        self.link.initiator.handle_timeout(now);
+        self.keep_exit_session(now);
+        for place in 0..self.peers.len() {
+            self.keep_peer(now, place);
+        }
+        self.announce_offer(now);
+        self.keep_paths(now);
+    }
+
+    /// All ways to the exit that exist now.
+    pub(super) fn ways(&self) -> Vec<Route, 16> {
+        let addresses = self
+            .exits
+            .get(self.link.exit)
+            .map_or(0, |e| e.addresses.len() as u8);
+        let mut ways = Vec::new();
+        for address in 0..addresses {
+            for (u, _) in self.uplinks.iter().enumerate().filter(|(_, u)| u.up) {
+                let _ = ways.push(Route::Own {
+                    uplink: u as u8,
+                    address,
+                });
+            }
+            if address == 0 {
+                for (place, peer) in self.peers.iter().enumerate() {
+                    for loan in peer
+                        .iter()
+                        .flat_map(|p| &p.loans)
+                        .filter(|l| l.relay.is_some())
+                    {
+                        let _ = ways.push(Route::Lent {
+                            peer: place as u8,
+                            uplink: loan.uplink,
+                        });
+                    }
+                }
+            }
+        }
+        ways
+    }
+
+    /// Sends a datagram to the exit one way.
+    pub(super) fn send_by(&mut self, way: Route, datagram: &[u8]) {
+        match way {
+            Route::Own { uplink, address } => {
+                let via = Via::Uplink {
+                    uplink,
+                    exit: self.link.exit as u8,
+                    address,
+                };
+                self.post(via, None, datagram);
+            }
+            Route::Lent { peer, uplink } => {
+                let Some(peer) = self
+                    .peers
+                    .get_mut(usize::from(peer))
+                    .and_then(Option::as_mut)
+                else {
+                    return;
+                };
+                let (Some(session), Some(loan)) = (
+                    &peer.session,
+                    peer.loans.iter_mut().find(|l| l.uplink == uplink),
+                ) else {
+                    return;
+                };
+                let Some(relay) = loan.relay else { return };
+                let header = relay::Header {
+                    relay,
+                    counter: loan.count_up(),
+                }
+                .seal(datagram, &session.relay_send);
+                let mut bytes = Vec::new();
+                if bytes
+                    .extend_from_slice(&header)
+                    .and_then(|()| bytes.extend_from_slice(datagram))
+                    .is_ok()
+                {
+                    let (via, to) = (Via::Mesh(peer.mesh), Some(peer.addr));
+                    let _ = self.letters.push_back(Letter { via, to, bytes });
+                }
+            }
+        }
+    }
+
+    fn keep_exit_session(&mut self, now: Instant) {
+        if self.exits.is_empty() {
+            return;
+        }
+        let link = &mut self.link;
+        if link.initiator.is_active() {
+            if link.initiator.attempts() > PATIENCE && link.session.is_none() {
+                link.initiator.start(now, link.cid, None);
+            } else if link.rekeying
+                && link
+                    .down_since
+                    .is_some_and(|t| now.since(t) > RENEW_SESSION)
+            {
+                link.rekeying = false;
+                link.initiator.start(now, link.cid, None);
+            } else if link.initiator.attempts() > PATIENCE {
+                let rekey_of = link
+                    .session
+                    .as_ref()
+                    .filter(|_| link.rekeying)
+                    .map(|s| s.remote_cid);
+                link.initiator.start(now, link.cid, rekey_of);
+            }
+            return;
+        }
+        let due = link
+            .session
+            .as_ref()
+            .map(|s| (s.lifetime.rekey_at() <= now, s.lifetime.reject_at() <= now));
+        let down = link
+            .down_since
+            .is_some_and(|t| now.since(t) > RENEW_SESSION);
+        let rekey_of = match due {
+            None => None,
+            Some((_, true)) => {
+                link.lose();
+                None
+            }
+            _ if down || link.exhausted() => None,
+            Some((true, false)) => link.session.as_ref().map(|s| s.remote_cid),
+            Some((false, false)) => return,
+        };
+        link.rekeying = rekey_of.is_some();
+        link.initiator.start(now, link.cid, rekey_of);
+    }
+
+    /// One path over every way, and none over ways that are gone.
+    fn keep_paths(&mut self, now: Instant) {
+        if self.link.session.is_none() {
+            return;
+        }
+        for at in 0..crate::data::tunnel::MAX_PATHS {
+            match self.link.route(at) {
+                Some(Route::Own { uplink, address }) => {
+                    let gone = self.uplinks.get(usize::from(uplink)).is_none_or(|u| !u.up);
+                    let dead = self
+                        .link
+                        .tunnel
+                        .path(at)
+                        .is_some_and(|p| p.state() == State::Dead);
+                    if self.link.stuck(now, at) || (gone && dead) {
+                        self.link.close(at);
+                        self.next_address.rotate(uplink, address);
+                    }
+                }
+                Some(Route::Lent { peer, uplink }) => {
+                    if !self.loan_stands(now, peer, uplink) {
+                        self.link.close(at);
+                    }
+                }
+                None => {}
+            }
+        }
+        self.open_paths(now);
+    }
+
+    fn loan_stands(&self, now: Instant, peer: u8, uplink: u8) -> bool {
+        let peer = self.peers.get(usize::from(peer)).and_then(Option::as_ref);
+        peer.is_some_and(|p| p.loans.iter().any(|l| l.uplink == uplink && l.granted(now)))
+    }
+
+    fn open_paths(&mut self, now: Instant) {
+        let Some(exit) = self.exits.get(self.link.exit) else {
+            return;
+        };
+        let count = exit.addresses.len().max(1) as u8;
+        for u in 0..self.uplinks.len() as u8 {
+            let up = self.uplinks.get(usize::from(u)).is_some_and(|u| u.up);
+            let has = self
+                .link
+                .place_of(|r| matches!(r, Route::Own { uplink, .. } if uplink == u))
+                .is_some();
+            if up && !has {
+                let address = self.next_address.of(u) % count;
+                let v6 = exit
+                    .addresses
+                    .get(usize::from(address))
+                    .is_some_and(SocketAddr::is_ipv6);
+                let cid = self.draw.cid();
+                self.link
+                    .open(now, Route::Own { uplink: u, address }, cid, v6);
+            }
+        }
+        for (place, peer) in self.peers.iter().enumerate() {
+            for loan in peer
+                .iter()
+                .flat_map(|p| &p.loans)
+                .filter(|l| l.granted(now))
+            {
+                let route = Route::Lent {
+                    peer: place as u8,
+                    uplink: loan.uplink,
+                };
+                if self.link.place_of(|r| r == route).is_none() {
+                    let v6 = exit
+                        .addresses
+                        .get(usize::from(loan.address))
+                        .is_some_and(SocketAddr::is_ipv6);
+                    self.link.open(now, route, loan.cid, v6);
+                }
+            }
+        }
+    }
+
+    pub(super) fn close_paths_over(&mut self, place: u8) {
+        while let Some(at) = self
+            .link
+            .place_of(|r| matches!(r, Route::Lent { peer, .. } if peer == place))
+        {
+            self.link.close(at);
+        }
+    }
+
+    /// A neighbour was heard of: begin a session if it is ours to begin.
+    pub(super) fn sighted(&mut self, now: Instant, mesh: u8, s: &Sighting<SocketAddr>) {
+        let Some(place) = self.place_for(now, s.key, s.addr, mesh) else {
+            return;
+        };
+        let begins = self.credentials.identity.public() < s.key;
+        let cid = self.draw.cid();
+        let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else {
+            return;
+        };
+        peer.heard = now;
+        if !peer.is_up() {
+            (peer.addr, peer.mesh) = (s.addr, mesh);
+        }
+        let needed = peer.session.is_none() || s.life == Life::Restarted || peer.is_lost();
+        if begins && needed && (!peer.initiator.is_active() || s.life != Life::Same) {
+            peer.rekeying = false;
+            peer.initiator.start(now, cid, None);
+        }
+    }
+
+    fn keep_peer(&mut self, now: Instant, place: usize) {
+        let offers = self.offers();
+        let exit = self.exits.get(self.link.exit).map(|e| e.key.node_id().0);
+        let cid = self.draw.cid();
+        let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else {
+            return;
+        };
+        peer.initiator.handle_timeout(now);
+        if let Some(s) = &peer.session {
+            let lost = peer.is_lost();
+            if s.lifetime.reject_at() <= now
+                || (lost && now.since(peer.heard) > Duration::from_secs(20))
+            {
+                peer.lose();
+            } else if s.lifetime.rekey_at() <= now && !peer.initiator.is_active() {
+                let remote = s.remote_cid;
+                peer.rekeying = true;
+                peer.initiator.start(now, cid, Some(remote));
+            }
+        } else if now.since(peer.heard) > Duration::from_secs(60) {
+            self.relays.forget_peer(place as u8);
+            if let Some(p) = self.peers.get_mut(place) {
+                *p = None;
+            }
+            return;
+        }
+        if !peer.is_up() {
+            return;
+        }
+        if now.since(peer.offered_at) >= OFFER {
+            peer.offered_at = now;
+            let _ = say(peer, &Message::Offers(offers));
+        }
+        if let Some(exit) = exit {
+            self.ask_for_loans(now, place, exit);
+        }
+    }
+
+    fn ask_for_loans(&mut self, now: Instant, place: usize, exit: [u8; 8]) {
+        let handshake = self.link.cid;
+        let mut fresh = self.draw.cid();
+        let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else {
+            return;
+        };
+        let offers = peer.offers.clone();
+        peer.loans
+            .retain(|l| l.granted(now) || offers.iter().any(|o| o.uplink == l.uplink));
+        for offer in &offers {
+            if !peer.loans.iter().any(|l| l.uplink == offer.uplink) {
+                let _ = peer.loans.push(Loan::new(now, offer.uplink, fresh));
+                fresh = fresh.wrapping_mul(0x9e37_79b1) | 1;
+            }
+        }
+        for i in 0..peer.loans.len() {
+            let Some(loan) = peer.loans.get_mut(i) else {
+                break;
+            };
+            let offered = offers.iter().any(|o| o.uplink == loan.uplink);
+            if offered && loan.wants_asking(now) {
+                let cids = Vec::from_slice(&[loan.cid, handshake]).unwrap_or_default();
+                let ask = Message::Ask {
+                    uplink: loan.uplink,
+                    exit,
+                    address: loan.address,
+                    cids,
+                };
+                let _ = say(peer, &ask);
+            }
+        }
+    }
+
+    /// What we can lend now: uplinks that are meant to be lent and over which an exit answered.
+    pub(super) fn offers(&self) -> Vec<Offer, MAX_UPLINKS> {
+        let lendable =
+            |(i, u): &(usize, &Uplink)| u.config.lend && u.up && self.link.proven(*i as u8);
+        let offer = |(i, u): (usize, &Uplink)| Offer {
+            uplink: i as u8,
+            up_kbit: u.config.lend_up_kbit,
+            down_kbit: u.config.lend_down_kbit,
+        };
+        self.uplinks
+            .iter()
+            .enumerate()
+            .filter(lendable)
+            .map(offer)
+            .collect()
+    }
+
+    fn announce_offer(&mut self, now: Instant) {
+        let lends = !self.offers().is_empty();
+        for a in &mut self.announcers {
+            a.set_offer(now, announcer::Offer { lends, exit: false });
+        }
+        if self.lending != lends {
+            self.lending = lends;
+            self.peers
+                .iter_mut()
+                .flatten()
+                .for_each(|p| p.offered_at = Instant::ZERO);
+        }
+    }
+}
+
+/// Says something to a peer over its sealed session.
+pub(super) fn say(peer: &mut super::Peer, message: &Message) -> Result<(), crate::error::Refusal> {
+    let mut bytes = [0; MAX_LEN];
+    let n = message.emit(&mut bytes)?;
+    peer.tunnel.send_control(bytes.get(..n).unwrap_or_default())
+}
+
+/// Which of the exit's addresses each uplink tries next.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct NextAddress([u8; MAX_UPLINKS]);
+
+impl NextAddress {
+    fn of(&self, uplink: u8) -> u8 {
+        self.0.get(usize::from(uplink)).copied().unwrap_or(0)
+    }
+    fn rotate(&mut self, uplink: u8, tried: u8) {
+        if let Some(n) = self.0.get_mut(usize::from(uplink)) {
+            *n = tried.wrapping_add(1);
+        }
+    }
+}

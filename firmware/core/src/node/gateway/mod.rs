@@ -1,0 +1,315 @@
+//! A gateway: finds its neighbours, keeps a session with an exit, opens a path over every way there, lends its uplinks.
+
+mod exit_link;
+mod maintain;
+mod receive;
+mod sessions;
+mod transmit;
+
+pub use exit_link::{ExitLink, Route};
+pub use transmit::GROUP;
+
+use super::job::Task;
+use super::lend::Relays;
+pub use super::lend::{Carried, Relay};
+pub use super::peer::{MAX_PEERS, Peer};
+use super::{Draw, Letter, Output};
+use crate::control::announcer::{self, Announcer};
+use crate::control::cookie::{Budget, Gatekeeper};
+use crate::control::handshake::{Credentials, FinishJob};
+use crate::control::heard::Heard;
+use crate::data::inner::too_big;
+use crate::data::resequence::Sink;
+use crate::data::tunnel::{Memory, NotTaken};
+use crate::error::{Refusal, Refusals};
+use crate::identity::{NodeId, PublicKey};
+use crate::time::Instant;
+use crate::wire::control::MAX_UPLINKS;
+use crate::wire::handshake::{Datagram, Lease};
+use core::net::SocketAddr;
+use heapless::{Deque, Vec};
+
+/// Most exits a community pins.
+pub const MAX_EXITS: usize = 4;
+/// Most addresses of one exit.
+pub const MAX_ADDRESSES: usize = 4;
+/// Most mesh interfaces.
+pub const MAX_MESHES: usize = 4;
+
+/// An exit that the community pinned.
+#[derive(Clone, Debug)]
+pub struct ExitConfig {
+    /// Its key: an exit is never believed by name.
+    pub key: PublicKey,
+    /// Where it listens.
+    pub addresses: Vec<SocketAddr, MAX_ADDRESSES>,
+}
+
+/// One of the gateway's uplinks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UplinkConfig {
+    /// Others may use it.
+    pub lend: bool,
+    /// Most that is lent upwards, kbit/s; 0 = whatever is idle.
+    pub lend_up_kbit: u32,
+    /// The same downwards.
+    pub lend_down_kbit: u32,
+}
+
+/// What a gateway is told at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who we are, and in which community.
+    pub credentials: Credentials,
+    /// Which life this is: greater than those before.
+    pub epoch: u64,
+    /// The pinned exits, the preferred one first.
+    pub exits: Vec<ExitConfig, MAX_EXITS>,
+    /// Our uplinks.
+    pub uplinks: Vec<UplinkConfig, MAX_UPLINKS>,
+    /// How many mesh interfaces the shell has.
+    pub meshes: u8,
+    /// The UDP port of the mesh.
+    pub mesh_port: u16,
+    /// Fresh entropy.
+    pub seed: [u8; 32],
+}
+
+/// An uplink as it is now.
+#[derive(Clone, Copy, Debug)]
+struct Uplink {
+    config: UplinkConfig,
+    /// The shell has a route over it.
+    up: bool,
+}
+
+/// A handshake question that waits for the worker.
+#[derive(Debug)]
+struct Question {
+    datagram: Datagram,
+    mesh: u8,
+    from: SocketAddr,
+}
+
+/// A gateway. Some 120 KB beside its tunnel's packet memory.
+#[derive(Debug)]
+pub struct Gateway<'m> {
+    credentials: Credentials,
+    epoch: u64,
+    hellos: u64,
+    exits: Vec<ExitConfig, MAX_EXITS>,
+    uplinks: Vec<Uplink, MAX_UPLINKS>,
+    mesh_port: u16,
+    announcers: Vec<Announcer<32>, MAX_MESHES>,
+    gatekeeper: Gatekeeper,
+    questions: Deque<Question, 4>,
+    answering: bool,
+    heard: Heard<32>,
+    peers: [Option<Peer>; MAX_PEERS],
+    relays: Relays,
+    link: ExitLink<'m>,
+    letters: Deque<Letter, 12>,
+    draw: Draw,
+    maintain_at: Instant,
+    /// A peer's answer that waits for the worker.
+    reading_peer: Option<(u8, FinishJob)>,
+    next_address: maintain::NextAddress,
+    lending: bool,
+    refusals: Refusals,
+    /// Datagrams of another major version: somebody must upgrade.
+    wrong_version: u32,
+}
+
+/// What a gateway knows to the outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Pooling<'a> {
+    /// Which exit.
+    pub exit: usize,
+    /// What it leased.
+    pub lease: &'a Lease,
+    /// Largest inner packet.
+    pub mtu: u16,
+}
+
+impl<'m> Gateway<'m> {
+    /// A gateway that has just started. `memory` is for the session with the exit.
+    pub fn new(now: Instant, config: Config, memory: Memory<'m>) -> Self {
+        let mut seed = [0; 16];
+        seed.copy_from_slice(config.seed.first_chunk::<16>().unwrap_or(&[0; 16]));
+        let mut draw = Draw::new(seed);
+        let credentials = config.credentials;
+        let announcers = (0..config.meshes)
+            .take(MAX_MESHES)
+            .map(|_| {
+                let key = credentials.identity.public();
+                let offer = announcer::Offer::default();
+                Announcer::new(
+                    now,
+                    credentials.community.clone(),
+                    key,
+                    config.epoch,
+                    offer,
+                    draw.u64(),
+                )
+            })
+            .collect();
+        let link = ExitLink::new(&credentials, &config.exits, memory, &mut draw);
+        Self {
+            gatekeeper: Gatekeeper::new(now, &credentials, Budget::ROUTER, config.seed),
+            link,
+            announcers,
+            credentials,
+            epoch: config.epoch,
+            hellos: 0,
+            exits: config.exits,
+            uplinks: config
+                .uplinks
+                .iter()
+                .map(|c| Uplink {
+                    config: *c,
+                    up: false,
+                })
+                .collect(),
+            mesh_port: config.mesh_port,
+            questions: Deque::new(),
+            answering: false,
+            heard: Heard::new(),
+            peers: [const { None }; MAX_PEERS],
+            relays: Relays::default(),
+            letters: Deque::new(),
+            draw,
+            maintain_at: now,
+            reading_peer: None,
+            next_address: maintain::NextAddress::default(),
+            lending: false,
+            refusals: Refusals::default(),
+            wrong_version: 0,
+        }
+    }
+
+    /// Takes a client's packet from the TUN. A packet that is too big is answered (ICMP) through `out`.
+    pub fn handle_inner(&mut self, now: Instant, packet: &mut [u8], out: &mut impl Output) {
+        match self.link.tunnel.handle_inner(now, packet) {
+            Ok(_) => {}
+            Err(NotTaken::Malformed) => self.refusals.count(Refusal::Malformed),
+            Err(NotTaken::TooBig(mtu)) => {
+                let mut answer = [0; 576];
+                if let Some(n) = too_big(packet, mtu, &mut answer) {
+                    out.deliver(answer.get(..n).unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    /// The shell has (or has lost) a route over an uplink.
+    pub fn handle_uplink(&mut self, now: Instant, uplink: u8, up: bool) {
+        if let Some(u) = self.uplinks.get_mut(usize::from(uplink)) {
+            u.up = up;
+        }
+        self.link.look_now(now, uplink);
+        self.maintain_at = now;
+    }
+
+    /// A mesh interface came up, or changed.
+    pub fn handle_mesh(&mut self, now: Instant, mesh: u8) {
+        if let Some(a) = self.announcers.get_mut(usize::from(mesh)) {
+            a.hurry(now);
+        }
+    }
+
+    /// The network said that a datagram of ours was not delivered (an ICMP error): look whether the path still works.
+    pub fn handle_unreachable(&mut self, now: Instant, via: super::Via) {
+        if let super::Via::Uplink { uplink, .. } = via {
+            self.link.look_now(now, uplink);
+        }
+    }
+
+    /// The passing of time.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Output) {
+        self.link.tunnel.handle_timeout(now, &mut Deliver(out));
+        for peer in self.peers.iter_mut().flatten() {
+            peer.tunnel.handle_timeout(now, &mut Nothing);
+        }
+        for a in &mut self.announcers {
+            a.handle_timeout(now);
+        }
+        if now >= self.maintain_at {
+            self.maintain(now);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] has something to do.
+    pub fn poll_timeout(&self, now: Instant) -> Instant {
+        let mut at = self.maintain_at.min(self.link.tunnel.poll_timeout(now));
+        for peer in self.peers.iter().flatten() {
+            at = at.min(peer.tunnel.poll_timeout(now));
+        }
+        for a in &self.announcers {
+            at = at.min(a.poll_timeout());
+        }
+        at.max(now)
+    }
+
+    /// Work for the worker, if there is some. `entropy` fills 32 bytes with fresh entropy of the system.
+    pub fn poll_task(&mut self, now: Instant, entropy: impl FnMut(&mut [u8; 32])) -> Option<Task> {
+        self.next_task(now, entropy)
+    }
+
+    /// The exit can be used: where, with which addresses.
+    pub fn pooling(&self) -> Option<Pooling<'_>> {
+        let (exit, lease) = self.link.lease()?;
+        let mtu = self.link.tunnel.inner_mtu()?.min(lease.mtu);
+        Some(Pooling { exit, lease, mtu })
+    }
+
+    /// Some path over one of our own uplinks works: `false` while the house lives from its neighbours.
+    pub fn own_line_works(&self) -> bool {
+        self.link.own_line_works()
+    }
+
+    /// The session with the exit.
+    pub fn link(&self) -> &ExitLink<'m> {
+        &self.link
+    }
+    /// The neighbours, with their places.
+    pub fn peers(&self) -> impl Iterator<Item = (usize, &Peer)> {
+        self.peers
+            .iter()
+            .enumerate()
+            .filter_map(|(i, p)| p.as_ref().map(|p| (i, p)))
+    }
+    /// What we lend.
+    pub fn relays(&self) -> impl Iterator<Item = &Relay> {
+        self.relays.iter()
+    }
+    /// What was refused: by the data road, and by the announcers and the handshakes' gate.
+    pub fn refusals(&self) -> (Refusals, u32, crate::control::cookie::Counters) {
+        let all = self
+            .announcers
+            .iter()
+            .fold(self.refusals, |sum, a| sum.and(a.refusals()));
+        (all, self.wrong_version, self.gatekeeper.counters())
+    }
+    /// Our name.
+    pub fn node_id(&self) -> NodeId {
+        self.credentials.identity.public().node_id()
+    }
+}
+
+/// Passes a client's packet on; control messages of an exit are not for us.
+struct Deliver<'a, O: Output>(&'a mut O);
+
+impl<O: Output> Sink for Deliver<'_, O> {
+    fn deliver(&mut self, packet: &[u8]) {
+        self.0.deliver(packet);
+    }
+    fn control(&mut self, _: &[u8]) {}
+}
+
+/// A peer's session carries no packets outside of [`receive`].
+struct Nothing;
+
+impl Sink for Nothing {
+    fn deliver(&mut self, _: &[u8]) {}
+    fn control(&mut self, _: &[u8]) {}
+}

@@ -1,0 +1,441 @@
+//! Datagrams from outside: for whom is it, and is it allowed?
+
+use super::exit_link::Route;
+use super::maintain::say;
+use super::{Deliver, Gateway, Peer, Question};
+use crate::control::cookie::Verdict;
+use crate::data::resequence::Sink;
+use crate::error::Refusal;
+use crate::node::{Output, Via, address_bytes};
+use crate::time::Instant;
+use crate::wire::control::{MAX_LEN, Message, Reason};
+use crate::wire::handshake::Datagram;
+use crate::wire::{Kind, classify, frame, relay};
+use core::net::SocketAddr;
+use heapless::Vec;
+
+/// IPv4 and UDP headers around a datagram on an uplink; 20 more with IPv6.
+const OUTER_V4: usize = 28;
+
+impl Gateway<'_> {
+    /// Takes a run of datagrams of `stride` bytes each (the last may be shorter) that came in together.
+    pub fn handle_datagrams(
+        &mut self,
+        now: Instant,
+        via: Via,
+        from: SocketAddr,
+        run: &mut [u8],
+        stride: usize,
+        out: &mut impl Output,
+    ) {
+        for datagram in run.chunks_mut(stride.max(1)) {
+            if let Err(why) = self.handle_datagram(now, via, from, datagram, out) {
+                self.refusals.count(why);
+                if why == Refusal::Version {
+                    self.wrong_version = self.wrong_version.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    fn handle_datagram(
+        &mut self,
+        now: Instant,
+        via: Via,
+        from: SocketAddr,
+        d: &mut [u8],
+        out: &mut impl Output,
+    ) -> Result<(), Refusal> {
+        match (classify(d)?, via) {
+            (Kind::Announce, Via::Mesh(mesh)) => self.handle_announcement(now, mesh, from, d),
+            (Kind::HandshakeInit, Via::Mesh(mesh)) => self.handle_init(now, mesh, from, d),
+            (Kind::Relay, Via::Mesh(_)) => self.handle_relay(now, d, out),
+            (
+                Kind::HandshakeResponse
+                | Kind::CookieReply
+                | Kind::Path
+                | Kind::Data0
+                | Kind::Data1,
+                _,
+            ) => self.handle_answer(now, via, from, d, out),
+            _ => Err(Refusal::Forbidden),
+        }
+    }
+
+    fn handle_announcement(
+        &mut self,
+        now: Instant,
+        mesh: u8,
+        from: SocketAddr,
+        d: &[u8],
+    ) -> Result<(), Refusal> {
+        let a = self
+            .announcers
+            .get_mut(usize::from(mesh))
+            .ok_or(Refusal::Unknown)?;
+        // The announcer counts its refusals itself.
+        if let Ok(Some(s)) = a.handle_datagram(now, from, d) {
+            self.sighted(now, mesh, &s);
+        }
+        Ok(())
+    }
+
+    fn handle_init(
+        &mut self,
+        now: Instant,
+        mesh: u8,
+        from: SocketAddr,
+        d: &[u8],
+    ) -> Result<(), Refusal> {
+        let waiting = self.questions.len() as u32 + u32::from(self.answering);
+        let mut reply = [0; 64];
+        // The gatekeeper counts its refusals itself.
+        match self
+            .gatekeeper
+            .check(now, d, &address_bytes(from), waiting, &mut reply)
+        {
+            Ok(Verdict::Admit) => {
+                let datagram = Datagram::from_slice(d).map_err(|_| Refusal::Malformed)?;
+                self.questions
+                    .push_back(Question {
+                        datagram,
+                        mesh,
+                        from,
+                    })
+                    .map_err(|_| Refusal::Full)
+            }
+            Ok(Verdict::Challenge(n)) => {
+                self.post(
+                    Via::Mesh(mesh),
+                    Some(from),
+                    reply.get(..n).unwrap_or_default(),
+                );
+                Ok(())
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Something addressed by connection ID, straight from the network.
+    fn handle_answer(
+        &mut self,
+        now: Instant,
+        via: Via,
+        from: SocketAddr,
+        d: &mut [u8],
+        out: &mut impl Output,
+    ) -> Result<(), Refusal> {
+        let cid = frame::cid_of(d)?;
+        match via {
+            Via::Mesh(mesh) => self.handle_from_peer(now, mesh, from, cid, d),
+            Via::Uplink { uplink, .. } => {
+                if self.relay_down(now, via, cid, d, out)? {
+                    return Ok(());
+                }
+                let own = |r| matches!(r, Route::Own { uplink: u, .. } if u == uplink);
+                self.handle_from_exit(now, cid, own, d, out)
+            }
+            Via::Listener(_) => Err(Refusal::Unknown),
+        }
+    }
+
+    /// From a neighbour to us: an answer to our handshake, or the sealed session.
+    fn handle_from_peer(
+        &mut self,
+        now: Instant,
+        mesh: u8,
+        from: SocketAddr,
+        cid: u32,
+        d: &mut [u8],
+    ) -> Result<(), Refusal> {
+        let kind = classify(d)?;
+        if matches!(kind, Kind::HandshakeResponse | Kind::CookieReply) {
+            let asked = |p: &Peer| p.initiator.is_active() && p.addr == from;
+            let place = self
+                .peers
+                .iter()
+                .position(|p| p.as_ref().is_some_and(asked))
+                .ok_or(Refusal::Unknown)?;
+            let peer = self
+                .peers
+                .get_mut(place)
+                .and_then(Option::as_mut)
+                .ok_or(Refusal::Unknown)?;
+            if kind == Kind::CookieReply {
+                return peer.initiator.handle_cookie(now, d);
+            }
+            let job = peer.initiator.handle_response(d)?;
+            self.reading_peer = Some((place as u8, job));
+            return Ok(());
+        }
+        let ours = |p: &Peer| p.session.as_ref().is_some_and(|s| s.local_cid == cid);
+        let place = self
+            .peers
+            .iter()
+            .position(|p| p.as_ref().is_some_and(ours))
+            .ok_or(Refusal::Unknown)?;
+        let peer = self
+            .peers
+            .get_mut(place)
+            .and_then(Option::as_mut)
+            .ok_or(Refusal::Unknown)?;
+        let mut letters = Mail(Vec::new());
+        if kind == Kind::Path {
+            peer.tunnel.handle_path_message(now, 0, d)?;
+        } else {
+            peer.tunnel.handle_data(now, 0, d, &mut letters)?;
+        }
+        peer.heard = now;
+        // Authentic, so the neighbour is where this came from (a link-local address on the mesh that it came in on).
+        (peer.addr, peer.mesh) = (from, mesh);
+        for m in &letters.0 {
+            self.handle_message(now, place, &Message::parse(m)?);
+        }
+        Ok(())
+    }
+
+    /// A relay frame: for an exit by way of us, or for us by way of a lender.
+    fn handle_relay(
+        &mut self,
+        now: Instant,
+        d: &mut [u8],
+        out: &mut impl Output,
+    ) -> Result<(), Refusal> {
+        let head = relay::Header::parse(d)?;
+        if let Some(r) = self.relays.named(now, head.relay) {
+            let peer = self
+                .peers
+                .get_mut(usize::from(r.peer))
+                .and_then(Option::as_mut)
+                .ok_or(Refusal::Unknown)?;
+            let session = peer.session.as_ref().ok_or(Refusal::Unknown)?;
+            relay::verify(d, &session.relay_recv)?;
+            let datagram = d.get(relay::HEADER..).ok_or(Refusal::Malformed)?;
+            if !matches!(
+                classify(datagram)?,
+                Kind::HandshakeInit | Kind::Path | Kind::Data0 | Kind::Data1
+            ) {
+                return Err(Refusal::Forbidden);
+            }
+            let outer = datagram.len() + OUTER_V4;
+            r.admit_up(now, head.counter, outer)?;
+            peer.carried.up_bytes += outer as u64;
+            peer.carried.up_packets = peer.carried.up_packets.wrapping_add(1);
+            out.forward(r.via, None, &[], datagram);
+            return Ok(());
+        }
+        self.handle_lent(now, head, d, out)
+    }
+
+    /// A frame from a lender to us.
+    fn handle_lent(
+        &mut self,
+        now: Instant,
+        head: relay::Header,
+        d: &mut [u8],
+        out: &mut impl Output,
+    ) -> Result<(), Refusal> {
+        let mut found = None;
+        for (place, peer) in self.peers.iter_mut().enumerate() {
+            let Some(peer) = peer else { continue };
+            let Some(session) = &peer.session else {
+                continue;
+            };
+            if let Some(loan) = peer.loans.iter_mut().find(|l| l.relay == Some(head.relay)) {
+                relay::verify(d, &session.relay_recv)?;
+                loan.window.insert(u64::from(head.counter))?;
+                peer.heard = now;
+                found = Some(Route::Lent {
+                    peer: place as u8,
+                    uplink: loan.uplink,
+                });
+                break;
+            }
+        }
+        let route = found.ok_or(Refusal::Unknown)?;
+        let datagram = d.get_mut(relay::HEADER..).ok_or(Refusal::Malformed)?;
+        let cid = frame::cid_of(datagram)?;
+        self.handle_from_exit(now, cid, |r| r == route, datagram, out)
+    }
+
+    /// A datagram of the exit for one of our borrowers goes over the mesh.
+    fn relay_down(
+        &mut self,
+        now: Instant,
+        via: Via,
+        cid: u32,
+        d: &[u8],
+        out: &mut impl Output,
+    ) -> Result<bool, Refusal> {
+        let Some(r) = self.relays.answering(now, via, cid) else {
+            return Ok(false);
+        };
+        let peer = self
+            .peers
+            .get_mut(usize::from(r.peer))
+            .and_then(Option::as_mut)
+            .ok_or(Refusal::Unknown)?;
+        let session = peer.session.as_ref().ok_or(Refusal::Unknown)?;
+        let outer = d.len() + OUTER_V4;
+        let counter = r.admit_down(now, outer)?;
+        peer.carried.down_bytes += outer as u64;
+        peer.carried.down_packets = peer.carried.down_packets.wrapping_add(1);
+        let header = relay::Header {
+            relay: r.id,
+            counter,
+        }
+        .seal(d, &session.relay_send);
+        out.forward(Via::Mesh(peer.mesh), Some(peer.addr), &header, d);
+        Ok(true)
+    }
+
+    /// From the exit to us, over whichever way.
+    fn handle_from_exit(
+        &mut self,
+        now: Instant,
+        cid: u32,
+        way: impl Fn(Route) -> bool,
+        d: &mut [u8],
+        out: &mut impl Output,
+    ) -> Result<(), Refusal> {
+        let kind = classify(d)?;
+        match kind {
+            Kind::CookieReply => return self.link.initiator.handle_cookie(now, d),
+            Kind::HandshakeResponse => {
+                self.link.reading = Some(self.link.initiator.handle_response(d)?);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let place = self
+            .link
+            .tunnel
+            .paths()
+            .find(|(_, p)| p.setup().local_cid == cid)
+            .map(|(at, _)| at);
+        let at = place
+            .filter(|at| self.link.route(*at).is_some_and(way))
+            .ok_or(Refusal::Unknown)?;
+        if kind == Kind::Path {
+            self.link.tunnel.handle_path_message(now, at, d).map(|_| ())
+        } else {
+            self.link.tunnel.handle_data(now, at, d, &mut Deliver(out))
+        }
+    }
+
+    /// What a neighbour said over its sealed session.
+    fn handle_message(&mut self, now: Instant, place: usize, message: &Message) {
+        let answer = match message {
+            Message::Ask {
+                uplink,
+                exit,
+                address,
+                cids,
+            } => Some(self.handle_ask(now, place, *uplink, *exit, *address, cids)),
+            _ => None,
+        };
+        let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else {
+            return;
+        };
+        if let Some(answer) = answer {
+            // If there is no room now, the question will come again.
+            let _ = say(peer, &answer);
+        }
+        match message {
+            Message::Offers(offers) => peer.offers.clone_from(offers),
+            Message::Grant {
+                uplink,
+                relay,
+                seconds,
+                ..
+            } => {
+                if let Some(loan) = peer.loans.iter_mut().find(|l| l.uplink == *uplink) {
+                    loan.grant(now, *relay, *seconds);
+                    self.maintain_at = now;
+                }
+            }
+            Message::Refuse { uplink, .. } => {
+                if let Some(loan) = peer.loans.iter_mut().find(|l| l.uplink == *uplink) {
+                    loan.refuse(now);
+                }
+            }
+            Message::Bye => {
+                peer.lose();
+                self.relays.forget_peer(place as u8);
+                self.close_paths_over(place as u8);
+            }
+            Message::Ask { .. } => {}
+        }
+    }
+
+    fn handle_ask(
+        &mut self,
+        now: Instant,
+        place: usize,
+        uplink: u8,
+        exit: [u8; 8],
+        address: u8,
+        cids: &Vec<u32, 2>,
+    ) -> Message {
+        let refuse = |reason| Message::Refuse {
+            uplink,
+            exit,
+            reason,
+        };
+        let pinned = self.exits.iter().position(|e| e.key.node_id().0 == exit);
+        let Some(e) = pinned.filter(|e| {
+            self.exits
+                .get(*e)
+                .is_some_and(|x| usize::from(address) < x.addresses.len())
+        }) else {
+            return refuse(Reason::UnknownExit);
+        };
+        let Some(config) = self
+            .uplinks
+            .get(usize::from(uplink))
+            .map(|u| u.config)
+            .filter(|c| c.lend)
+        else {
+            return refuse(Reason::NotLent);
+        };
+        if !self.link.proven(uplink) {
+            return refuse(Reason::Down);
+        }
+        let via = Via::Uplink {
+            uplink,
+            exit: e as u8,
+            address,
+        };
+        let fresh = self.draw.cid();
+        let (up_kbit, down_kbit) = (config.lend_up_kbit, config.lend_down_kbit);
+        match self
+            .relays
+            .grant(now, place as u8, via, cids, fresh, up_kbit, down_kbit)
+        {
+            Ok(relay) => {
+                let seconds = crate::node::lend::LEASE.as_millis() as u16 / 1000;
+                Message::Grant {
+                    uplink,
+                    exit,
+                    relay,
+                    seconds,
+                    up_kbit,
+                    down_kbit,
+                }
+            }
+            Err(_) => refuse(Reason::Full),
+        }
+    }
+}
+
+/// Control messages of one frame.
+struct Mail(Vec<Vec<u8, MAX_LEN>, 4>);
+
+impl Sink for Mail {
+    fn deliver(&mut self, _: &[u8]) {}
+    fn control(&mut self, message: &[u8]) {
+        if let Ok(m) = Vec::from_slice(message) {
+            let _ = self.0.push(m);
+        }
+    }
+}

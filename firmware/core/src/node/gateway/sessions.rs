@@ -1,0 +1,250 @@
+//! Handshakes: what is given to the worker, and what becomes of its results.
+
+use super::Gateway;
+use crate::control::handshake::{Established, RespondJob};
+use crate::identity::{PublicKey, SecretKey};
+use crate::node::job::{Done, Outcome, Owner, Responded, Task, Work};
+use crate::node::{Letter, Via};
+use crate::time::Instant;
+use crate::wire::handshake::{Datagram, Hello};
+use crate::wire::{Capabilities, MINOR};
+use core::net::SocketAddr;
+use heapless::Vec;
+
+impl Gateway<'_> {
+    pub(super) fn next_task(
+        &mut self,
+        now: Instant,
+        mut entropy: impl FnMut(&mut [u8; 32]),
+    ) -> Option<Task> {
+        let mut fresh = || {
+            let mut bytes = [0; 32];
+            entropy(&mut bytes);
+            SecretKey::from_bytes(bytes)
+        };
+        if let Some(job) = self.link.reading.take() {
+            return Some(Task {
+                owner: Owner::Exit,
+                work: Work::Finish(job),
+            });
+        }
+        if let Some((place, job)) = self.reading_peer.take() {
+            return Some(Task {
+                owner: Owner::Peer(place),
+                work: Work::Finish(job),
+            });
+        }
+        let hello = Hello {
+            epoch: self.epoch,
+            counter: self.hellos + 1,
+            caps: Capabilities::OURS,
+            minor: MINOR,
+            rekey_of: None,
+        };
+        if let Some(job) = self
+            .link
+            .initiator
+            .poll_initiate(now, &self.credentials, hello, fresh())
+        {
+            self.hellos += 1;
+            return Some(Task {
+                owner: Owner::Exit,
+                work: Work::Initiate(job),
+            });
+        }
+        for (place, peer) in self.peers.iter_mut().enumerate() {
+            let Some(peer) = peer else { continue };
+            if let Some(job) = peer
+                .initiator
+                .poll_initiate(now, &self.credentials, hello, fresh())
+            {
+                self.hellos += 1;
+                return Some(Task {
+                    owner: Owner::Peer(place as u8),
+                    work: Work::Initiate(job),
+                });
+            }
+        }
+        if self.answering {
+            return None;
+        }
+        let q = self.questions.pop_front()?;
+        self.answering = true;
+        let job = RespondJob {
+            credentials: self.credentials.clone(),
+            ephemeral: fresh(),
+            datagram: q.datagram,
+        };
+        let cid = self.draw.cid();
+        Some(Task {
+            owner: Owner::Stranger {
+                via: Via::Mesh(q.mesh),
+                from: q.from,
+            },
+            work: Work::Respond { job, cid },
+        })
+    }
+
+    /// Takes what the worker has done.
+    pub fn handle_done(&mut self, now: Instant, done: Done) {
+        match (done.owner, done.outcome) {
+            (Owner::Exit, Outcome::Initiated(made)) => {
+                if let Some(d) = self.link.initiator.handle_initiated(now, made) {
+                    self.send_init_to_exit(&d);
+                }
+            }
+            (Owner::Exit, Outcome::Finished(result)) => {
+                let rekey = self.link.rekeying;
+                if let Some(e) = self.link.initiator.handle_finished(result) {
+                    let secret = self.draw.secret();
+                    self.link.establish(now, &e, rekey, secret);
+                    self.maintain_at = now;
+                }
+            }
+            (Owner::Peer(place), Outcome::Initiated(made)) => {
+                let Some(peer) = self
+                    .peers
+                    .get_mut(usize::from(place))
+                    .and_then(Option::as_mut)
+                else {
+                    return;
+                };
+                if let Some(d) = peer.initiator.handle_initiated(now, made) {
+                    let (via, to) = (Via::Mesh(peer.mesh), Some(peer.addr));
+                    self.post(via, to, &d);
+                }
+            }
+            (Owner::Peer(place), Outcome::Finished(result)) => {
+                let Some(peer) = self
+                    .peers
+                    .get_mut(usize::from(place))
+                    .and_then(Option::as_mut)
+                else {
+                    return;
+                };
+                if let Some(e) = peer.initiator.handle_finished(result) {
+                    self.peer_established(now, place, &e);
+                }
+            }
+            (Owner::Stranger { via, from }, Outcome::Responded(result)) => {
+                self.answering = false;
+                if let (Via::Mesh(mesh), Ok(r)) = (via, result) {
+                    self.answered(now, mesh, from, &r);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn peer_established(&mut self, now: Instant, place: u8, e: &Established) {
+        let secret = self.draw.secret();
+        let caps = e.welcome.caps.and(Capabilities::OURS);
+        if let Some(peer) = self
+            .peers
+            .get_mut(usize::from(place))
+            .and_then(Option::as_mut)
+            && peer.rekeying
+            && peer.session.is_some()
+        {
+            peer.rekeying = false;
+            return peer.renew(now, &e.keys, true, caps);
+        }
+        self.relays.forget_peer(place);
+        self.close_paths_over(place);
+        if let Some(peer) = self
+            .peers
+            .get_mut(usize::from(place))
+            .and_then(Option::as_mut)
+        {
+            peer.minor = e.welcome.minor;
+            peer.establish(now, &e.keys, e.cid, e.remote_cid, true, caps, secret);
+        }
+    }
+
+    /// We have answered a neighbour's handshake.
+    fn answered(&mut self, now: Instant, mesh: u8, from: SocketAddr, r: &Responded) {
+        let key: PublicKey = r.answered.remote;
+        if self
+            .heard
+            .note(now, key, r.hello.epoch, r.hello.counter)
+            .is_err()
+        {
+            return self.gatekeeper.count_replayed();
+        }
+        let Some(place) = self.place_for(now, key, from, mesh) else {
+            return;
+        };
+        let secret = self.draw.secret();
+        self.post(Via::Mesh(mesh), Some(from), &r.answered.datagram);
+        let caps = r.hello.caps.and(Capabilities::OURS);
+        if let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut)
+            && peer
+                .session
+                .as_ref()
+                .is_some_and(|s| r.hello.rekey_of == Some(s.local_cid))
+        {
+            return peer.renew(now, &r.answered.keys, false, caps);
+        }
+        self.relays.forget_peer(place as u8);
+        self.close_paths_over(place as u8);
+        if let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) {
+            (peer.addr, peer.mesh, peer.minor) = (from, mesh, r.hello.minor);
+            peer.initiator.cancel();
+            let a = &r.answered;
+            peer.establish(now, &a.keys, a.cid, a.remote_cid, false, caps, secret);
+        }
+    }
+
+    /// The place of a neighbour, new or known. A full table gives up one without a session.
+    pub(super) fn place_for(
+        &mut self,
+        now: Instant,
+        key: PublicKey,
+        addr: SocketAddr,
+        mesh: u8,
+    ) -> Option<usize> {
+        if let Some(at) = self
+            .peers
+            .iter()
+            .position(|p| p.as_ref().is_some_and(|p| p.key == key))
+        {
+            return Some(at);
+        }
+        let at = self.peers.iter().position(Option::is_none).or_else(|| {
+            self.peers
+                .iter()
+                .position(|p| p.as_ref().is_some_and(|p| p.session.is_none()))
+        })?;
+        self.relays.forget_peer(at as u8);
+        let seed = self.draw.u64();
+        *self.peers.get_mut(at)? = Some(super::Peer::new(
+            now,
+            &self.credentials,
+            key,
+            addr,
+            mesh,
+            seed,
+        ));
+        Some(at)
+    }
+
+    /// Sends a small datagram soon; dropped when too many wait (handshakes repeat themselves).
+    pub(super) fn post(&mut self, via: Via, to: Option<SocketAddr>, bytes: &[u8]) {
+        if let Ok(bytes) = Vec::from_slice(bytes) {
+            let _ = self.letters.push_back(Letter { via, to, bytes });
+        }
+    }
+
+    /// An Init goes one way at a time, the next one another way.
+    fn send_init_to_exit(&mut self, init: &Datagram) {
+        let ways = self.ways();
+        let Some(n) = u8::try_from(ways.len()).ok().filter(|n| *n > 0) else {
+            return;
+        };
+        let way = ways.get(usize::from(self.link.turn % n)).copied();
+        self.link.turn = self.link.turn.wrapping_add(1);
+        if let Some(way) = way {
+            self.send_by(way, init);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Datagrams to the outside.
+
+use super::Gateway;
+use super::exit_link::Route;
+use crate::node::{Outgoing, Via};
+use crate::time::Instant;
+use crate::wire::relay;
+use core::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+
+/// The link-local multicast group of announcements.
+pub const GROUP: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xbb57);
+
+impl Gateway<'_> {
+    /// The next run of datagrams, written to `out` (at least 2 KB); `None` when there is nothing to send now.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> Option<Outgoing> {
+        self.poll_letter(out)
+            .or_else(|| self.poll_announcement(out))
+            .or_else(|| self.poll_peers(now, out))
+            .or_else(|| self.poll_exit(now, out))
+    }
+
+    fn poll_letter(&mut self, out: &mut [u8]) -> Option<Outgoing> {
+        let letter = self.letters.pop_front()?;
+        let len = letter.bytes.len();
+        out.get_mut(..len)?.copy_from_slice(&letter.bytes);
+        Some(Outgoing {
+            via: letter.via,
+            to: letter.to,
+            len,
+            stride: len,
+        })
+    }
+
+    fn poll_announcement(&mut self, out: &mut [u8]) -> Option<Outgoing> {
+        let port = self.mesh_port;
+        let (mesh, len) = self
+            .announcers
+            .iter_mut()
+            .enumerate()
+            .find_map(|(i, a)| a.poll_transmit(out).map(|n| (i, n)))?;
+        let to = Some(SocketAddr::V6(SocketAddrV6::new(GROUP, port, 0, 0)));
+        Some(Outgoing {
+            via: Via::Mesh(mesh as u8),
+            to,
+            len,
+            stride: len,
+        })
+    }
+
+    fn poll_peers(&mut self, now: Instant, out: &mut [u8]) -> Option<Outgoing> {
+        self.peers
+            .iter_mut()
+            .flatten()
+            .filter(|p| p.session.is_some())
+            .find_map(|p| {
+                let t = p.tunnel.poll_transmit(now, out)?;
+                Some(Outgoing {
+                    via: Via::Mesh(p.mesh),
+                    to: Some(p.addr),
+                    len: t.len,
+                    stride: t.stride,
+                })
+            })
+    }
+
+    fn poll_exit(&mut self, now: Instant, out: &mut [u8]) -> Option<Outgoing> {
+        self.link.session.as_ref()?;
+        loop {
+            let t = self.link.tunnel.poll_transmit(now, out)?;
+            match self.link.route(t.path) {
+                Some(Route::Own { uplink, address }) => {
+                    let via = Via::Uplink {
+                        uplink,
+                        exit: self.link.exit as u8,
+                        address,
+                    };
+                    return Some(Outgoing {
+                        via,
+                        to: None,
+                        len: t.len,
+                        stride: t.stride,
+                    });
+                }
+                Some(Route::Lent { peer, uplink }) => {
+                    if let Some(o) =
+                        self.address_relayed(peer, uplink, out.get_mut(..t.len)?, t.stride)
+                    {
+                        return Some(o);
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Writes the relay headers into the room that the tunnel left in front of each datagram.
+    fn address_relayed(
+        &mut self,
+        peer: u8,
+        uplink: u8,
+        run: &mut [u8],
+        stride: usize,
+    ) -> Option<Outgoing> {
+        let peer = self
+            .peers
+            .get_mut(usize::from(peer))
+            .and_then(Option::as_mut)?;
+        let session = peer.session.as_ref()?;
+        let loan = peer.loans.iter_mut().find(|l| l.uplink == uplink)?;
+        let relay = loan.relay?;
+        for frame in run.chunks_mut(stride) {
+            relay::Header {
+                relay,
+                counter: loan.count_up(),
+            }
+            .emit(frame, &session.relay_send)
+            .ok()?;
+        }
+        Some(Outgoing {
+            via: Via::Mesh(peer.mesh),
+            to: Some(peer.addr),
+            len: run.len(),
+            stride,
+        })
+    }
+
+    /// Says good-bye to every peer; call once before stopping, then [`Self::poll_transmit`] until `None`.
+    pub fn leave(&mut self) {
+        for peer in self
+            .peers
+            .iter_mut()
+            .flatten()
+            .filter(|p| p.session.is_some())
+        {
+            let _ = super::maintain::say(peer, &crate::wire::control::Message::Bye);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The lender's side of relaying: which borrower may use which uplink towards which exit, and what it has carried.
+
+use super::Via;
+use crate::data::replay::ReplayWindow;
+use crate::error::Refusal;
+use crate::time::{Duration, Instant};
+use crate::wire::control::MAX_CIDS;
+use heapless::Vec;
+
+/// Most grants given at a time.
+pub const MAX_RELAYS: usize = 16;
+/// How long a grant lasts unless renewed.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// What was carried for a borrower, in outer IP bytes as the uplink's account sees them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Bytes from the borrower to the exit.
+    pub up_bytes: u64,
+    /// Bytes from the exit to the borrower.
+    pub down_bytes: u64,
+    /// Datagrams up.
+    pub up_packets: u32,
+    /// Datagrams down.
+    pub down_packets: u32,
+}
+
+/// A token bucket over datagrams' bytes.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    /// Bytes per millisecond; 0 = unlimited.
+    per_ms: u32,
+    level: u32,
+    at: Instant,
+}
+
+impl Bucket {
+    fn new(now: Instant, kbit: u32) -> Self {
+        let per_ms = kbit / 8;
+        Self {
+            per_ms,
+            level: per_ms.saturating_mul(100).max(3_000),
+            at: now,
+        }
+    }
+    fn spend(&mut self, now: Instant, bytes: usize) -> Result<(), Refusal> {
+        if self.per_ms == 0 {
+            return Ok(());
+        }
+        let ms = now.since(self.at).as_micros() as u32 / 1_000;
+        if ms > 0 {
+            let most = self.per_ms.saturating_mul(100).max(3_000);
+            self.level = self
+                .level
+                .saturating_add(self.per_ms.saturating_mul(ms.min(1_000)))
+                .min(most);
+            self.at = now;
+        }
+        self.level = self
+            .level
+            .checked_sub(bytes as u32)
+            .ok_or(Refusal::Forbidden)?;
+        Ok(())
+    }
+}
+
+/// One grant as the lender keeps it.
+#[derive(Clone, Debug)]
+pub struct Relay {
+    /// The borrower's place among the peers.
+    pub peer: u8,
+    /// The name in relay frames.
+    pub id: u32,
+    /// The socket towards the exit.
+    pub via: Via,
+    /// Connection IDs under which the exit answers the borrower.
+    pub cids: Vec<u32, MAX_CIDS>,
+    /// Until when it holds.
+    pub until: Instant,
+    /// What it has carried.
+    pub carried: Carried,
+    window: ReplayWindow,
+    next_down: u32,
+    up: Bucket,
+    down: Bucket,
+}
+
+/// All grants given.
+#[derive(Debug, Default)]
+pub struct Relays {
+    table: [Option<Relay>; MAX_RELAYS],
+}
+
+impl Relays {
+    /// Gives or renews a grant; returns its name. `fresh` names a new one.
+    #[allow(clippy::too_many_arguments)] // what a grant is about, and its limits
+    pub fn grant(
+        &mut self,
+        now: Instant,
+        peer: u8,
+        via: Via,
+        cids: &Vec<u32, MAX_CIDS>,
+        fresh: u32,
+        up_kbit: u32,
+        down_kbit: u32,
+    ) -> Result<u32, Refusal> {
+        if let Some(r) = self
+            .table
+            .iter_mut()
+            .flatten()
+            .find(|r| r.peer == peer && r.via == via)
+        {
+            (r.until, r.cids) = (now + LEASE, cids.clone());
+            return Ok(r.id);
+        }
+        let place = self
+            .table
+            .iter_mut()
+            .find(|r| r.as_ref().is_none_or(|r| r.until < now))
+            .ok_or(Refusal::Full)?;
+        *place = Some(Relay {
+            peer,
+            id: fresh,
+            via,
+            cids: cids.clone(),
+            until: now + LEASE,
+            carried: Carried::default(),
+            window: ReplayWindow::default(),
+            next_down: 0,
+            up: Bucket::new(now, up_kbit),
+            down: Bucket::new(now, down_kbit),
+        });
+        Ok(fresh)
+    }
+
+    /// All grants in force.
+    pub fn iter(&self) -> impl Iterator<Item = &Relay> {
+        self.table.iter().flatten()
+    }
+
+    /// The grant with this name.
+    pub fn named(&mut self, now: Instant, id: u32) -> Option<&mut Relay> {
+        self.table
+            .iter_mut()
+            .flatten()
+            .find(|r| r.id == id && r.until >= now)
+    }
+
+    /// The grant under which an answer with this connection ID, come in on this socket, goes back.
+    pub fn answering(&mut self, now: Instant, via: Via, cid: u32) -> Option<&mut Relay> {
+        self.table
+            .iter_mut()
+            .flatten()
+            .find(|r| r.via == via && r.until >= now && r.cids.contains(&cid))
+    }
+
+    /// A peer has left, or its session is new: its grants end.
+    pub fn forget_peer(&mut self, peer: u8) {
+        for r in &mut self.table {
+            if r.as_ref().is_some_and(|r| r.peer == peer) {
+                *r = None;
+            }
+        }
+    }
+}
+
+impl Relay {
+    /// A frame from the borrower was authentic: may it go out? Counts it.
+    pub fn admit_up(&mut self, now: Instant, counter: u32, outer: usize) -> Result<(), Refusal> {
+        self.window.check(u64::from(counter))?;
+        self.up.spend(now, outer)?;
+        self.window.insert(u64::from(counter))?;
+        self.carried.up_bytes += outer as u64;
+        self.carried.up_packets = self.carried.up_packets.wrapping_add(1);
+        Ok(())
+    }
+
+    /// A datagram from the exit: the counter for its relay frame, if the budget allows it.
+    pub fn admit_down(&mut self, now: Instant, outer: usize) -> Result<u32, Refusal> {
+        self.down.spend(now, outer)?;
+        self.carried.down_bytes += outer as u64;
+        self.carried.down_packets = self.carried.down_packets.wrapping_add(1);
+        self.next_down = self.next_down.wrapping_add(1);
+        Ok(self.next_down)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VIA: Via = Via::Uplink {
+        uplink: 0,
+        exit: 0,
+        address: 0,
+    };
+
+    #[test]
+    fn a_replayed_or_overdrawn_frame_is_refused_and_not_counted() {
+        let (mut relays, now) = (Relays::default(), Instant::from_millis(5));
+        let cids = Vec::from_slice(&[7]).unwrap();
+        assert_eq!(relays.grant(now, 1, VIA, &cids, 42, 800, 0), Ok(42));
+        let r = relays.named(now, 42).unwrap();
+        assert_eq!(r.admit_up(now, 1, 1500), Ok(()));
+        assert_eq!(r.admit_up(now, 1, 1500), Err(Refusal::Replayed));
+        let sent = (2..100)
+            .filter(|c| r.admit_up(now, *c, 1500).is_ok())
+            .count();
+        assert_eq!(sent, 5, "100 ms of 800 kbit/s");
+        assert_eq!(r.carried.up_packets, 6);
+        assert!(relays.answering(now, VIA, 7).is_some());
+        assert!(relays.answering(now, VIA, 8).is_none());
+        assert!(
+            relays
+                .named(now + LEASE + Duration::from_millis(1), 42)
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn a_full_table_says_so_and_renewing_keeps_the_name() {
+        let (mut relays, now) = (Relays::default(), Instant::from_millis(5));
+        for peer in 0..MAX_RELAYS as u8 {
+            assert_eq!(
+                relays.grant(now, peer, VIA, &Vec::new(), u32::from(peer) + 1, 0, 0),
+                Ok(u32::from(peer) + 1)
+            );
+        }
+        assert_eq!(relays.grant(now, 3, VIA, &Vec::new(), 99, 0, 0), Ok(4));
+        assert_eq!(
+            relays.grant(now, 77, VIA, &Vec::new(), 99, 0, 0),
+            Err(Refusal::Full)
+        );
+        relays.forget_peer(3);
+        assert_eq!(relays.grant(now, 77, VIA, &Vec::new(), 99, 0, 0), Ok(99));
+    }
+}

@@ -1,0 +1,173 @@
+//! A neighbour: the sealed session with it, what it offers, and what we have borrowed.
+
+use super::borrow::Loan;
+use super::lend::Carried;
+use crate::control::handshake::{Credentials, Initiator, Lifetime, SessionKeys};
+use crate::data::path::Setup;
+use crate::data::probe::State;
+use crate::data::tunnel::{Memory, Tunnel};
+use crate::identity::PublicKey;
+use crate::time::{Duration, Instant};
+use crate::wire::Capabilities;
+use crate::wire::control::{MAX_UPLINKS, Offer};
+use core::net::SocketAddr;
+use heapless::Vec;
+
+/// Most neighbours with a session at a time.
+pub const MAX_PEERS: usize = 12;
+
+/// A session in force.
+#[derive(Debug)]
+pub struct Session {
+    /// When it is renewed, and when it ends.
+    pub lifetime: Lifetime,
+    /// Authenticates relay frames that we send to the peer.
+    pub relay_send: [u8; 16],
+    /// Authenticates relay frames from it.
+    pub relay_recv: [u8; 16],
+    /// The peer's connection ID.
+    pub remote_cid: u32,
+    /// Ours.
+    pub local_cid: u32,
+}
+
+/// A neighbour.
+#[derive(Debug)]
+pub struct Peer {
+    /// Who.
+    pub key: PublicKey,
+    /// Where on the mesh.
+    pub addr: SocketAddr,
+    /// On which mesh interface.
+    pub mesh: u8,
+    /// Its minor protocol version.
+    pub minor: u8,
+    /// Handshakes that we begin.
+    pub initiator: Initiator,
+    /// The handshake under way renews the session.
+    pub rekeying: bool,
+    /// Control messages go through it.
+    pub tunnel: Tunnel<'static, 1>,
+    /// The session, if there is one.
+    pub session: Option<Session>,
+    /// What it can lend.
+    pub offers: Vec<Offer, MAX_UPLINKS>,
+    /// What we borrow or ask for.
+    pub loans: Vec<Loan, MAX_UPLINKS>,
+    /// What we carried for it, ended grants included.
+    pub carried: Carried,
+    /// When our offers were last sent to it.
+    pub offered_at: Instant,
+    /// Last sign of life.
+    pub heard: Instant,
+}
+
+impl Peer {
+    /// A neighbour that was heard of.
+    pub fn new(
+        now: Instant,
+        credentials: &Credentials,
+        key: PublicKey,
+        addr: SocketAddr,
+        mesh: u8,
+        seed: u64,
+    ) -> Self {
+        Self {
+            key,
+            addr,
+            mesh,
+            minor: 0,
+            initiator: Initiator::new(credentials, key, seed),
+            rekeying: false,
+            tunnel: Tunnel::new(Memory::none(), [0; 16]),
+            session: None,
+            offers: Vec::new(),
+            loans: Vec::new(),
+            carried: Carried::default(),
+            offered_at: Instant::ZERO,
+            heard: now,
+        }
+    }
+
+    /// A handshake has ended well: a session begins.
+    #[allow(clippy::too_many_arguments)] // what a handshake gives
+    pub fn establish(
+        &mut self,
+        now: Instant,
+        keys: &SessionKeys,
+        local_cid: u32,
+        remote_cid: u32,
+        initiator: bool,
+        capabilities: Capabilities,
+        secret: [u8; 16],
+    ) {
+        self.tunnel.reset(secret);
+        self.tunnel
+            .install_keys(&keys.send, &keys.recv, initiator, capabilities);
+        let setup = Setup {
+            id: 0,
+            local_cid,
+            remote_cid,
+            headroom: 0,
+            outer: 48,
+            lent: false,
+            known_rate: None,
+        };
+        let opened = self.tunnel.open_path(now, setup);
+        debug_assert!(opened.is_ok());
+        self.session = Some(Session {
+            lifetime: Lifetime::new(now, initiator),
+            relay_send: keys.relay_send,
+            relay_recv: keys.relay_recv,
+            remote_cid,
+            local_cid,
+        });
+        self.offers.clear();
+        self.loans.clear();
+        self.offered_at = Instant::ZERO;
+        self.heard = now;
+    }
+
+    /// The session goes on with new keys: grants and the mesh path stay.
+    pub fn renew(
+        &mut self,
+        now: Instant,
+        keys: &SessionKeys,
+        initiator: bool,
+        capabilities: Capabilities,
+    ) {
+        self.tunnel.retire_old_keys();
+        self.tunnel
+            .install_keys(&keys.send, &keys.recv, initiator, capabilities);
+        if let Some(s) = &mut self.session {
+            s.lifetime = Lifetime::new(now, initiator);
+            (s.relay_send, s.relay_recv) = (keys.relay_send, keys.relay_recv);
+        }
+    }
+
+    /// The session is over.
+    pub fn lose(&mut self) {
+        self.session = None;
+        self.offers.clear();
+        self.loans.clear();
+    }
+
+    /// It answers.
+    pub fn is_up(&self) -> bool {
+        self.session.is_some() && self.tunnel.path(0).is_some_and(|p| p.usable())
+    }
+
+    /// It has not answered for a while.
+    pub fn is_lost(&self) -> bool {
+        self.tunnel
+            .path(0)
+            .is_some_and(|p| p.state() == State::Dead)
+    }
+
+    /// Round-trip time over the mesh.
+    pub fn rtt(&self) -> Duration {
+        self.tunnel
+            .path(0)
+            .map_or(Duration::ZERO, crate::data::path::Path::srtt)
+    }
+}
