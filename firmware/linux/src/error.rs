@@ -16,6 +16,18 @@ pub struct Error {
 pub type Result<T> = core::result::Result<T, Error>;
 
 impl Error {
+    /// The network says that nobody is there: refused, no route, device gone or down.
+    pub const fn is_unreachable(&self) -> bool {
+        matches!(
+            self.errno,
+            libc::ECONNREFUSED
+                | libc::ENETUNREACH
+                | libc::EHOSTUNREACH
+                | libc::ENETDOWN
+                | libc::ENODEV
+        )
+    }
+
     /// An error with a known reason.
     pub const fn new(op: &'static str, errno: i32) -> Self {
         Self { op, errno }

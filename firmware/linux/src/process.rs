@@ -25,6 +25,11 @@ macro_rules! entry {
             $main(unsafe { $crate::process::Args::from_raw(count, arguments) })
         }
 
+        /// The toolchain's own `core` is built to unwind and names this; the program aborts, so it is never called.
+        #[cfg(not(test))]
+        #[unsafe(no_mangle)]
+        extern "C" fn rust_eh_personality() {}
+
         #[cfg(not(test))]
         #[panic_handler]
         fn panicked(info: &::core::panic::PanicInfo<'_>) -> ! {

@@ -210,6 +210,13 @@ impl<'m> Gateway<'m> {
         self.maintain_at = now;
     }
 
+    /// New lending rules, for the same uplinks in the same order.
+    pub fn set_uplinks(&mut self, configs: Vec<UplinkConfig, MAX_UPLINKS>) {
+        for (u, config) in self.uplinks.iter_mut().zip(configs) {
+            u.config = config;
+        }
+    }
+
     /// A mesh interface came up, or changed.
     pub fn handle_mesh(&mut self, now: Instant, mesh: u8) {
         if let Some(a) = self.announcers.get_mut(usize::from(mesh)) {

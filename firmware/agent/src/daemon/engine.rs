@@ -1,0 +1,569 @@
+//! The data loop: wait, take what came, let time pass, send what is due.
+
+use super::network::{self, MeshState, UplinkState};
+use super::pooling::Pooler;
+use super::sockets::{FIRST_TOKEN, Sent, Sockets};
+use super::{Failure, because, complain, routing, status};
+use crate::cli::Exit;
+use crate::commands::{Loaded, load};
+use crate::config::Config;
+use crate::limits::{BLOCKS, RECV_SLOTS, RX_FLOWS, SEND_BUFFER, SLOTS, TX_FLOWS};
+use burstmesh_core::control::handshake::Credentials;
+use burstmesh_core::data::pool::{Block, Slot};
+use burstmesh_core::data::queue::TxFlow;
+use burstmesh_core::data::resequence::RxFlow;
+use burstmesh_core::data::tunnel::Memory;
+use burstmesh_core::node::gateway::{self, ExitConfig, Gateway, UplinkConfig};
+use burstmesh_core::node::job::{Anyone, Done, Task};
+use burstmesh_core::node::{Outgoing, Output, Via};
+use burstmesh_core::time::{Duration, Instant};
+use burstmesh_core::wire::control::MAX_UPLINKS;
+use burstmesh_linux::netlink::{Monitor, Rtnl};
+use burstmesh_linux::poll::{Events, Interest, Poll};
+use burstmesh_linux::signal::{Signal, Signals};
+use burstmesh_linux::tun::Tun;
+use burstmesh_linux::udp::{RecvBatch, segmentation_works};
+use burstmesh_linux::watchdog::Watchdog;
+use burstmesh_linux::worker::{Owner, Worker};
+use burstmesh_linux::{clock, control, debug, entropy, info, log, warn};
+use core::net::SocketAddr;
+use heapless::Vec;
+use static_cell::{ConstStaticCell, StaticCell};
+
+static SLOT_MEMORY: ConstStaticCell<[Slot; SLOTS]> = ConstStaticCell::new([Slot::FREE; SLOTS]);
+static BLOCK_MEMORY: ConstStaticCell<[Block; BLOCKS]> = ConstStaticCell::new([Block::FREE; BLOCKS]);
+static TX_MEMORY: ConstStaticCell<[TxFlow; TX_FLOWS]> =
+    ConstStaticCell::new([TxFlow::FREE; TX_FLOWS]);
+static RX_MEMORY: ConstStaticCell<[RxFlow; RX_FLOWS]> =
+    ConstStaticCell::new([RxFlow::FREE; RX_FLOWS]);
+static SEND_MEMORY: ConstStaticCell<[u8; SEND_BUFFER]> = ConstStaticCell::new([0; SEND_BUFFER]);
+static RECV_MEMORY: ConstStaticCell<RecvBatch<RECV_SLOTS>> = ConstStaticCell::new(RecvBatch::new());
+static GATEWAY: StaticCell<Gateway<'static>> = StaticCell::new();
+static CONFIG: StaticCell<Config> = StaticCell::new();
+static WORKER: Worker<Task, Done> = Worker::new(work);
+
+const TUN: u32 = 0;
+const SIGNALS: u32 = 1;
+const MONITOR: u32 = 2;
+const CONTROL: u32 = 3;
+const WORK: u32 = 4;
+
+/// Packets taken from the TUN in one round, so that sending gets its turn.
+const TUN_ROUND: usize = 48;
+/// Batches taken from one socket in one round.
+const SOCKET_ROUND: usize = 4;
+/// The network is looked at this often even if the kernel reports nothing.
+const LOOK: Duration = Duration::from_secs(5);
+const BEAT: Duration = Duration::from_millis(200);
+
+/// Asymmetric cryptography, on the worker's thread.
+fn work(task: Task) -> Done {
+    task.run(&mut Anyone)
+}
+
+/// The kernel's ends that the daemon holds.
+pub struct Parts {
+    pub server: control::Server,
+    pub watchdog: Watchdog,
+    pub signals: Signals,
+    pub rtnl: Rtnl,
+    pub tun: Tun,
+    pub monitor: Monitor,
+    pub poll: Poll,
+}
+
+/// Everything at run time.
+pub struct Engine {
+    parts: Parts,
+    config: &'static mut Config,
+    gateway: &'static mut Gateway<'static>,
+    sockets: Sockets,
+    send: &'static mut [u8; SEND_BUFFER],
+    recv: &'static mut RecvBatch<RECV_SLOTS>,
+    worker: Owner<Task, Done>,
+    pooler: Pooler,
+    uplinks: Vec<UplinkState, MAX_UPLINKS>,
+    meshes: Vec<MeshState, 4>,
+    look_at: Instant,
+    beat_at: Instant,
+    started: Instant,
+    stopping: Option<Exit>,
+    reload: bool,
+}
+
+impl Engine {
+    pub fn new(
+        config: &Config,
+        credentials: Credentials,
+        epoch: u64,
+        parts: Parts,
+    ) -> Result<Self, Failure> {
+        let now = clock::now();
+        let mut seed = [0; 32];
+        entropy::fill(&mut seed).map_err(|e| because("entropy", e))?;
+        let memory = Memory {
+            slots: SLOT_MEMORY.take(),
+            blocks: BLOCK_MEMORY.take(),
+            tx_flows: TX_MEMORY.take(),
+            rx_flows: RX_MEMORY.take(),
+        };
+        let gateway = GATEWAY.init_with(|| {
+            Gateway::new(
+                now,
+                gateway_config(config, credentials, epoch, seed),
+                memory,
+            )
+        });
+        let worker = WORKER.start(5).map_err(|e| because("worker", e))?;
+        let pairs = [
+            (parts.tun.fd(), TUN),
+            (parts.signals.fd(), SIGNALS),
+            (parts.monitor.fd(), MONITOR),
+            (parts.server.fd(), CONTROL),
+            (worker.fd(), WORK),
+        ];
+        for (fd, token) in pairs {
+            parts
+                .poll
+                .add(fd, token, Interest::Read)
+                .map_err(|e| because("poll", e))?;
+        }
+        info!("node {}", gateway.node_id());
+        Ok(Self {
+            parts,
+            config: CONFIG.init(config.clone()),
+            gateway,
+            sockets: Sockets::new(segmentation_works()),
+            send: SEND_MEMORY.take(),
+            recv: RECV_MEMORY.take(),
+            worker,
+            pooler: Pooler::default(),
+            uplinks: Vec::new(),
+            meshes: Vec::new(),
+            look_at: now,
+            beat_at: now,
+            started: now,
+            stopping: None,
+            reload: false,
+        })
+    }
+
+    /// Runs until a signal says stop.
+    pub fn serve(&mut self, config_path: &str) -> Exit {
+        let mut events = Events::<32>::new();
+        loop {
+            let now = clock::now();
+            if now >= self.look_at {
+                self.look(now);
+            }
+            self.pass_time(now);
+            self.transmit(now);
+            self.give_work(now);
+            self.beat(now);
+            if let Some(exit) = self.stopping {
+                return exit;
+            }
+            if core::mem::take(&mut self.reload) {
+                self.reload(config_path);
+            }
+            let next = self
+                .gateway
+                .poll_timeout(now)
+                .min(self.look_at)
+                .min(self.beat_at);
+            if let Err(error) = self.parts.poll.wait(&mut events, Some(next.since(now))) {
+                warn!("{error}");
+            }
+            let now = clock::now();
+            for event in events.iter() {
+                self.handle(now, event.token);
+            }
+        }
+    }
+
+    fn handle(&mut self, now: Instant, token: u32) {
+        match token {
+            TUN => self.read_tun(now),
+            SIGNALS => self.handle_signals(),
+            MONITOR => {
+                if self.parts.monitor.drain().is_ok_and(|c| c.any()) {
+                    // Changes come in flocks: look when they have settled.
+                    self.look_at = self.look_at.min(now + Duration::from_millis(50));
+                }
+            }
+            CONTROL => {
+                let view = status::View {
+                    gateway: self.gateway,
+                    config: self.config,
+                    now,
+                    started: self.started,
+                    applied: self.pooler.applied(),
+                    uplinks: &self.uplinks,
+                };
+                let served = self
+                    .parts
+                    .server
+                    .serve(|line, out| status::answer(&view, line, out));
+                if let Err(error) = served {
+                    debug!("control socket: {error}");
+                }
+            }
+            WORK => {
+                while let Some(done) = self.worker.poll() {
+                    self.gateway.handle_done(now, done);
+                }
+            }
+            socket => self.read_socket(now, socket.wrapping_sub(FIRST_TOKEN) as usize),
+        }
+    }
+
+    fn handle_signals(&mut self) {
+        while let Some(signal) = self.parts.signals.next() {
+            match signal {
+                Signal::Stop => self.stopping = Some(Exit::Success),
+                Signal::Reload => self.reload = true,
+                Signal::Dump => log::set_level(log::Level::Debug),
+            }
+        }
+    }
+
+    fn read_tun(&mut self, now: Instant) {
+        let mut packet = [0; 2048];
+        for _ in 0..TUN_ROUND {
+            let Ok(Some(len)) = self.parts.tun.read(&mut packet) else {
+                return;
+            };
+            let mut out = Outlet {
+                tun: &self.parts.tun,
+                sockets: &mut self.sockets,
+                poll: &self.parts.poll,
+                config: self.config,
+            };
+            self.gateway
+                .handle_inner(now, packet.get_mut(..len).unwrap_or_default(), &mut out);
+        }
+    }
+
+    fn read_socket(&mut self, now: Instant, place: usize) {
+        for _ in 0..SOCKET_ROUND {
+            let Some(socket) = self.sockets.at(place) else {
+                return;
+            };
+            let via = socket.via;
+            match socket.udp.recv_batch(self.recv) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => {
+                    if error.is_unreachable() {
+                        self.gateway.handle_unreachable(now, via);
+                    }
+                    continue;
+                }
+            }
+            let mut out = Outlet {
+                tun: &self.parts.tun,
+                sockets: &mut self.sockets,
+                poll: &self.parts.poll,
+                config: self.config,
+            };
+            for d in self.recv.datagrams() {
+                let stride = if d.segment_size == 0 {
+                    d.bytes.len()
+                } else {
+                    d.segment_size
+                };
+                self.gateway
+                    .handle_datagrams(now, via, d.from, d.bytes, stride, &mut out);
+            }
+        }
+    }
+
+    fn pass_time(&mut self, now: Instant) {
+        let mut out = Outlet {
+            tun: &self.parts.tun,
+            sockets: &mut self.sockets,
+            poll: &self.parts.poll,
+            config: self.config,
+        };
+        self.gateway.handle_timeout(now, &mut out);
+        let (gateway, rtnl) = (&*self.gateway, &mut self.parts.rtnl);
+        self.pooler
+            .follow(now, gateway, rtnl, self.parts.tun.name());
+    }
+
+    fn transmit(&mut self, now: Instant) {
+        while let Some(Outgoing {
+            via,
+            to,
+            len,
+            stride,
+        }) = self.gateway.poll_transmit(now, self.send)
+        {
+            let to = to.map(|to| self.scoped(via, to));
+            let run = self.send.get(..len).unwrap_or_default();
+            if self
+                .sockets
+                .send(&self.parts.poll, self.config, via, to, run, stride)
+                == Sent::Unreachable
+            {
+                self.gateway.handle_unreachable(now, via);
+            }
+        }
+    }
+
+    /// Link-local addresses need their interface.
+    fn scoped(&self, via: Via, to: SocketAddr) -> SocketAddr {
+        match (via, to) {
+            (Via::Mesh(mesh), SocketAddr::V6(mut v6)) => {
+                let index = self.meshes.get(usize::from(mesh)).and_then(|m| m.index);
+                v6.set_scope_id(index.unwrap_or(v6.scope_id()));
+                SocketAddr::V6(v6)
+            }
+            _ => to,
+        }
+    }
+
+    fn give_work(&mut self, now: Instant) {
+        let fresh = |bytes: &mut [u8; 32]| {
+            // Without entropy there must be no handshake; the kernel always has some once it is up.
+            while entropy::fill(bytes).is_err() {}
+        };
+        while let Some(task) = self.gateway.poll_task(now, fresh) {
+            if let Err(task) = self.worker.submit(task) {
+                // The worker is behind: do this one here rather than lose it.
+                self.gateway.handle_done(now, work(task));
+            }
+        }
+    }
+
+    fn beat(&mut self, now: Instant) {
+        if now < self.beat_at {
+            return;
+        }
+        self.beat_at = now + BEAT;
+        match self.parts.watchdog.beat() {
+            Ok(false) => {}
+            Ok(true) => {
+                warn!("was not answering for a while: clients went over the own line meanwhile");
+                self.pooler.withdrawn();
+            }
+            Err(error) => {
+                warn!("watchdog: {error}; starting another");
+                if let Ok(w) = Watchdog::start(super::HANG, (), routing::withdraw) {
+                    self.parts.watchdog = w;
+                }
+            }
+        }
+    }
+
+    /// Looks at uplinks and mesh interfaces, and tells the gateway what is new.
+    fn look(&mut self, now: Instant) {
+        self.look_at = now + LOOK;
+        let uplinks = network::uplinks(&mut self.parts.rtnl, self.config);
+        for (i, state) in uplinks.iter().enumerate() {
+            let before = self.uplinks.get(i).copied().unwrap_or_default();
+            if *state == before {
+                continue;
+            }
+            let number = i as u8;
+            self.sockets.close(
+                &self.parts.poll,
+                |via| matches!(via, Via::Uplink { uplink, .. } if uplink == number),
+            );
+            self.gateway.handle_uplink(now, number, state.up);
+            let name = self.config.uplinks.get(i).map_or("", |u| u.ifname.as_str());
+            info!(
+                "uplink {name} {}",
+                if state.up {
+                    "has a way out"
+                } else {
+                    "has no way out"
+                }
+            );
+        }
+        self.uplinks = uplinks;
+        let meshes = network::meshes(&mut self.parts.rtnl, self.config);
+        for (i, state) in meshes.iter().enumerate() {
+            let before = self.meshes.get(i).copied().unwrap_or_default();
+            let Some(mesh) = self.config.meshes.get(i).filter(|_| *state != before) else {
+                continue;
+            };
+            let number = i as u8;
+            match state.index {
+                Some(index) => {
+                    match self.sockets.open_mesh(
+                        &self.parts.poll,
+                        number,
+                        &mesh.ifname,
+                        index,
+                        mesh.port,
+                    ) {
+                        Ok(()) => info!("mesh on {}", mesh.ifname),
+                        Err(error) => warn!("mesh on {}: {error}", mesh.ifname),
+                    }
+                    self.gateway.handle_mesh(now, number);
+                }
+                None => self
+                    .sockets
+                    .close(&self.parts.poll, |via| via == Via::Mesh(number)),
+            }
+        }
+        self.meshes = meshes;
+    }
+
+    /// A new configuration. What cannot change in a running agent is said, and what was there goes on.
+    fn reload(&mut self, path: &str) {
+        let Loaded::Good(new) = load(path, complain) else {
+            return warn!("{path} has errors: the settings from before stay in force");
+        };
+        if needs_restart(self.config, &new) {
+            info!("the new settings need a restart: flows are cut once");
+            self.stopping = Some(Exit::Failure);
+            return;
+        }
+        log::set_level(super::level(new.community.log_level));
+        *self.config = new;
+        if let Err(error) = routing::prepare(self.config) {
+            warn!("firewall: {error}");
+        }
+        let uplinks = self.config.uplinks.iter().map(uplink_config).collect();
+        self.gateway.set_uplinks(uplinks);
+        self.pooler.firewall_is_new();
+        info!("settings reloaded");
+    }
+
+    /// Leaves the router as it was.
+    pub fn stop(self) {
+        let Self {
+            mut parts,
+            gateway,
+            mut sockets,
+            config,
+            send,
+            meshes,
+            ..
+        } = self;
+        let now = clock::now();
+        gateway.leave();
+        while let Some(o) = gateway.poll_transmit(now, send) {
+            let to = o.to.map(|to| match (o.via, to) {
+                (Via::Mesh(m), SocketAddr::V6(mut v6)) => {
+                    v6.set_scope_id(
+                        meshes
+                            .get(usize::from(m))
+                            .and_then(|m| m.index)
+                            .unwrap_or(0),
+                    );
+                    SocketAddr::V6(v6)
+                }
+                _ => to,
+            });
+            let _ = sockets.send(
+                &parts.poll,
+                config,
+                o.via,
+                to,
+                send.get(..o.len).unwrap_or_default(),
+                o.stride,
+            );
+        }
+        routing::tear_down(&mut parts.rtnl);
+        parts.watchdog.leave();
+        info!("stopped");
+    }
+}
+
+/// Settings that are part of the session: community, key, exits, or which devices there are.
+fn needs_restart(old: &Config, new: &Config) -> bool {
+    let devices = |c: &Config| {
+        c.uplinks
+            .iter()
+            .map(|u| u.ifname.clone())
+            .collect::<Vec<_, 4>>()
+    };
+    let meshes = |c: &Config| {
+        c.meshes
+            .iter()
+            .map(|m| (m.ifname.clone(), m.port))
+            .collect::<Vec<_, 4>>()
+    };
+    let exits = |c: &Config| {
+        c.exits
+            .iter()
+            .map(|e| (e.key, e.addresses.clone()))
+            .collect::<Vec<_, 4>>()
+    };
+    old.community.name != new.community.name
+        || old.community.secret.bytes() != new.community.secret.bytes()
+        || old.community.key_file != new.community.key_file
+        || !new.community.enabled
+        || devices(old) != devices(new)
+        || meshes(old) != meshes(new)
+        || exits(old) != exits(new)
+}
+
+fn uplink_config(u: &crate::config::Uplink) -> UplinkConfig {
+    let kbit =
+        |rate: crate::config::values::Rate| u32::try_from(rate.0 / 1_000).unwrap_or(u32::MAX);
+    UplinkConfig {
+        lend: u.lend,
+        lend_up_kbit: kbit(u.lend_up),
+        lend_down_kbit: kbit(u.lend_down),
+    }
+}
+
+fn gateway_config(
+    config: &Config,
+    credentials: Credentials,
+    epoch: u64,
+    seed: [u8; 32],
+) -> gateway::Config {
+    gateway::Config {
+        credentials,
+        epoch,
+        exits: config
+            .exits
+            .iter()
+            .map(|e| ExitConfig {
+                key: e.key,
+                addresses: e.addresses.clone(),
+            })
+            .collect(),
+        uplinks: config.uplinks.iter().map(uplink_config).collect(),
+        meshes: config.meshes.len() as u8,
+        mesh_port: config.meshes.first().map_or(4454, |m| m.port),
+        seed,
+    }
+}
+
+/// Where the gateway's packets go.
+struct Outlet<'a> {
+    tun: &'a Tun,
+    sockets: &'a mut Sockets,
+    poll: &'a Poll,
+    config: &'a Config,
+}
+
+impl Output for Outlet<'_> {
+    fn deliver(&mut self, packet: &[u8]) {
+        // A full device queue drops; the flow's own congestion control answers to that.
+        let _ = self.tun.write(packet);
+    }
+
+    fn forward(&mut self, via: Via, to: Option<SocketAddr>, header: &[u8], body: &[u8]) {
+        let len = header.len() + body.len();
+        if header.is_empty() {
+            self.sockets
+                .send(self.poll, self.config, via, to, body, len);
+            return;
+        }
+        let mut frame = [0; 2048];
+        if let Some(room) = frame.get_mut(..len) {
+            let (head, rest) = room.split_at_mut(header.len());
+            head.copy_from_slice(header);
+            rest.copy_from_slice(body);
+            self.sockets
+                .send(self.poll, self.config, via, to, room, len);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The daemon: `burstmesh-core`'s gateway between the kernel's sockets, its TUN and its routing.
+
+mod engine;
+mod identity;
+mod network;
+mod pooling;
+mod routing;
+mod sockets;
+mod status;
+
+use crate::cli::Exit;
+use crate::commands::{Loaded, fail, load};
+use crate::config::values::LogLevel;
+use crate::config::{Config, Problem};
+use burstmesh_core::time::Duration;
+use burstmesh_linux::log::{self, Level, Sink};
+use burstmesh_linux::netlink::{Monitor, Rtnl};
+use burstmesh_linux::poll::Poll;
+use burstmesh_linux::process::Output;
+use burstmesh_linux::signal::Signals;
+use burstmesh_linux::tun::Tun;
+use burstmesh_linux::watchdog::Watchdog;
+use burstmesh_linux::{control, error, file, info, process};
+use core::fmt::Write;
+use engine::Engine;
+
+/// The agent counts as hung when it has not beaten for so long.
+const HANG: Duration = Duration::from_millis(1_000);
+
+/// Runs the agent until it is told to stop.
+pub fn run(config_path: &str, socket: &str) -> Exit {
+    let config = match load(config_path, complain) {
+        Loaded::Good(config) => config,
+        Loaded::Bad | Loaded::Unreadable => return Exit::Usage,
+    };
+    if log::init(Sink::Stderr, level(config.community.log_level)).is_err() {
+        return fail(format_args!("cannot open the log"));
+    }
+    if !config.community.enabled {
+        info!("switched off in {config_path} (option enabled '0'): nothing to do");
+        return Exit::Success;
+    }
+    match start(&config, socket) {
+        Ok(mut engine) => {
+            let exit = engine.serve(config_path);
+            engine.stop();
+            exit
+        }
+        Err(what) => {
+            error!("{what}");
+            Exit::Failure
+        }
+    }
+}
+
+fn complain(file: &str, p: &Problem) {
+    let _ = writeln!(Output::Error, "{file}:{}: {p}", p.line);
+}
+
+fn level(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Error => Level::Error,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Info => Level::Info,
+        _ => Level::Debug,
+    }
+}
+
+/// Why the agent cannot start.
+type Failure = heapless::String<320>;
+
+fn because(what: &str, why: impl core::fmt::Display) -> Failure {
+    let mut text = Failure::new();
+    let _ = write!(text, "{what}: {why}");
+    text
+}
+
+/// Sets everything up; on failure nothing is left behind.
+fn start(config: &Config, socket: &str) -> Result<Engine, Failure> {
+    let credentials = identity::credentials(config)?;
+    let epoch = identity::next_epoch(config);
+    make_directory_of(socket);
+    // The control socket first: a second agent ends here, before it touches what the first one set up.
+    let server = control::Server::open(socket)
+        .map_err(|e| because("control socket (is an agent running already?)", e))?;
+    let watchdog =
+        Watchdog::start(HANG, (), routing::withdraw).map_err(|e| because("watchdog", e))?;
+    let signals = Signals::open().map_err(|e| because("signals", e))?;
+    let mut rtnl = Rtnl::open().map_err(|e| because("netlink", e))?;
+    // A crashed run may have left rules.
+    routing::delete_rules(&mut rtnl);
+    let tun = Tun::open(routing::TUN).map_err(|e| {
+        because(
+            "cannot make the device bm0 (is kmod-tun there, and are we root?)",
+            e,
+        )
+    })?;
+    routing::prepare(config).map_err(|e| because("firewall", e))?;
+    let monitor = Monitor::open().map_err(|e| because("netlink", e))?;
+    let poll = Poll::new().map_err(|e| because("poll", e))?;
+    info!(
+        "community {}, {} profile, {} KB of static memory, pid {}",
+        config.community.name,
+        crate::limits::PROFILE,
+        crate::limits::total() / 1024,
+        process::id()
+    );
+    Engine::new(
+        config,
+        credentials,
+        epoch,
+        engine::Parts {
+            server,
+            watchdog,
+            signals,
+            rtnl,
+            tun,
+            monitor,
+            poll,
+        },
+    )
+}
+
+fn make_directory_of(path: &str) {
+    if let Some((dir, _)) = path
+        .rsplit_once('/')
+        .filter(|(d, _)| !d.is_empty() && !file::exists(d))
+    {
+        let _ = file::create_dir(dir);
+    }
+}

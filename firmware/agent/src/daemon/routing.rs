@@ -1,0 +1,275 @@
+//! How clients' connections get to `bm0`, and how they get back to the own line.
+//!
+//! Each new connection from a client network is marked pooled or direct when it starts; the mark stays with the
+//! connection (connmark) and is put on every packet; pooled packets look in our table. Withdrawing means: no new
+//! connection is marked, the rules go, and only pooled connections are forgotten by the kernel's tracker. Direct ones
+//! are never touched.
+
+use crate::config::Config;
+use burstmesh_core::wire::handshake::Lease;
+use burstmesh_linux::netlink::conntrack;
+use burstmesh_linux::netlink::{Family, Kind, MAIN_TABLE, Prefix, Route, Rtnl, Rule};
+use burstmesh_linux::watchdog::Cause;
+use burstmesh_linux::{nft, warn};
+use core::fmt::Write;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use heapless::String;
+
+/// The mark of a pooled connection, and the bits that are ours: apart from mwan3's (0x3f00) and pbr's (0xff0000).
+pub const POOLED: u32 = 0x1000_0000;
+/// See [`POOLED`].
+pub const MASK: u32 = 0x3000_0000;
+/// The table with the default route over `bm0`.
+pub const TABLE: u32 = 181;
+/// The place of our two rules.
+pub const PRIORITY: u32 = 1900;
+/// The device.
+pub const TUN: &str = crate::config::values::TUNNEL;
+
+const SCRIPT: usize = 6 * 1024;
+
+/// Where pooling never goes: private, local, special (RFC 6890), whatever the own line makes of them.
+const DIRECT_V4: &str = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.0.0.0/24, 192.168.0.0/16, 224.0.0.0/3";
+
+/// What is set up now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// New connections are pooled.
+    pub pooling: bool,
+    /// The router's own name look-ups go through the exit.
+    pub dns_rescue: bool,
+    /// The lease on the device.
+    pub lease: Option<([u8; 4], [u8; 16])>,
+    /// The device's MTU.
+    pub mtu: u16,
+}
+
+/// Sets up the table and rules for `config`, with nothing pooled yet.
+pub fn prepare(config: &Config) -> Result<(), String<256>> {
+    let mut script = String::<SCRIPT>::new();
+    write_base(config, &mut script).map_err(|_| too_long())?;
+    run(&script)
+}
+
+fn too_long() -> String<256> {
+    String::try_from("the firewall script is too long: fewer client networks or bypasses")
+        .unwrap_or_default()
+}
+
+fn run(script: &str) -> Result<(), String<256>> {
+    let mut complaint = [0; 200];
+    nft::apply(script.as_bytes(), &mut complaint).map_err(|f| {
+        let mut text = String::new();
+        let _ = match f {
+            nft::Failure::Run(error) => write!(text, "nft: {error}"),
+            nft::Failure::Refused(why) => write!(text, "nft: {why}"),
+        };
+        text
+    })
+}
+
+fn write_base(config: &Config, s: &mut String<SCRIPT>) -> core::fmt::Result {
+    writeln!(
+        s,
+        "table inet burstmesh {{}}\ndelete table inet burstmesh\ntable inet burstmesh {{"
+    )?;
+    writeln!(s, "chain decide {{}}\nchain rescue {{}}")?;
+    writeln!(s, "chain bypass {{")?;
+    writeln!(s, "fib daddr type {{ local, broadcast, multicast }} return")?;
+    writeln!(
+        s,
+        "ip daddr {{ {DIRECT_V4} }} return\nip6 daddr != 2000::/3 return"
+    )?;
+    for (client, c) in config.clients.iter().enumerate() {
+        for prefix in config.bypasses_of(client) {
+            let family = if prefix.address.is_ipv4() {
+                "ip"
+            } else {
+                "ip6"
+            };
+            writeln!(
+                s,
+                "iifname \"{}\" {family} daddr {}/{} return",
+                c.ifname, prefix.address, prefix.length
+            )?;
+        }
+    }
+    writeln!(s, "jump decide\n}}")?;
+    writeln!(
+        s,
+        "chain mark {{\ntype filter hook prerouting priority mangle; policy accept;"
+    )?;
+    for c in &config.clients {
+        writeln!(
+            s,
+            "iifname \"{}\" ct state new ct mark and {MASK:#x} == 0 jump bypass",
+            c.ifname
+        )?;
+    }
+    writeln!(
+        s,
+        "ct mark and {MASK:#x} == {POOLED:#x} meta mark set meta mark and {:#x} or {POOLED:#x}\n}}",
+        !MASK
+    )?;
+    writeln!(
+        s,
+        "chain own {{\ntype route hook output priority mangle; policy accept;\njump rescue"
+    )?;
+    writeln!(
+        s,
+        "ct mark and {MASK:#x} == {POOLED:#x} meta mark set meta mark and {:#x} or {POOLED:#x}\n}}",
+        !MASK
+    )?;
+    writeln!(
+        s,
+        "chain rescue_to {{\ntype nat hook output priority -100; policy accept;\n}}"
+    )?;
+    writeln!(
+        s,
+        "chain out {{\ntype nat hook postrouting priority 90; policy accept;\noifname \"{TUN}\" masquerade\n}}"
+    )?;
+    writeln!(s, "}}")
+}
+
+/// New connections are pooled from now on, or not.
+pub fn set_decision(pooling: bool, dns: Option<&Lease>) -> Result<(), String<256>> {
+    let mut s = String::<SCRIPT>::new();
+    write_decision(pooling, dns, &mut s).map_err(|_| too_long())?;
+    run(&s)
+}
+
+fn write_decision(pooling: bool, dns: Option<&Lease>, s: &mut String<SCRIPT>) -> core::fmt::Result {
+    writeln!(
+        s,
+        "flush chain inet burstmesh decide\nflush chain inet burstmesh rescue\nflush chain inet burstmesh rescue_to"
+    )?;
+    if pooling {
+        writeln!(
+            s,
+            "add rule inet burstmesh decide ct mark set ct mark and {:#x} or {POOLED:#x}",
+            !MASK
+        )?;
+    }
+    let Some(lease) = dns else { return Ok(()) };
+    // The provider's resolvers answer only on the provider's own line: ask the exit's instead.
+    for l4 in ["udp", "tcp"] {
+        if let Some(v4) = lease.dns4 {
+            let to = Ipv4Addr::from(v4);
+            let queries = "meta nfproto ipv4 oifname != \"lo\"";
+            writeln!(
+                s,
+                "add rule inet burstmesh rescue {queries} {l4} dport 53 ct mark set ct mark and {:#x} or {POOLED:#x}",
+                !MASK
+            )?;
+            writeln!(
+                s,
+                "add rule inet burstmesh rescue_to {queries} {l4} dport 53 dnat ip to {to}"
+            )?;
+        }
+        if let Some(v6) = lease.dns6 {
+            let to = Ipv6Addr::from(v6);
+            let queries = "meta nfproto ipv6 oifname != \"lo\"";
+            writeln!(
+                s,
+                "add rule inet burstmesh rescue {queries} {l4} dport 53 ct mark set ct mark and {:#x} or {POOLED:#x}",
+                !MASK
+            )?;
+            writeln!(
+                s,
+                "add rule inet burstmesh rescue_to {queries} {l4} dport 53 dnat ip6 to {to}"
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The lease's addresses and a default route in our table.
+pub fn set_lease(
+    rtnl: &mut Rtnl,
+    index: u32,
+    old: Option<([u8; 4], [u8; 16])>,
+    new: ([u8; 4], [u8; 16]),
+) {
+    let ips = |(v4, v6): ([u8; 4], [u8; 16])| [(IpAddr::from(v4), 32), (IpAddr::from(v6), 128)];
+    if let Some(old) = old.filter(|o| *o != new) {
+        for (ip, len) in ips(old) {
+            note(rtnl.delete_address(index, ip, len));
+        }
+    }
+    for (ip, len) in ips(new).into_iter().filter(|(ip, _)| !ip.is_unspecified()) {
+        note(rtnl.add_address(index, ip, len));
+    }
+}
+
+/// The default routes of our table.
+pub fn set_routes(rtnl: &mut Rtnl, index: u32) {
+    for family in Family::BOTH {
+        note(rtnl.replace_route(&Route {
+            destination: Prefix::all(family),
+            via: None,
+            ifindex: index,
+            table: TABLE,
+            metric: 0,
+            source: None,
+            kind: Kind::Unicast,
+        }));
+    }
+}
+
+fn rules(family: Family) -> [Rule; 2] {
+    let marked = |priority, table| Rule {
+        mark: Some((POOLED, MASK)),
+        ..Rule::new(family, priority, table)
+    };
+    [
+        Rule {
+            suppress_prefix_len: Some(0),
+            ..marked(PRIORITY, MAIN_TABLE)
+        },
+        marked(PRIORITY + 1, TABLE),
+    ]
+}
+
+/// Marked packets look in our table.
+pub fn add_rules(rtnl: &mut Rtnl) {
+    for family in Family::BOTH {
+        for rule in rules(family) {
+            note(rtnl.add_rule(&rule));
+        }
+    }
+}
+
+/// Marked packets are nothing special any more, and pooled connections are forgotten.
+pub fn delete_rules(rtnl: &mut Rtnl) {
+    for family in Family::BOTH {
+        note(rtnl.delete_rules_at(family, PRIORITY));
+        note(rtnl.delete_rules_at(family, PRIORITY + 1));
+    }
+    note(conntrack::delete_marked(POOLED, MASK));
+}
+
+fn note(result: burstmesh_linux::error::Result<()>) {
+    if let Err(error) = result {
+        warn!("{error}");
+    }
+}
+
+/// What the watchdog's process does when the agent hangs or is gone. It has nothing but this.
+pub fn withdraw(_: &(), cause: Cause) {
+    if let Ok(mut rtnl) = Rtnl::open() {
+        delete_rules(&mut rtnl);
+    }
+    let script: &[u8] = match cause {
+        Cause::Hung => b"flush chain inet burstmesh decide\nflush chain inet burstmesh rescue\nflush chain inet burstmesh rescue_to\n",
+        Cause::Gone => b"delete table inet burstmesh\n",
+    };
+    let mut complaint = [0; 100];
+    let _ = nft::apply(script, &mut complaint);
+    let _ = conntrack::delete_marked(POOLED, MASK);
+}
+
+/// Everything that a run left on the router goes.
+pub fn tear_down(rtnl: &mut Rtnl) {
+    delete_rules(rtnl);
+    let _ = run("table inet burstmesh {}\ndelete table inet burstmesh\n");
+}

@@ -1,0 +1,168 @@
+//! The agent's UDP sockets: one per mesh interface, one per uplink and exit address, made when first needed.
+
+use crate::config::Config;
+use burstmesh_core::node::Via;
+use burstmesh_core::node::gateway::GROUP;
+use burstmesh_linux::error::Result;
+use burstmesh_linux::poll::{Interest, Poll};
+use burstmesh_linux::udp::{Options, UdpSocket};
+use burstmesh_linux::{debug, warn};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// Most sockets at a time.
+pub const MAX: usize = 24;
+/// Socket tokens in the poll set start here.
+pub const FIRST_TOKEN: u32 = 100;
+const BUFFER: u32 = 1 << 20;
+
+/// One socket.
+#[derive(Debug)]
+pub struct Socket {
+    /// What it is for.
+    pub via: Via,
+    /// The socket.
+    pub udp: UdpSocket,
+}
+
+/// All sockets. Their places are their poll tokens.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    table: [Option<Socket>; MAX],
+    segmentation: bool,
+}
+
+impl Sockets {
+    /// None yet. `segmentation`: the kernel takes runs of datagrams in one piece.
+    pub fn new(segmentation: bool) -> Self {
+        Self {
+            segmentation,
+            ..Self::default()
+        }
+    }
+
+    /// The socket at a place.
+    pub fn at(&self, place: usize) -> Option<&Socket> {
+        self.table.get(place).and_then(Option::as_ref)
+    }
+
+    /// Opens the socket of a mesh interface: announcements and neighbours.
+    pub fn open_mesh(
+        &mut self,
+        poll: &Poll,
+        mesh: u8,
+        ifname: &str,
+        index: u32,
+        port: u16,
+    ) -> Result<()> {
+        self.close(poll, |via| via == Via::Mesh(mesh));
+        let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+        let options = Options {
+            device: Some(ifname),
+            reuse_address: true,
+            receive_buffer: BUFFER,
+            send_buffer: BUFFER,
+            ..Options::default()
+        };
+        let udp = UdpSocket::bind(any, &options)?;
+        udp.join_multicast_v6(GROUP, index)?;
+        udp.set_multicast_v6(index, 1, false)?;
+        self.insert(poll, Via::Mesh(mesh), udp)
+    }
+
+    /// Sends a run of datagrams; says whether an error means that nobody is there.
+    pub fn send(
+        &mut self,
+        poll: &Poll,
+        config: &Config,
+        via: Via,
+        to: Option<SocketAddr>,
+        run: &[u8],
+        stride: usize,
+    ) -> Sent {
+        if !self.table.iter().flatten().any(|s| s.via == via)
+            && let Err(error) = self.open_uplink(poll, config, via)
+        {
+            debug!("{via:?}: {error}");
+            return Sent::Unreachable;
+        }
+        let Some(socket) = self.table.iter().flatten().find(|s| s.via == via) else {
+            return Sent::Unreachable;
+        };
+        match socket.udp.send_run(run, stride, to) {
+            Ok(_) => Sent::Done,
+            Err(e) if e.is_unreachable() => Sent::Unreachable,
+            Err(_) => Sent::Done,
+        }
+    }
+
+    fn open_uplink(&mut self, poll: &Poll, config: &Config, via: Via) -> Result<()> {
+        let Via::Uplink {
+            uplink,
+            exit,
+            address,
+        } = via
+        else {
+            return Ok(());
+        };
+        let ifname = config
+            .uplinks
+            .get(usize::from(uplink))
+            .map(|u| u.ifname.as_str());
+        let to = config
+            .exits
+            .get(usize::from(exit))
+            .and_then(|e| e.addresses.get(usize::from(address)));
+        let (Some(ifname), Some(to)) = (ifname, to) else {
+            return Ok(());
+        };
+        let any = if to.is_ipv4() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        } else {
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        };
+        let options = Options {
+            device: Some(ifname),
+            receive_buffer: BUFFER,
+            send_buffer: BUFFER,
+            ..Options::default()
+        };
+        let udp = UdpSocket::bind(SocketAddr::new(any, 0), &options)?;
+        udp.connect(*to)?;
+        self.insert(poll, via, udp)
+    }
+
+    fn insert(&mut self, poll: &Poll, via: Via, udp: UdpSocket) -> Result<()> {
+        if !self.segmentation {
+            udp.set_gso(false);
+        }
+        let Some(place) = self.table.iter().position(Option::is_none) else {
+            warn!("all {MAX} sockets are in use; {via:?} has to wait");
+            return Ok(());
+        };
+        poll.add(udp.fd(), FIRST_TOKEN + place as u32, Interest::Read)?;
+        if let Some(slot) = self.table.get_mut(place) {
+            *slot = Some(Socket { via, udp });
+        }
+        Ok(())
+    }
+
+    /// Closes sockets; those still needed are made anew, with the addresses of today.
+    pub fn close(&mut self, poll: &Poll, which: impl Fn(Via) -> bool) {
+        for slot in &mut self.table {
+            if slot.as_ref().is_some_and(|s| which(s.via))
+                && let Some(s) = slot.take()
+            {
+                let _ = poll.remove(s.udp.fd());
+            }
+        }
+    }
+}
+
+/// What became of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It left, or the queue was full: what is lost on the way is repaired.
+    Done,
+    /// There is no way, or nobody listens there.
+    Unreachable,
+}

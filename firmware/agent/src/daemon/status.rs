@@ -1,0 +1,391 @@
+//! What `burstmesh status` shows: a table for people, JSON for programs.
+
+use super::network::UplinkState;
+use super::routing::Applied;
+use crate::config::Config;
+use burstmesh_core::data::path::Path;
+use burstmesh_core::data::probe::State;
+use burstmesh_core::error::Refusals;
+use burstmesh_core::node::Via;
+use burstmesh_core::node::gateway::{Gateway, Peer, Route};
+use burstmesh_core::time::Instant;
+use burstmesh_core::wire::{MAJOR, MINOR};
+use burstmesh_linux::process;
+use core::fmt::{self, Write};
+
+/// What there is to show.
+pub struct View<'a> {
+    pub gateway: &'a Gateway<'static>,
+    pub config: &'a Config,
+    pub now: Instant,
+    pub started: Instant,
+    pub applied: Applied,
+    pub uplinks: &'a [UplinkState],
+}
+
+/// Answers one line from the control socket.
+pub fn answer(view: &View<'_>, line: &str, out: &mut impl Write) {
+    let _ = match line.trim() {
+        "status" => view.table(out),
+        "status json" => view.json(out),
+        other => writeln!(out, "unknown request {other:?}; known: status, status json"),
+    };
+}
+
+fn state_name(state: State) -> &'static str {
+    match state {
+        State::Opening => "opening",
+        State::Sizing => "measuring",
+        State::Live => "live",
+        State::Dead => "dead",
+    }
+}
+
+/// Bits per second from bytes per second.
+fn bits(bytes: u32) -> u64 {
+    u64::from(bytes) * 8
+}
+
+/// Bits per second as `12.3 Mbit/s`.
+struct Rate(u64);
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = self.0 / 100_000;
+        write!(f, "{}.{} Mbit/s", tenths / 10, tenths % 10)
+    }
+}
+
+impl View<'_> {
+    fn sentence(&self) -> &'static str {
+        match (
+            self.applied.pooling,
+            self.gateway
+                .link()
+                .tunnel()
+                .paths()
+                .filter(|(_, p)| p.usable())
+                .count(),
+        ) {
+            (false, 0) => "not pooling: no exit answers; clients use the own line",
+            (false, _) => "about to pool",
+            (true, 1) => "pooling over one line",
+            (true, _) => "pooling over several lines",
+        }
+    }
+
+    /// The name of the way that a path goes.
+    fn way(&self, place: usize, out: &mut dyn Write) -> fmt::Result {
+        match self.gateway.link().route(place) {
+            Some(Route::Own { uplink, .. }) => {
+                let name = self
+                    .config
+                    .uplinks
+                    .get(usize::from(uplink))
+                    .map_or("?", |u| u.name.as_str());
+                write!(out, "{name}")
+            }
+            Some(Route::Lent { peer, uplink }) => match self.peer(peer) {
+                Some(p) => write!(out, "{}/{uplink}", p.key.node_id()),
+                None => write!(out, "?/{uplink}"),
+            },
+            None => write!(out, "-"),
+        }
+    }
+
+    fn peer(&self, place: u8) -> Option<&Peer> {
+        self.gateway
+            .peers()
+            .find(|(i, _)| *i == usize::from(place))
+            .map(|(_, p)| p)
+    }
+
+    fn table(&self, out: &mut impl Write) -> fmt::Result {
+        let secs = self.now.since(self.started).as_millis() / 1000;
+        writeln!(out, "{}", self.sentence())?;
+        writeln!(
+            out,
+            "community {}, node {}, protocol {MAJOR}.{MINOR}, up {secs} s, {} KB resident",
+            self.config.community.name,
+            self.gateway.node_id(),
+            process::resident_bytes() / 1024
+        )?;
+        if let Some(p) = self.gateway.pooling() {
+            let name = self
+                .config
+                .exits
+                .get(p.exit)
+                .map_or("?", |e| e.name.as_str());
+            let v4 = core::net::Ipv4Addr::from(p.lease.ipv4);
+            writeln!(
+                out,
+                "exit {name}, address in the tunnel {v4}, MTU {}",
+                p.mtu
+            )?;
+        }
+        writeln!(
+            out,
+            "\n{:<20} {:<9} {:>14} {:>8} {:>8} {:>8} {:>12} {:>12}",
+            "path", "state", "rate", "rtt ms", "queue ms", "lost", "sent KB", "received KB"
+        )?;
+        for (at, path) in self.gateway.link().tunnel().paths() {
+            let mut way = heapless::String::<40>::new();
+            self.way(at, &mut way)?;
+            self.path_row(&way, path, out)?;
+        }
+        writeln!(
+            out,
+            "\n{:<20} {:<8} {:>8} {:>8} {:>14} {:>14}",
+            "neighbour", "session", "rtt ms", "offers", "carried up KB", "down KB"
+        )?;
+        for (_, p) in self.gateway.peers() {
+            let mut name = heapless::String::<20>::new();
+            write!(name, "{}", p.key.node_id())?;
+            let session = if p.is_up() { "up" } else { "none" };
+            writeln!(
+                out,
+                "{name:<20} {session:<8} {:>8} {:>8} {:>14} {:>14}",
+                p.rtt().as_millis(),
+                p.offers.len(),
+                p.carried.up_bytes / 1024,
+                p.carried.down_bytes / 1024
+            )?;
+        }
+        let (refused, version, gate) = self.gateway.refusals();
+        write!(out, "\nrefused:")?;
+        for why in Refusals::ALL {
+            write!(out, " {why} {}", refused.of(why))?;
+        }
+        writeln!(
+            out,
+            "; handshakes: bad key {} over budget {}",
+            gate.bad_mac, gate.over_budget
+        )?;
+        if version > 0 {
+            writeln!(
+                out,
+                "{version} datagrams of another protocol version: some member must be upgraded"
+            )?;
+        }
+        Ok(())
+    }
+
+    fn path_row(&self, way: &str, path: &Path, out: &mut impl Write) -> fmt::Result {
+        let mut rate = heapless::String::<24>::new();
+        write!(rate, "{}", Rate(bits(path.rate().rate())))?;
+        let c = path.counters();
+        writeln!(
+            out,
+            "{way:<20} {:<9} {rate:>14} {:>8} {:>8} {:>8} {:>12} {:>12}",
+            state_name(path.state()),
+            path.srtt().as_millis(),
+            path.rate().queue_us() / 1000,
+            c.lost,
+            c.tx_bytes / 1024,
+            c.rx_bytes / 1024
+        )
+    }
+
+    fn json(&self, out: &mut impl Write) -> fmt::Result {
+        let g = self.gateway;
+        write!(
+            out,
+            "{{\"version\":\"{}\",\"protocol\":\"{MAJOR}.{MINOR}\",\"node\":\"{}\",",
+            crate::cli::VERSION,
+            g.node_id()
+        )?;
+        write!(
+            out,
+            "\"community\":{:?},\"uptime_s\":{},",
+            self.config.community.name.as_str(),
+            self.now.since(self.started).as_millis() / 1000
+        )?;
+        write!(
+            out,
+            "\"pooling\":{},\"sentence\":\"{}\",\"dns_rescue\":{},",
+            self.applied.pooling,
+            self.sentence(),
+            self.applied.dns_rescue
+        )?;
+        write!(
+            out,
+            "\"rss_bytes\":{},\"sessions\":{},",
+            process::resident_bytes(),
+            g.link().sessions()
+        )?;
+        match g.pooling() {
+            Some(p) => {
+                let (v4, v6) = (
+                    core::net::Ipv4Addr::from(p.lease.ipv4),
+                    core::net::Ipv6Addr::from(p.lease.ipv6),
+                );
+                write!(
+                    out,
+                    "\"lease\":{{\"exit\":{},\"ipv4\":\"{v4}\",\"ipv6\":\"{v6}\",\"mtu\":{}}},",
+                    p.exit, p.mtu
+                )?;
+            }
+            None => write!(out, "\"lease\":null,")?,
+        }
+        self.json_uplinks(out)?;
+        self.json_paths(out)?;
+        self.json_peers(out)?;
+        self.json_relays(out)?;
+        self.json_counters(out)?;
+        writeln!(out, "}}")
+    }
+
+    fn json_uplinks(&self, out: &mut impl Write) -> fmt::Result {
+        write!(out, "\"uplinks\":[")?;
+        for (i, u) in self.config.uplinks.iter().enumerate() {
+            let up = self.uplinks.get(i).is_some_and(|s| s.up);
+            write!(
+                out,
+                "{}{{\"name\":{:?},\"ifname\":{:?},\"up\":{up},\"lend\":{}}}",
+                comma(i),
+                u.name.as_str(),
+                u.ifname.as_str(),
+                u.lend
+            )?;
+        }
+        write!(out, "],")
+    }
+
+    fn json_paths(&self, out: &mut impl Write) -> fmt::Result {
+        write!(out, "\"paths\":[")?;
+        for (n, (at, p)) in self.gateway.link().tunnel().paths().enumerate() {
+            let c = p.counters();
+            write!(out, "{}{{\"id\":{},\"via\":\"", comma(n), p.id())?;
+            self.way(at, out)?;
+            let lent = matches!(self.gateway.link().route(at), Some(Route::Lent { .. }));
+            write!(
+                out,
+                "\",\"lent\":{lent},\"state\":\"{}\",\"rate_bps\":{},\"delivered_bps\":{},\"rtt_us\":{},\"queue_us\":{},\"mtu\":{},\"in_flight\":{},",
+                state_name(p.state()),
+                bits(p.rate().rate()),
+                bits(p.rate().delivered()),
+                p.srtt().as_micros(),
+                p.rate().queue_us(),
+                p.mtu(),
+                p.in_flight()
+            )?;
+            write!(
+                out,
+                "\"tx_bytes\":{},\"rx_bytes\":{},\"tx_packets\":{},\"rx_packets\":{},\"acked\":{},\"lost\":{},\"repairs\":{},\"deaths\":{}}}",
+                c.tx_bytes,
+                c.rx_bytes,
+                c.tx_packets,
+                c.rx_packets,
+                c.acked,
+                c.lost,
+                c.repairs,
+                c.deaths
+            )?;
+        }
+        write!(out, "],")
+    }
+
+    fn json_peers(&self, out: &mut impl Write) -> fmt::Result {
+        write!(out, "\"peers\":[")?;
+        for (n, (_, p)) in self.gateway.peers().enumerate() {
+            write!(
+                out,
+                "{}{{\"node\":\"{}\",\"address\":\"{}\",\"session\":{},\"minor\":{},\"rtt_us\":{},\"offers\":{},\"up_bytes\":{},\"down_bytes\":{},\"up_packets\":{},\"down_packets\":{}}}",
+                comma(n),
+                p.key.node_id(),
+                p.addr,
+                p.is_up(),
+                p.minor,
+                p.rtt().as_micros(),
+                p.offers.len(),
+                p.carried.up_bytes,
+                p.carried.down_bytes,
+                p.carried.up_packets,
+                p.carried.down_packets
+            )?;
+        }
+        write!(out, "],")
+    }
+
+    fn json_relays(&self, out: &mut impl Write) -> fmt::Result {
+        write!(out, "\"relays\":[")?;
+        for (n, r) in self.gateway.relays().enumerate() {
+            let uplink = if let Via::Uplink { uplink, .. } = r.via {
+                uplink
+            } else {
+                0
+            };
+            let node = self.peer(r.peer).map(|p| p.key.node_id());
+            write!(out, "{}{{\"for\":\"", comma(n))?;
+            if let Some(node) = node {
+                write!(out, "{node}")?;
+            }
+            write!(
+                out,
+                "\",\"uplink\":{uplink},\"up_bytes\":{},\"down_bytes\":{},\"live\":{}}}",
+                r.carried.up_bytes,
+                r.carried.down_bytes,
+                r.until > self.now
+            )?;
+        }
+        write!(out, "],")
+    }
+
+    fn json_counters(&self, out: &mut impl Write) -> fmt::Result {
+        let (refused, version, gate) = self.gateway.refusals();
+        write!(out, "\"refused\":{{")?;
+        for why in Refusals::ALL {
+            write!(out, "\"{}\":{},", Key(why), refused.of(why))?;
+        }
+        write!(
+            out,
+            "\"other_version\":{version},\"handshake_malformed\":{},\"handshake_version\":{},\"handshake_community\":{},\"handshake_mac\":{},\"handshake_budget\":{},\"handshake_replayed\":{}}},",
+            gate.malformed,
+            gate.wrong_version,
+            gate.wrong_community,
+            gate.bad_mac,
+            gate.over_budget,
+            gate.replayed
+        )?;
+        let tunnel = self.gateway.link().tunnel();
+        let (t, q, r) = tunnel.counters();
+        let (used, all) = tunnel.memory_used();
+        write!(
+            out,
+            "\"flows\":{},\"backlog\":{},\"pool_used\":{used},\"pool\":{all},\"repairs\":{},\"aqm_drops\":{},\"marks\":{},\"overflow\":{},\"held\":{},\"given_up\":{},\"late\":{},\"duplicates\":{},\"longest_hold_us\":{}",
+            tunnel.flows(),
+            tunnel.backlog(),
+            t.repairs,
+            q.aqm_drops,
+            q.marks,
+            q.overflow,
+            r.held,
+            r.given_up,
+            r.late,
+            r.duplicates,
+            r.longest_hold_us
+        )
+    }
+}
+
+/// A refusal's name as a JSON key.
+struct Key(burstmesh_core::error::Refusal);
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use burstmesh_core::error::Refusal;
+        f.write_str(match self.0 {
+            Refusal::Malformed => "malformed",
+            Refusal::Version => "version",
+            Refusal::Unknown => "unknown",
+            Refusal::Forged => "forged",
+            Refusal::Replayed => "replayed",
+            Refusal::Forbidden => "forbidden",
+            Refusal::Full => "full",
+        })
+    }
+}
+
+fn comma(n: usize) -> &'static str {
+    if n == 0 { "" } else { "," }
+}

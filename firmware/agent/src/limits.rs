@@ -1,0 +1,110 @@
+//! All capacities of the agent, and what each costs. Chosen at build time by a feature: `tiny` for routers with 64 MB of
+//! memory, nothing (small) for 128 MB, `large` for 256 MB and more.
+
+use burstmesh_core::data::pool::{BLOCK, Block, Slot};
+use burstmesh_core::data::queue::TxFlow;
+use burstmesh_core::data::resequence::RxFlow;
+use burstmesh_core::node::gateway::{Gateway, MAX_PEERS};
+use burstmesh_linux::udp::RecvBatch;
+use core::mem::size_of;
+
+/// The name of the profile that this build has.
+pub const PROFILE: &str = if cfg!(feature = "large") {
+    "large"
+} else if cfg!(feature = "tiny") {
+    "tiny"
+} else {
+    "small"
+};
+
+/// Blocks of packet memory (256 bytes each; a full packet takes six).
+pub const BLOCKS: usize = pick(3_000, 6_000, 32_000);
+/// Packets held at a time.
+pub const SLOTS: usize = pick(2_000, 4_000, 16_000);
+/// Flows sent at a time.
+pub const TX_FLOWS: usize = pick(256, 512, 2_048);
+/// Flows received at a time.
+pub const RX_FLOWS: usize = pick(256, 512, 2_048);
+/// Bytes of a run of datagrams being sent.
+pub const SEND_BUFFER: usize = 24 * 1024;
+/// Datagrams received in one system call.
+pub const RECV_SLOTS: usize = 16;
+
+/// Most static memory that the profile may take, in bytes.
+pub const BUDGET: usize = pick(2_500_000, 3_500_000, 16_000_000);
+
+const fn pick(tiny: usize, small: usize, large: usize) -> usize {
+    if cfg!(feature = "large") {
+        large
+    } else if cfg!(feature = "tiny") {
+        tiny
+    } else {
+        small
+    }
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    /// What it is.
+    pub what: &'static str,
+    /// How many.
+    pub count: usize,
+    /// Bytes of one.
+    pub each: usize,
+}
+
+/// Everything static, largest parts by name.
+pub const TABLE: [Line; 6] = [
+    Line {
+        what: "packet blocks",
+        count: BLOCKS,
+        each: size_of::<Block>(),
+    },
+    Line {
+        what: "packets held",
+        count: SLOTS,
+        each: size_of::<Slot>(),
+    },
+    Line {
+        what: "flows sent",
+        count: TX_FLOWS,
+        each: size_of::<TxFlow>(),
+    },
+    Line {
+        what: "flows received",
+        count: RX_FLOWS,
+        each: size_of::<RxFlow>(),
+    },
+    Line {
+        what: "gateway (neighbours, paths)",
+        count: 1,
+        each: size_of::<Gateway<'static>>(),
+    },
+    Line {
+        what: "buffers",
+        count: 1,
+        each: SEND_BUFFER + size_of::<RecvBatch<RECV_SLOTS>>(),
+    },
+];
+
+/// Neighbours with a session at a time.
+pub const PEERS: usize = MAX_PEERS;
+/// Payload bytes of a block.
+pub const BLOCK_BYTES: usize = BLOCK;
+
+/// Sum of the table in bytes.
+pub const fn total() -> usize {
+    let (mut sum, mut i) = (0, 0);
+    while i < TABLE.len() {
+        sum += TABLE[i].count * TABLE[i].each;
+        i += 1;
+    }
+    sum
+}
+
+// The build ends here where a profile outgrows its budget.
+const _: () = assert!(
+    total() <= BUDGET,
+    "static memory is over the profile's budget: see limits.rs"
+);
