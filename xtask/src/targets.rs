@@ -106,3 +106,9 @@ pub fn named(triple: &str) -> Result<&'static Target> {
         ),
     }
 }
+
+/// Cargo's environment variable for a setting of this target: `CARGO_TARGET_MIPS_UNKNOWN_LINUX_MUSL_RUNNER`.
+pub fn variable(target: &Target, setting: &str) -> String {
+    let triple = target.triple.to_uppercase().replace('-', "_");
+    format!("CARGO_TARGET_{triple}_{setting}")
+}

@@ -55,13 +55,23 @@ impl Sources {
 
     /// Lets `cargo` build `core` and nothing else from these sources. Neither `alloc` nor `std` exists in such a build.
     pub fn build_core(&self, cargo: &mut Command) {
+        self.build(cargo, "core");
+    }
+
+    /// Lets `cargo` build what the test harness needs as well. One panic strategy for all, or there would be two `core`s.
+    pub fn build_for_tests(&self, cargo: &mut Command) {
+        self.build(cargo, "std,panic_unwind,test");
+        cargo.args(["--config", "profile.dev.panic=\"unwind\""]);
+    }
+
+    fn build(&self, cargo: &mut Command, crates: &str) {
         cargo
             // Cargo's own switch for sources outside the toolchain's folder: nothing is linked into rustup's files.
             .env("__CARGO_TESTS_ONLY_SRC_ROOT", &self.library)
             // `-Z` flags on the stable compiler: a tier 3 target needs them, and nightly would be another compiler.
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_TARGET_DIR", target_dir())
-            .arg("-Zbuild-std=core");
+            .arg(format!("-Zbuild-std={crates}"));
     }
 }
 
