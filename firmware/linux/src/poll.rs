@@ -127,6 +127,11 @@ impl Poll {
         self.control(libc::EPOLL_CTL_ADD, fd, token.into(), interest)
     }
 
+    /// As [`Self::add`], for a descriptor that belongs to the standard library or another crate.
+    pub fn add_raw(&self, fd: i32, token: u32, interest: Interest) -> Result<()> {
+        self.control_raw(libc::EPOLL_CTL_ADD, fd, token.into(), interest)
+    }
+
     /// Changes what to wake up for.
     pub fn modify(&self, fd: &Fd, token: u32, interest: Interest) -> Result<()> {
         self.control(libc::EPOLL_CTL_MOD, fd, token.into(), interest)
@@ -138,13 +143,17 @@ impl Poll {
     }
 
     fn control(&self, op: libc::c_int, fd: &Fd, token: u64, interest: Interest) -> Result<()> {
+        self.control_raw(op, fd.raw(), token, interest)
+    }
+
+    fn control_raw(&self, op: libc::c_int, fd: i32, token: u64, interest: Interest) -> Result<()> {
         let mut event = libc::epoll_event {
             events: interest.bits(),
             u64: token,
         };
         // SAFETY: one valid event.
         check("change a poll set", unsafe {
-            libc::epoll_ctl(self.epoll.raw(), op, fd.raw(), &mut event)
+            libc::epoll_ctl(self.epoll.raw(), op, fd, &mut event)
         })
         .map(drop)
     }

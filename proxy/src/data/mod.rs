@@ -1,9 +1,14 @@
 //! The packets: between the members' datagrams and the interface to the Internet.
 
+mod memory;
+mod publish;
+mod serve;
+mod worker;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use burstmesh_core::identity::Identity;
 use burstmesh_linux::tun::Tun;
 
@@ -34,6 +39,6 @@ pub struct Engine {
 ///
 /// # Errors
 /// What makes it impossible to serve: an address that cannot be bound.
-pub fn run(_engine: Engine) -> Result<()> {
-    bail!("the data engine is not part of this build")
+pub fn run(engine: Engine) -> Result<()> {
+    serve::Server::new(engine)?.run()
 }

@@ -50,7 +50,10 @@ impl Canary {
 
     /// Stops it.
     pub fn stop(self, lab: &Lab) -> Result<Verdict> {
-        Ok(Verdict { ping: self.pinger.stop()?, lateness: lab.lateness()?.since(&self.lateness) })
+        Ok(Verdict {
+            ping: self.pinger.stop()?,
+            lateness: lab.lateness()?.since(&self.lateness),
+        })
     }
 }
 
@@ -58,7 +61,9 @@ impl Verdict {
     /// Whether what was measured meanwhile may be believed.
     pub fn quiet(&self) -> bool {
         // One may be under way when ping is stopped.
-        self.ping.lost() <= 1 && self.late_ms() < LATE_MS && self.lateness.percentile(MOST) < EMULATOR_LATE
+        self.ping.lost() <= 1
+            && self.late_ms() < LATE_MS
+            && self.lateness.percentile(MOST) < EMULATOR_LATE
     }
 
     /// How much later than undisturbed 98 % of the canary packets came at most, in milliseconds.
@@ -69,7 +74,11 @@ impl Verdict {
 
 /// Measures with a canary beside, again while the machine is noisy, at most `attempts` times. A noisy run is thrown
 /// away, never averaged in; when all were noisy that is an error of the machine, and says so.
-pub fn measure_quietly<T>(lab: &Lab, attempts: u32, mut measure: impl FnMut() -> Result<T>) -> Result<T> {
+pub fn measure_quietly<T>(
+    lab: &Lab,
+    attempts: u32,
+    mut measure: impl FnMut() -> Result<T>,
+) -> Result<T> {
     let mut last = None;
     for attempt in 1..=attempts {
         let canary = Canary::start(lab)?;
@@ -78,11 +87,17 @@ pub fn measure_quietly<T>(lab: &Lab, attempts: u32, mut measure: impl FnMut() ->
         if verdict.quiet() {
             return Ok(measured);
         }
-        eprintln!("noisy run {attempt} of {attempts} thrown away: {}", describe(&verdict));
+        eprintln!(
+            "noisy run {attempt} of {attempts} thrown away: {}",
+            describe(&verdict)
+        );
         last = Some(verdict);
     }
     let verdict = last.context("no attempt was made")?;
-    bail!("the machine was too busy to measure in {attempts} attempts; last: {}", describe(&verdict))
+    bail!(
+        "the machine was too busy to measure in {attempts} attempts; last: {}",
+        describe(&verdict)
+    )
 }
 
 fn describe(verdict: &Verdict) -> String {

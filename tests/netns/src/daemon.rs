@@ -24,11 +24,25 @@ pub struct Daemon {
 impl Daemon {
     /// Starts `command` with standard output and error in the file `log`.
     pub fn start(name: &str, mut command: Command, log: &Path) -> Result<Self> {
-        let file = File::options().create(true).append(true).open(log).context("cannot make a log file")?;
-        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .context("cannot make a log file")?;
+        command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file);
         let log_begin = fs::metadata(log)?.len();
-        let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
-        Ok(Self { name: name.into(), child, log: log.into(), log_begin })
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        Ok(Self {
+            name: name.into(),
+            child,
+            log: log.into(),
+            log_begin,
+        })
     }
 
     /// Its process id.
@@ -59,17 +73,29 @@ impl Daemon {
     }
 
     /// Waits until `ready` says so, looking every 10 ms.
-    pub fn wait_until(&mut self, limit: Duration, mut ready: impl FnMut(&Self) -> Result<bool>) -> Result<()> {
+    pub fn wait_until(
+        &mut self,
+        limit: Duration,
+        mut ready: impl FnMut(&Self) -> Result<bool>,
+    ) -> Result<()> {
         let begun = Instant::now();
         loop {
             if ready(self)? {
                 return Ok(());
             }
             if let Some(status) = self.ended()? {
-                bail!("{} ended with {status}; its log:\n{}", self.name, self.log());
+                bail!(
+                    "{} ended with {status}; its log:\n{}",
+                    self.name,
+                    self.log()
+                );
             }
             if begun.elapsed() > limit {
-                bail!("{} was not ready after {limit:?}; its log:\n{}", self.name, self.log());
+                bail!(
+                    "{} was not ready after {limit:?}; its log:\n{}",
+                    self.name,
+                    self.log()
+                );
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -83,7 +109,11 @@ impl Daemon {
                 return Ok(status);
             }
             if begun.elapsed() > limit {
-                bail!("{} still runs after {limit:?}; its log:\n{}", self.name, self.log());
+                bail!(
+                    "{} still runs after {limit:?}; its log:\n{}",
+                    self.name,
+                    self.log()
+                );
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -114,6 +144,23 @@ impl Daemon {
     /// Lets it go on (SIGCONT).
     pub fn thaw(&self) -> Result<()> {
         self.signal(libc::SIGCONT)
+    }
+
+    /// Whether anything listens on this TCP port in its namespace.
+    pub fn listens_on(&self, port: u16) -> bool {
+        let listening = |table: &str| {
+            let text =
+                fs::read_to_string(format!("/proc/{}/net/{table}", self.pid())).unwrap_or_default();
+            text.lines().any(|line| {
+                let mut words = line.split_whitespace().skip(1);
+                // "<address>:<port>", the other end, and 0A for LISTEN.
+                words
+                    .next()
+                    .is_some_and(|local| local.ends_with(&format!(":{port:04X}")))
+                    && words.nth(1) == Some("0A")
+            })
+        };
+        listening("tcp") || listening("tcp6")
     }
 
     /// Its memory and processor time now.
@@ -150,18 +197,34 @@ pub struct Usage {
 impl Usage {
     /// Reads /proc for the process `pid`.
     pub fn of(pid: u32) -> Result<Self> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
+        let status =
+            fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
         let kib = |field: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(field));
-            line.and_then(|line| line.split_whitespace().next()?.parse().ok()).with_context(|| format!("no {field}"))
+            line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+                .with_context(|| format!("no {field}"))
         };
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         // The name may hold spaces; fields count from behind its closing bracket (state is field 3 of proc(5)).
-        let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |field: usize| fields.get(field - 3).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let fields: Vec<_> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let ticks = |field: usize| {
+            fields
+                .get(field - 3)
+                .and_then(|text| text.parse::<u64>().ok())
+                .unwrap_or(0)
+        };
         let ticks = ticks(14) + ticks(15);
         let cpu = Duration::from_millis(ticks * 1000 / sys::clock_ticks());
-        Ok(Self { rss_kib: kib("VmRSS:")?, peak_rss_kib: kib("VmHWM:")?, cpu })
+        Ok(Self {
+            rss_kib: kib("VmRSS:")?,
+            peak_rss_kib: kib("VmHWM:")?,
+            cpu,
+        })
     }
 }
 

@@ -34,6 +34,7 @@
 //! of one machine take turns, in whatever number of threads tests run. What dead runs left is removed by the next.
 
 pub mod canary;
+pub mod community;
 pub mod daemon;
 pub mod emulator;
 pub mod lab;

@@ -24,11 +24,15 @@ impl Namespace {
     /// Opens the namespace that `ip netns` knows as `system_name`; its files go to `dir`.
     pub(crate) fn open(name: &str, system_name: &str, dir: &Path, resolver: &str) -> Result<Self> {
         let path = Path::new("/run/netns").join(system_name);
-        let netns = File::open(&path).with_context(|| format!("cannot open namespace {system_name}"))?;
+        let netns =
+            File::open(&path).with_context(|| format!("cannot open namespace {system_name}"))?;
         let run = dir.join("run");
         fs::create_dir_all(&run)?;
         let resolv = dir.join("resolv.conf");
-        fs::write(&resolv, format!("nameserver {resolver}\noptions timeout:2 attempts:2\n"))?;
+        fs::write(
+            &resolv,
+            format!("nameserver {resolver}\noptions timeout:2 attempts:2\n"),
+        )?;
         // Resolved before /run is covered, so that a link into /run (systemd-resolved) still finds its file.
         let mut binds = Vec::new();
         let target = fs::canonicalize("/etc/resolv.conf").unwrap_or_default();
@@ -43,7 +47,13 @@ impl Namespace {
         }
         binds.push((run.as_path(), Path::new("/run")));
         let view = View::new(&netns, &binds)?;
-        Ok(Self { name: name.into(), system_name: system_name.into(), netns, dir: dir.into(), view })
+        Ok(Self {
+            name: name.into(),
+            system_name: system_name.into(),
+            netns,
+            dir: dir.into(),
+            view,
+        })
     }
 
     /// The name in the topology.
@@ -81,7 +91,13 @@ impl Namespace {
         let output = output.with_context(|| format!("cannot start {program}"))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            bail!("in {}: {program} {}: {}: {}", self.name, arguments.join(" "), output.status, said.trim());
+            bail!(
+                "in {}: {program} {}: {}: {}",
+                self.name,
+                arguments.join(" "),
+                output.status,
+                said.trim()
+            );
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -96,7 +112,8 @@ impl Namespace {
         sys::in_namespace(&self.netns, || {
             for (setting, value) in settings {
                 let path = Path::new("/proc/sys").join(setting);
-                fs::write(path, value).with_context(|| format!("cannot set {setting} = {value}"))?;
+                fs::write(path, value)
+                    .with_context(|| format!("cannot set {setting} = {value}"))?;
             }
             Ok(())
         })
@@ -112,7 +129,9 @@ impl Namespace {
         let text = self.run("ip", &["-j", "-s", "link", "show", "dev", interface])?;
         let value: serde_json::Value = serde_json::from_str(&text)?;
         let number = |way: &str, what: &str| {
-            let found = value.pointer(&format!("/0/stats64/{way}/{what}")).and_then(serde_json::Value::as_u64);
+            let found = value
+                .pointer(&format!("/0/stats64/{way}/{what}"))
+                .and_then(serde_json::Value::as_u64);
             found.with_context(|| format!("ip shows no {way} {what} for {interface}"))
         };
         Ok(InterfaceCounters {

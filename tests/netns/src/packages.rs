@@ -15,15 +15,42 @@ pub struct Needed {
 
 /// Everything the lab and its tests run.
 pub const NEEDED: [Needed; 9] = [
-    Needed { program: "ip", package: "iproute2" },
-    Needed { program: "nft", package: "nftables" },
-    Needed { program: "ping", package: "iputils-ping" },
-    Needed { program: "iperf3", package: "iperf3" },
-    Needed { program: "curl", package: "curl" },
-    Needed { program: "nginx", package: "nginx-light" },
-    Needed { program: "dnsmasq", package: "dnsmasq-base" },
-    Needed { program: "tcpdump", package: "tcpdump" },
-    Needed { program: "conntrack", package: "conntrack" },
+    Needed {
+        program: "ip",
+        package: "iproute2",
+    },
+    Needed {
+        program: "nft",
+        package: "nftables",
+    },
+    Needed {
+        program: "ping",
+        package: "iputils-ping",
+    },
+    Needed {
+        program: "iperf3",
+        package: "iperf3",
+    },
+    Needed {
+        program: "curl",
+        package: "curl",
+    },
+    Needed {
+        program: "nginx",
+        package: "nginx-light",
+    },
+    Needed {
+        program: "dnsmasq",
+        package: "dnsmasq-base",
+    },
+    Needed {
+        program: "tcpdump",
+        package: "tcpdump",
+    },
+    Needed {
+        program: "conntrack",
+        package: "conntrack",
+    },
 ];
 
 /// Programs that this workspace builds.
@@ -34,24 +61,38 @@ const SYSTEM: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// What of [`NEEDED`] is not installed.
 pub fn missing() -> Vec<Needed> {
-    NEEDED.into_iter().filter(|needed| system_program(needed.program).is_none()).collect()
+    NEEDED
+        .into_iter()
+        .filter(|needed| system_program(needed.program).is_none())
+        .collect()
 }
 
 /// Fails, naming program and package, unless all these programs are there.
 pub fn require(programs: &[&str]) -> Result<()> {
-    let missing: Vec<_> = missing().into_iter().filter(|needed| programs.contains(&needed.program)).collect();
+    let missing: Vec<_> = missing()
+        .into_iter()
+        .filter(|needed| programs.contains(&needed.program))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
     let programs: Vec<_> = missing.iter().map(|needed| needed.program).collect();
     let packages: Vec<_> = missing.iter().map(|needed| needed.package).collect();
-    bail!("missing {}; install the Debian packages: {}", programs.join(", "), packages.join(" "))
+    bail!(
+        "missing {}; install the Debian packages: {}",
+        programs.join(", "),
+        packages.join(" ")
+    )
 }
 
 /// The path of a program: one of ours from where cargo put it, any other from the system.
 pub fn locate(program: &str) -> PathBuf {
-    let own = OWN.contains(&program).then(|| own_program(program)).flatten();
-    own.or_else(|| system_program(program)).unwrap_or_else(|| PathBuf::from(program))
+    let own = OWN
+        .contains(&program)
+        .then(|| own_program(program))
+        .flatten();
+    own.or_else(|| system_program(program))
+        .unwrap_or_else(|| PathBuf::from(program))
 }
 
 /// Where cargo built one of the workspace's programs: `BURSTMESH_BIN_DIR`, else beside the running test.
@@ -61,14 +102,22 @@ pub fn own_program(program: &str) -> Option<PathBuf> {
     }
     // A test runs from target/<profile>/deps, a program from target/<profile>.
     let running = std::env::current_exe().ok()?;
-    running.ancestors().skip(1).take(2).map(|dir| dir.join(program)).find(|path| path.is_file())
+    running
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|dir| dir.join(program))
+        .find(|path| path.is_file())
 }
 
 fn system_program(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(PathBuf::from(program));
     }
-    SYSTEM.iter().map(|dir| Path::new(dir).join(program)).find(|path| path.is_file())
+    SYSTEM
+        .iter()
+        .map(|dir| Path::new(dir).join(program))
+        .find(|path| path.is_file())
 }
 
 #[cfg(test)]

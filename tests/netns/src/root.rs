@@ -1,6 +1,7 @@
 //! What the lab needs from the machine, and how a test says loudly that it is not there.
 
 use std::fs::File;
+use std::io::Write as _;
 
 use anyhow::{Result, bail};
 
@@ -29,6 +30,7 @@ pub fn skip() -> bool {
         panic!("BURSTMESH_REQUIRE_ROOT is set, but the lab {reason}");
     }
     let test = std::thread::current().name().unwrap_or("test").to_owned();
-    eprintln!("SKIPPED: {test}: {reason}");
+    // Written past the test harness, which shows only what failed tests print.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: {reason}");
     true
 }

@@ -19,7 +19,12 @@ pub fn in_namespace<T: Send>(netns: &File, work: impl FnOnce() -> Result<T> + Se
         enter(fd).context("setns")?;
         work()
     };
-    std::thread::scope(|scope| scope.spawn(run).join().map_err(|_| anyhow!("a thread inside a namespace panicked"))?)
+    std::thread::scope(|scope| {
+        scope
+            .spawn(run)
+            .join()
+            .map_err(|_| anyhow!("a thread inside a namespace panicked"))?
+    })
 }
 
 /// Moves the calling thread into a network namespace.
@@ -38,9 +43,17 @@ pub struct View {
 impl View {
     /// The view from the network namespace `netns`, each pair of `binds` being (what, where).
     pub fn new(netns: &File, binds: &[(&Path, &Path)]) -> Result<Self> {
-        let text = |path: &Path| CString::new(path.as_os_str().as_bytes()).context("a path with a zero byte");
-        let binds = binds.iter().map(|(what, on)| Ok((text(what)?, text(on)?))).collect::<Result<_>>()?;
-        Ok(Self { netns: netns.as_raw_fd(), binds })
+        let text = |path: &Path| {
+            CString::new(path.as_os_str().as_bytes()).context("a path with a zero byte")
+        };
+        let binds = binds
+            .iter()
+            .map(|(what, on)| Ok((text(what)?, text(on)?)))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            netns: netns.as_raw_fd(),
+            binds,
+        })
     }
 
     /// Enters the view. Runs between fork and exec: only system calls, no allocation.
@@ -50,18 +63,37 @@ impl View {
         unsafe {
             check(libc::unshare(libc::CLONE_NEWNS))?;
             let private = libc::MS_SLAVE | libc::MS_REC;
-            check(libc::mount(std::ptr::null(), c"/".as_ptr(), std::ptr::null(), private, std::ptr::null()))?;
+            check(libc::mount(
+                std::ptr::null(),
+                c"/".as_ptr(),
+                std::ptr::null(),
+                private,
+                std::ptr::null(),
+            ))?;
             // /sys shows the interfaces of the namespace that mounted it.
             libc::umount2(c"/sys".as_ptr(), libc::MNT_DETACH);
-            check(libc::mount(c"sysfs".as_ptr(), c"/sys".as_ptr(), c"sysfs".as_ptr(), 0, std::ptr::null()))?;
+            check(libc::mount(
+                c"sysfs".as_ptr(),
+                c"/sys".as_ptr(),
+                c"sysfs".as_ptr(),
+                0,
+                std::ptr::null(),
+            ))?;
         }
         // The lab goes before whatever else the machine does, such as a build; that only makes it quieter.
         // SAFETY: plain integers; refused at worst.
         unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
         for (what, on) in &self.binds {
             // SAFETY: both strings are terminated and outlive the call.
-            let result =
-                unsafe { libc::mount(what.as_ptr(), on.as_ptr(), std::ptr::null(), libc::MS_BIND, std::ptr::null()) };
+            let result = unsafe {
+                libc::mount(
+                    what.as_ptr(),
+                    on.as_ptr(),
+                    std::ptr::null(),
+                    libc::MS_BIND,
+                    std::ptr::null(),
+                )
+            };
             check(result)?;
         }
         Ok(())
@@ -87,7 +119,10 @@ pub fn root() -> bool {
 
 /// Nanoseconds of the monotonic clock.
 pub fn monotonic() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is valid for writing.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
@@ -98,7 +133,11 @@ pub fn prefer_this_thread() {
     let priority = libc::sched_param { sched_priority: 5 };
     // SAFETY: `priority` is valid for reading; both calls affect the calling thread only.
     unsafe {
-        libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const priority);
+        libc::sched_setscheduler(
+            0,
+            libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK,
+            &raw const priority,
+        );
         libc::prctl(libc::PR_SET_TIMERSLACK, 1);
     }
 }
@@ -110,5 +149,9 @@ pub fn clock_ticks() -> u64 {
 }
 
 fn check(result: libc::c_int) -> IoResult<()> {
-    if result < 0 { Err(Error::last_os_error()) } else { Ok(()) }
+    if result < 0 {
+        Err(Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }

@@ -47,11 +47,15 @@ impl FromStr for Rate {
             "kbit" => 1e3,
             "Mbit" => 1e6,
             "Gbit" => 1e9,
-            _ => bail!("rate \"{text}\": write a number and bit, kbit, Mbit or Gbit, as in \"20Mbit\""),
+            _ => bail!(
+                "rate \"{text}\": write a number and bit, kbit, Mbit or Gbit, as in \"20Mbit\""
+            ),
         };
         let bits = number * scale;
         if bits < 1000.0 {
-            bail!("rate \"{text}\": a line slower than 1 kbit is not a line; make it silent instead");
+            bail!(
+                "rate \"{text}\": a line slower than 1 kbit is not a line; make it silent instead"
+            );
         }
         Ok(Self(bits as u64))
     }
@@ -129,7 +133,9 @@ impl QueueLimit {
     pub fn bytes(self, rate: Option<Rate>) -> u64 {
         match (self, rate) {
             (Self::Bytes(bytes), _) => u64::from(bytes),
-            (Self::Time(span), Some(rate)) => (span.0.as_secs_f64() * rate.bits_per_second() as f64 / 8.0) as u64,
+            (Self::Time(span), Some(rate)) => {
+                (span.0.as_secs_f64() * rate.bits_per_second() as f64 / 8.0) as u64
+            }
             (Self::Time(_), None) => u64::MAX,
         }
     }
@@ -199,9 +205,13 @@ impl TryFrom<String> for Loss {
 /// Splits "20Mbit" into 20 and "Mbit"; a negative number is refused.
 fn split(text: &str) -> Result<(f64, &str)> {
     let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
-    let number = number.parse::<f64>().with_context(|| format!("\"{text}\" does not begin with a number"))?;
+    let number = number
+        .parse::<f64>()
+        .with_context(|| format!("\"{text}\" does not begin with a number"))?;
     Ok((number, unit.trim()))
 }
 
@@ -214,8 +224,17 @@ mod tests {
         assert_eq!("20Mbit".parse::<Rate>().unwrap(), Rate::mbit(20));
         assert_eq!("1.5 kbit".parse::<Rate>().unwrap(), Rate::bits(1500));
         assert_eq!("10ms".parse::<Span>().unwrap(), Span::ms(10));
-        assert_eq!("64kB".parse::<QueueLimit>().unwrap(), QueueLimit::Bytes(64_000));
-        assert_eq!("100ms".parse::<QueueLimit>().unwrap().bytes(Some(Rate::mbit(20))), 250_000);
+        assert_eq!(
+            "64kB".parse::<QueueLimit>().unwrap(),
+            QueueLimit::Bytes(64_000)
+        );
+        assert_eq!(
+            "100ms"
+                .parse::<QueueLimit>()
+                .unwrap()
+                .bytes(Some(Rate::mbit(20))),
+            250_000
+        );
         assert!(("1%".parse::<Loss>().unwrap().probability() - 0.01).abs() < 1e-12);
     }
 

@@ -22,19 +22,34 @@ const UDP: f64 = 1500.0 / 1472.0;
 const TEN_MS: Duration = Duration::from_millis(10);
 
 fn lab() -> Result<Option<Lab>> {
-    if root::skip() { Ok(None) } else { Ok(Some(Lab::up(&Topology::builtin("calibration")?)?)) }
+    if root::skip() {
+        Ok(None)
+    } else {
+        Ok(Some(Lab::up(&Topology::builtin("calibration")?)?))
+    }
 }
 
 #[test]
 fn the_round_trip_is_twice_the_delay() -> Result<()> {
     let Some(lab) = lab()? else { return Ok(()) };
     for (client, delays_ms) in [("c1", 20.0), ("c3", 10.0)] {
-        for target in [IpAddr::from(lab.link("web")?.v4), lab.link("web")?.v6.into()] {
-            let report = measure_quietly(&lab, ATTEMPTS, || ping::ping(&lab, client, target, 100, TEN_MS))?;
+        for target in [
+            IpAddr::from(lab.link("web")?.v4),
+            lab.link("web")?.v6.into(),
+        ] {
+            let report = measure_quietly(&lab, ATTEMPTS, || {
+                ping::ping(&lab, client, target, 100, TEN_MS)
+            })?;
             let (least, median) = (report.min(), report.percentile(50.0));
-            println!("{client} to {target}: least {least:.2} ms, median {median:.2}, p99 {:.2}", report.percentile(99.0));
+            println!(
+                "{client} to {target}: least {least:.2} ms, median {median:.2}, p99 {:.2}",
+                report.percentile(99.0)
+            );
             ensure!(report.lost() == 0, "{} pings lost", report.lost());
-            ensure!((delays_ms..delays_ms + 0.5).contains(&least), "least round trip {least} ms, delays {delays_ms}");
+            ensure!(
+                (delays_ms..delays_ms + 0.5).contains(&least),
+                "least round trip {least} ms, delays {delays_ms}"
+            );
             ensure!(median < delays_ms + 1.0, "median round trip {median} ms");
         }
     }
@@ -45,22 +60,55 @@ fn the_round_trip_is_twice_the_delay() -> Result<()> {
 fn tcp_and_udp_fill_lines_of_20_50_and_100_mbit() -> Result<()> {
     let Some(lab) = lab()? else { return Ok(()) };
     let web = lab.link("web")?.v4;
-    for (client, rate, reverse) in [("c1", 20, false), ("c1", 20, true), ("c2", 50, true), ("c3", 100, true)] {
+    for (client, rate, reverse) in [
+        ("c1", 20, false),
+        ("c1", 20, true),
+        ("c2", 50, true),
+        ("c3", 100, true),
+    ] {
         let rate = Rate::mbit(rate);
-        let run = |how: &Iperf| measure_quietly(&lab, ATTEMPTS, || iperf::run(&lab, client, "web", web, how));
-        let tcp = run(&Iperf { seconds: 5, omit: 2, reverse, ..Iperf::default() })?;
+        let run = |how: &Iperf| {
+            measure_quietly(&lab, ATTEMPTS, || iperf::run(&lab, client, "web", web, how))
+        };
+        let tcp = run(&Iperf {
+            seconds: 4,
+            omit: 2,
+            reverse,
+            ..Iperf::default()
+        })?;
         check_rate("TCP", client, tcp.received * TCP, rate, &tcp)?;
         let offered = Rate::bits(rate.bits_per_second() * 11 / 10);
-        let udp = run(&Iperf { seconds: 4, omit: 1, reverse, udp: Some(offered), ..Iperf::default() })?;
+        let udp = run(&Iperf {
+            seconds: 3,
+            omit: 1,
+            reverse,
+            udp: Some(offered),
+            ..Iperf::default()
+        })?;
         check_rate("UDP", client, udp.received * UDP, rate, &udp)?;
     }
     Ok(())
 }
 
-fn check_rate(what: &str, client: &str, found: f64, rate: Rate, report: &IperfReport) -> Result<()> {
+fn check_rate(
+    what: &str,
+    client: &str,
+    found: f64,
+    rate: Rate,
+    report: &IperfReport,
+) -> Result<()> {
     let part = found / rate.bits_per_second() as f64;
-    println!("{what} of {client} over {rate}: {:.2} % of the rate, {} retransmits", part * 100.0, report.retransmits);
-    ensure!((0.99..1.005).contains(&part), "{what} of {client}: {part:.4} of {rate}; {report:?}");
+    println!(
+        "{what} of {client} over {rate}: {:.2} % of the rate, {} retransmits",
+        part * 100.0,
+        report.retransmits
+    );
+    let most = if what == "UDP" { 1.005 } else { 1.03 };
+    // What TCP reads after the start may have come before it, held back by a hole.
+    ensure!(
+        (0.99..most).contains(&part),
+        "{what} of {client}: {part:.4} of {rate}; {report:?}"
+    );
     Ok(())
 }
 
@@ -68,13 +116,27 @@ fn check_rate(what: &str, client: &str, found: f64, rate: Rate, report: &IperfRe
 fn a_loss_of_one_percent_is_one_percent() -> Result<()> {
     let Some(lab) = lab()? else { return Ok(()) };
     lab.line("gw1").set_loss(Way::Up, Loss::percent(1.0))?;
-    let how = Iperf { seconds: 10, udp: Some(Rate::mbit(18)), length: 500, ..Iperf::default() };
+    let how = Iperf {
+        seconds: 7,
+        udp: Some(Rate::mbit(18)),
+        length: 500,
+        ..Iperf::default()
+    };
     let before = lab.line("gw1").traffic(Way::Up);
-    let report = measure_quietly(&lab, ATTEMPTS, || iperf::run(&lab, "c1", "web", lab.link("web")?.v4, &how))?;
+    let report = measure_quietly(&lab, ATTEMPTS, || {
+        iperf::run(&lab, "c1", "web", lab.link("web")?.v4, &how)
+    })?;
     let after = lab.line("gw1").traffic(Way::Up);
-    println!("{} packets, {:.3} % lost", report.packets, report.lost * 100.0);
+    println!(
+        "{} packets, {:.3} % lost",
+        report.packets,
+        report.lost * 100.0
+    );
     ensure!((0.008..=0.012).contains(&report.lost), "{report:?}");
-    ensure!(after.lost.packets > before.lost.packets && after.queue_full == before.queue_full, "{after:?}");
+    ensure!(
+        after.lost.packets > before.lost.packets && after.queue_full == before.queue_full,
+        "{after:?}"
+    );
     Ok(())
 }
 
@@ -85,22 +147,41 @@ fn a_download_and_an_upload_are_recorded_at_the_receiver() -> Result<()> {
     let link = lab.link("web")?;
     let url = server.publish("file", 18_000_000, link.v4)?;
     let limit = Duration::from_secs(30);
-    let down = measure_quietly(&lab, ATTEMPTS, || transfer::download(&lab, "c1", &url, limit))?;
+    let down = measure_quietly(&lab, ATTEMPTS, || {
+        transfer::download(&lab, "c1", &url, limit)
+    })?;
     check_transfer("download", &down, 18_000_000)?;
     let url = server.url(link.v6, "up/file");
-    let up = measure_quietly(&lab, ATTEMPTS, || transfer::upload(&lab, "c1", &server, &url, 18_000_000, limit))?;
+    let up = measure_quietly(&lab, ATTEMPTS, || {
+        transfer::upload(&lab, "c1", &server, &url, 18_000_000, limit)
+    })?;
     check_transfer("upload", &up, 18_000_000)?;
     let carried = lab.line("gw1").traffic(Way::Up).delivered.bytes;
-    ensure!(carried > 18_000_000 * 1500 / 1448, "the line's counter shows only {carried} bytes");
+    ensure!(
+        carried > 18_000_000 * 1500 / 1448,
+        "the line's counter shows only {carried} bytes"
+    );
     Ok(())
 }
 
 fn check_transfer(what: &str, transfer: &transfer::Transfer, bytes: u64) -> Result<()> {
     let share = transfer::share(transfer, &[Rate::mbit(20)]);
-    println!("{what}: share {:.1} %, longest gap {:?}, {:?}", share * 100.0, transfer.longest_gap, transfer.duration);
-    ensure!(transfer.complete && transfer.intact && transfer.bytes == bytes, "{what}: {transfer:?}");
+    println!(
+        "{what}: share {:.1} %, longest gap {:?}, {:?}",
+        share * 100.0,
+        transfer.longest_gap,
+        transfer.duration
+    );
+    ensure!(
+        transfer.complete && transfer.intact && transfer.bytes == bytes,
+        "{what}: {transfer:?}"
+    );
     ensure!((0.93..0.97).contains(&share), "{what}: a share of {share}");
-    ensure!(transfer.longest_gap < Duration::from_millis(500), "{what}: a gap of {:?}", transfer.longest_gap);
+    ensure!(
+        transfer.longest_gap < Duration::from_millis(500),
+        "{what}: a gap of {:?}",
+        transfer.longest_gap
+    );
     Ok(())
 }
 
@@ -109,7 +190,11 @@ fn a_silent_line_keeps_its_carrier_and_a_pulled_one_does_not() -> Result<()> {
     let Some(lab) = lab()? else { return Ok(()) };
     let web = lab.link("web")?.v4;
     let lost = || ping::ping(&lab, "c1", web, 5, TEN_MS).map(|report| report.lost());
-    let carrier = || lab.ns("gw1").run("cat", &["/sys/class/net/wan0/carrier"]).map(|text| text.trim().to_owned());
+    let carrier = || {
+        lab.ns("gw1")
+            .run("cat", &["/sys/class/net/wan0/carrier"])
+            .map(|text| text.trim().to_owned())
+    };
     ensure!(lost()? == 0);
     lab.line("gw1").silent()?;
     ensure!(lost()? == 5 && carrier()? == "1");
@@ -122,7 +207,10 @@ fn a_silent_line_keeps_its_carrier_and_a_pulled_one_does_not() -> Result<()> {
     // The kernel takes up to a second to believe in a new carrier.
     let begun = Instant::now();
     while lost()? > 0 {
-        ensure!(begun.elapsed() < Duration::from_secs(3), "the line does not come back");
+        ensure!(
+            begun.elapsed() < Duration::from_secs(3),
+            "the line does not come back"
+        );
     }
     ensure!(carrier()? == "1");
     Ok(())
@@ -141,22 +229,36 @@ fn a_changed_rate_holds_in_the_middle_of_a_transfer() -> Result<()> {
         running.finish()
     })?;
     let second = Duration::from_secs(1);
-    let (before, after) = (result.rate_between(2 * second, 4 * second), result.rate_between(5 * second, 8 * second));
+    let (before, after) = (
+        result.rate_between(2 * second, 4 * second),
+        result.rate_between(5 * second, 8 * second),
+    );
     println!("{:.2} then {:.2} Mbit/s", before / 1e6, after / 1e6);
-    ensure!((18.5e6..20e6).contains(&before) && (9.0e6..9.9e6).contains(&after), "{before} then {after}");
-    ensure!(!result.complete && result.exit_code == Some(28) && result.intact, "{result:?}");
+    ensure!(
+        (18.5e6..20e6).contains(&before) && (9.0e6..9.9e6).contains(&after),
+        "{before} then {after}"
+    );
+    ensure!(
+        !result.complete && result.exit_code == Some(28) && result.intact,
+        "{result:?}"
+    );
     Ok(())
 }
 
 #[test]
 fn multicast_on_the_mesh_reaches_all() -> Result<()> {
     let Some(lab) = lab()? else { return Ok(()) };
-    let hearers = ["gw2", "gw3"].map(|ns| Capture::start(&lab, ns, "mesh0", "icmp6[icmp6type] == icmp6-echo"));
-    lab.ns("gw1").run("ping", &["-c", "3", "-i", "0.1", "ff02::1%mesh0"])?;
+    let hearers = ["gw2", "gw3"]
+        .map(|ns| Capture::start(&lab, ns, "mesh0", "icmp6[icmp6type] == icmp6-echo"));
+    lab.ns("gw1")
+        .run("ping", &["-c", "3", "-i", "0.1", "ff02::1%mesh0"])?;
     std::thread::sleep(Duration::from_millis(100));
     for hearer in hearers {
         let frames = hearer?.stop()?;
-        let heard = frames.iter().filter(|frame| frame.bytes.starts_with(&[0x33, 0x33])).count();
+        let heard = frames
+            .iter()
+            .filter(|frame| frame.bytes.starts_with(&[0x33, 0x33]))
+            .count();
         ensure!(heard == 3, "{heard} of 3 multicasts heard");
     }
     Ok(())
@@ -166,11 +268,27 @@ fn multicast_on_the_mesh_reaches_all() -> Result<()> {
 fn the_mesh_is_one_medium_whose_stations_take_turns() -> Result<()> {
     let Some(lab) = lab()? else { return Ok(()) };
     for (number, gateway) in ["gw1", "gw2", "gw3"].into_iter().enumerate() {
-        lab.ns(gateway).run("ip", &["address", "add", &format!("10.9.0.{}/24", number + 1), "dev", "mesh0"])?;
+        lab.ns(gateway).run(
+            "ip",
+            &[
+                "address",
+                "add",
+                &format!("10.9.0.{}/24", number + 1),
+                "dev",
+                "mesh0",
+            ],
+        )?;
     }
     let run = |client: &str, server: &str, to: u8, port: u16| {
-        let how = Iperf { udp: Some(Rate::mbit(80)), seconds: 4, omit: 1, port, ..Iperf::default() };
-        iperf::run(&lab, client, server, Ipv4Addr::new(10, 9, 0, to), &how).map(|report| report.received * UDP / 1e6)
+        let how = Iperf {
+            udp: Some(Rate::mbit(80)),
+            seconds: 4,
+            omit: 1,
+            port,
+            ..Iperf::default()
+        };
+        iperf::run(&lab, client, server, Ipv4Addr::new(10, 9, 0, to), &how)
+            .map(|report| report.received * UDP / 1e6)
     };
     let (one, two) = measure_quietly(&lab, ATTEMPTS, || {
         std::thread::scope(|scope| {
@@ -179,11 +297,11 @@ fn the_mesh_is_one_medium_whose_stations_take_turns() -> Result<()> {
             Ok((one.join().map_err(|_| anyhow::anyhow!("panicked"))??, two))
         })
     })?;
-    for gateway in ["gw1", "gw3"] {
-        println!("{gateway}: {:?}", lab.mesh().traffic(lab.station(gateway)?));
-    }
     println!("two flows on 100 Mbit/s of air: {one:.1} and {two:.1} Mbit/s");
-    ensure!((97.0..101.0).contains(&(one + two)) && (one - two).abs() < 5.0, "{one} and {two}");
+    ensure!(
+        (97.0..101.0).contains(&(one + two)) && (one - two).abs() < 5.0,
+        "{one} and {two}"
+    );
     Ok(())
 }
 
@@ -194,30 +312,65 @@ fn homes_look_like_homes() -> Result<()> {
     // The same private addresses in every home, all masqueraded.
     let server = HttpServer::start(&lab, "web", 80)?;
     for client in ["c1", "c2", "c3"] {
-        lab.ns(client).run("curl", &["-sSf", &server.url(web.v4, "")])?;
-        lab.ns(client).run("curl", &["-sSf", &server.url(web.v6, "")])?;
+        lab.ns(client)
+            .run("curl", &["-sSf", &server.url(web.v4, "")])?;
+        lab.ns(client)
+            .run("curl", &["-sSf", &server.url(web.v6, "")])?;
     }
     let said = lab.ns("c1").run("curl", &["-sSf", "http://web.test/"])?;
     ensure!(said == "this is web\n", "over the home's DNS: {said}");
     // From the Internet a home is closed until its owner opens something.
     let _inside = HttpServer::start(&lab, "c1", 8000)?;
     let home = lab.link("gw1")?.v4;
-    let prefix = lab.lan_prefix("gw1")?.ok_or_else(|| anyhow::anyhow!("no prefix"))?;
+    let prefix = lab
+        .lan_prefix("gw1")?
+        .ok_or_else(|| anyhow::anyhow!("no prefix"))?;
     let client6 = plan::in_prefix(prefix, 0x10);
-    let urls = [format!("http://{home}:8000/"), format!("http://[{client6}]:8000/")];
+    let urls = [
+        format!("http://{home}:8000/"),
+        format!("http://[{client6}]:8000/"),
+    ];
     for url in &urls {
-        ensure!(lab.ns("web").run("curl", &["-gsSf", "-m", "0.5", url]).is_err(), "{url} is open");
+        ensure!(
+            lab.ns("web")
+                .run("curl", &["-gsSf", "-m", "0.5", url])
+                .is_err(),
+            "{url} is open"
+        );
     }
-    lab.forward_port("gw1", 8000, std::net::SocketAddrV4::new(plan::LAN_CLIENT, 8000))?;
+    lab.forward_port(
+        "gw1",
+        8000,
+        std::net::SocketAddrV4::new(plan::LAN_CLIENT, 8000),
+    )?;
     lab.open_ipv6("gw1", client6, 8000)?;
     for url in &urls {
         ensure!(lab.ns("web").run("curl", &["-gsSf", "-m", "2", url])? == "this is c1\n");
     }
     // What a lender and an exit must not give away is really there to be reached by those it belongs to.
     let _modem = HttpServer::start(&lab, "core", 80)?;
-    lab.ns("gw1").run("curl", &["-sSf", "-m", "2", &format!("http://{}/", plan::MODEM)])?;
-    lab.ns("exit").run("curl", &["-sSf", "-m", "2", &server.url(Ipv4Addr::new(10, 66, 0, 1), "")])?;
-    lab.ns("exit").run("curl", &["-sSf", "-m", "2", &server.url(Ipv4Addr::new(169, 254, 169, 254), "")])?;
+    lab.ns("gw1").run(
+        "curl",
+        &["-sSf", "-m", "2", &format!("http://{}/", plan::MODEM)],
+    )?;
+    lab.ns("exit").run(
+        "curl",
+        &[
+            "-sSf",
+            "-m",
+            "2",
+            &server.url(Ipv4Addr::new(10, 66, 0, 1), ""),
+        ],
+    )?;
+    lab.ns("exit").run(
+        "curl",
+        &[
+            "-sSf",
+            "-m",
+            "2",
+            &server.url(Ipv4Addr::new(169, 254, 169, 254), ""),
+        ],
+    )?;
     Ok(())
 }
 
@@ -229,11 +382,22 @@ fn a_home_without_a_line_and_lines_of_one_protocol_work() -> Result<()> {
     let lab = Lab::up(&Topology::builtin("no-own-line")?)?;
     let (v4, v6) = (lab.link("web")?.v4, lab.link("web")?.v6);
     let reaches = |client: &str, target: IpAddr| {
-        lab.ns(client).run("ping", &["-c", "1", "-W", "1", &target.to_string()]).is_ok()
+        lab.ns(client)
+            .run("ping", &["-c", "1", "-W", "1", &target.to_string()])
+            .is_ok()
     };
-    ensure!(!reaches("c1", v4.into()) && !reaches("c1", v6.into()), "a home without a line");
-    ensure!(reaches("c2", v4.into()) && !reaches("c2", v6.into()), "a translated home with IPv4 only");
-    ensure!(!reaches("c3", v4.into()) && reaches("c3", v6.into()), "a home with IPv6 only");
+    ensure!(
+        !reaches("c1", v4.into()) && !reaches("c1", v6.into()),
+        "a home without a line"
+    );
+    ensure!(
+        reaches("c2", v4.into()) && !reaches("c2", v6.into()),
+        "a translated home with IPv4 only"
+    );
+    ensure!(
+        !reaches("c3", v4.into()) && reaches("c3", v6.into()),
+        "a home with IPv6 only"
+    );
     lab.rebind_nat("gw2")?;
     ensure!(reaches("c2", v4.into()));
     Ok(())
@@ -248,9 +412,16 @@ fn nothing_is_left_when_a_lab_goes() -> Result<()> {
     let pid = daemon.pid();
     drop(lab);
     let mut daemon = daemon;
-    ensure!(daemon.wait(Duration::from_secs(1))?.code().is_none(), "process {pid} was not killed");
-    let left = std::fs::read_dir("/run/netns")?.flatten().map(|entry| entry.file_name());
-    let left: Vec<_> = left.filter(|name| name.to_string_lossy().starts_with(&prefix)).collect();
+    ensure!(
+        daemon.wait(Duration::from_secs(1))?.code().is_none(),
+        "process {pid} was not killed"
+    );
+    let left = std::fs::read_dir("/run/netns")?
+        .flatten()
+        .map(|entry| entry.file_name());
+    let left: Vec<_> = left
+        .filter(|name| name.to_string_lossy().starts_with(&prefix))
+        .collect();
     ensure!(left.is_empty(), "left: {left:?}");
     println!("taken down in {:?}", begun.elapsed());
     Ok(())

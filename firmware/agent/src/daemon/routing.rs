@@ -97,7 +97,7 @@ fn write_base(config: &Config, s: &mut String<SCRIPT>) -> core::fmt::Result {
     writeln!(s, "jump decide\n}}")?;
     writeln!(
         s,
-        "chain mark {{\ntype filter hook prerouting priority mangle; policy accept;"
+        "chain incoming {{\ntype filter hook prerouting priority mangle; policy accept;"
     )?;
     for c in &config.clients {
         writeln!(

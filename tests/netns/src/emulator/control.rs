@@ -29,7 +29,11 @@ pub struct Line {
 
 impl Line {
     pub(super) fn new(remote: Remote, segment: usize, counters: [Arc<Counters>; 2]) -> Self {
-        Self { remote, segment, counters }
+        Self {
+            remote,
+            segment,
+            counters,
+        }
     }
 
     /// Drops everything, queued and in flight too; the carrier stays, so nobody is told.
@@ -70,9 +74,14 @@ impl Line {
     }
 
     /// Changes anything about one direction.
-    pub fn reshape(&self, way: Way, change: impl FnOnce(&mut Shape) + Send + 'static) -> Result<()> {
+    pub fn reshape(
+        &self,
+        way: Way,
+        change: impl FnOnce(&mut Shape) + Send + 'static,
+    ) -> Result<()> {
         let segment = self.segment;
-        self.remote.ask(move |engine, now| reshape(engine, segment, index(way), now, change))?
+        self.remote
+            .ask(move |engine, now| reshape(engine, segment, index(way), now, change))?
     }
 
     /// What one direction has carried and dropped.
@@ -87,10 +96,16 @@ impl Line {
     fn gate(&self, pipes: &[usize], silent: bool) -> Result<()> {
         let (segment, pipes) = (self.segment, pipes.to_vec());
         self.remote.ask(move |engine, now| {
-            let Some(segment) = engine.segments.get_mut(segment) else { return };
+            let Some(segment) = engine.segments.get_mut(segment) else {
+                return;
+            };
             for index in pipes {
-                let Some(pipe) = segment.pipes.get_mut(index) else { continue };
-                let Some(port) = segment.ports.get(index) else { continue };
+                let Some(pipe) = segment.pipes.get_mut(index) else {
+                    continue;
+                };
+                let Some(port) = segment.ports.get(index) else {
+                    continue;
+                };
                 for packet in pipe.silence(now, silent) {
                     port.counters.silenced.add(packet.bytes);
                 }
@@ -101,8 +116,13 @@ impl Line {
     fn carrier(&self, on: bool) -> Result<()> {
         let segment = self.segment;
         self.remote.ask(move |engine, _| {
-            let Some(segment) = engine.segments.get(segment) else { return Ok(()) };
-            segment.ports.iter().try_for_each(|port| port.tap.set_carrier(on))
+            let Some(segment) = engine.segments.get(segment) else {
+                return Ok(());
+            };
+            segment
+                .ports
+                .iter()
+                .try_for_each(|port| port.tap.set_carrier(on))
         })?
     }
 }
@@ -117,7 +137,11 @@ pub struct Mesh {
 
 impl Mesh {
     pub(super) fn new(remote: Remote, segment: usize, counters: Vec<Arc<Counters>>) -> Self {
-        Self { remote, segment, counters }
+        Self {
+            remote,
+            segment,
+            counters,
+        }
     }
 
     /// Makes one station deaf and mute (true), or ends that; its carrier stays.
@@ -149,7 +173,8 @@ impl Mesh {
     /// Changes anything about the medium.
     pub fn reshape(&self, change: impl FnOnce(&mut Shape) + Send + 'static) -> Result<()> {
         let segment = self.segment;
-        self.remote.ask(move |engine, now| reshape(engine, segment, 0, now, change))?
+        self.remote
+            .ask(move |engine, now| reshape(engine, segment, 0, now, change))?
     }
 
     /// What one station has sent, and what became of it.
@@ -160,8 +185,12 @@ impl Mesh {
     fn gate(&self, silent: bool) -> Result<()> {
         let segment = self.segment;
         self.remote.ask(move |engine, now| {
-            let Some(segment) = engine.segments.get_mut(segment) else { return };
-            let Some(pipe) = segment.pipes.first_mut() else { return };
+            let Some(segment) = engine.segments.get_mut(segment) else {
+                return;
+            };
+            let Some(pipe) = segment.pipes.first_mut() else {
+                return;
+            };
             for packet in pipe.silence(now, silent) {
                 if let Some(port) = segment.ports.get(packet.sender) {
                     port.counters.silenced.add(packet.bytes);
@@ -177,7 +206,10 @@ impl Mesh {
     ) -> Result<()> {
         let segment = self.segment;
         self.remote.ask(move |engine, _| {
-            let port = engine.segments.get_mut(segment).and_then(|segment| segment.ports.get_mut(station));
+            let port = engine
+                .segments
+                .get_mut(segment)
+                .and_then(|segment| segment.ports.get_mut(station));
             work(port.ok_or_else(|| anyhow!("the mesh has no station {station}"))?)
         })?
     }
@@ -197,7 +229,10 @@ fn reshape(
     now: u64,
     change: impl FnOnce(&mut Shape),
 ) -> Result<()> {
-    let pipe = engine.segments.get_mut(segment).and_then(|segment| segment.pipes.get_mut(pipe));
+    let pipe = engine
+        .segments
+        .get_mut(segment)
+        .and_then(|segment| segment.pipes.get_mut(pipe));
     let pipe = pipe.ok_or_else(|| anyhow!("no such line"))?;
     let mut shape = pipe.shape().clone();
     change(&mut shape);

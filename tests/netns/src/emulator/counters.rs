@@ -14,11 +14,15 @@ impl Tally {
     pub(super) fn add(&self, bytes: u32) {
         // One writer (the emulator's thread), so load and store are cheaper than a locked addition.
         self.packets.store(self.packets.load(Relaxed) + 1, Relaxed);
-        self.bytes.store(self.bytes.load(Relaxed) + u64::from(bytes), Relaxed);
+        self.bytes
+            .store(self.bytes.load(Relaxed) + u64::from(bytes), Relaxed);
     }
 
     fn read(&self) -> Count {
-        Count { packets: self.packets.load(Relaxed), bytes: self.bytes.load(Relaxed) }
+        Count {
+            packets: self.packets.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+        }
     }
 }
 
@@ -90,7 +94,9 @@ pub(super) struct Lateness {
 
 impl Lateness {
     pub(super) fn new() -> Self {
-        Self { buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect() }
+        Self {
+            buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
+        }
     }
 
     pub(super) fn add(&self, nanos: u64) {
@@ -101,7 +107,13 @@ impl Lateness {
     }
 
     pub(super) fn read(&self) -> LatenessReading {
-        LatenessReading { buckets: self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect() }
+        LatenessReading {
+            buckets: self
+                .buckets
+                .iter()
+                .map(|bucket| bucket.load(Relaxed))
+                .collect(),
+        }
     }
 }
 
@@ -114,7 +126,12 @@ pub struct LatenessReading {
 impl LatenessReading {
     /// What happened between `earlier` and this reading.
     pub fn since(&self, earlier: &Self) -> Self {
-        let buckets = self.buckets.iter().zip(&earlier.buckets).map(|(now, then)| now - then).collect();
+        let buckets = self
+            .buckets
+            .iter()
+            .zip(&earlier.buckets)
+            .map(|(now, then)| now - then)
+            .collect();
         Self { buckets }
     }
 

@@ -22,7 +22,7 @@ const FRAME: usize = 2048;
 const READ_BATCH: usize = 64;
 /// Two rounds begin at least this far apart, like a network card's interrupt moderation: it bounds both the
 /// processor time of the emulator and the error it adds to a delay.
-const ROUND: Nanos = 40_000;
+const ROUND: Nanos = 100_000;
 
 /// Something done to the engine between two rounds.
 pub(super) type Command = Box<dyn FnOnce(&mut Engine, Nanos) + Send>;
@@ -61,7 +61,11 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(wake: Arc<OwnedFd>, commands: Receiver<Command>, lateness: Arc<Lateness>) -> Result<Self> {
+    pub(super) fn new(
+        wake: Arc<OwnedFd>,
+        commands: Receiver<Command>,
+        lateness: Arc<Lateness>,
+    ) -> Result<Self> {
         // SAFETY: plain integer; the result is checked.
         let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         if epoll < 0 {
@@ -69,7 +73,15 @@ impl Engine {
         }
         // SAFETY: just opened, owned by no one else.
         let epoll = unsafe { OwnedFd::from_raw_fd(epoll) };
-        let engine = Self { epoll, wake, commands, segments: Vec::new(), lateness, pool: Vec::new(), stop: false };
+        let engine = Self {
+            epoll,
+            wake,
+            commands,
+            segments: Vec::new(),
+            lateness,
+            pool: Vec::new(),
+            stop: false,
+        };
         engine.watch(engine.wake.as_raw_fd(), u64::MAX)?;
         Ok(engine)
     }
@@ -108,17 +120,30 @@ impl Engine {
 
     /// Waits for frames, a command or the next deadline; gives the number of events.
     fn wait(&self, events: &mut [libc::epoll_event], now: Nanos) -> usize {
-        let deadline = self.segments.iter().flat_map(|segment| &segment.pipes).filter_map(Pipe::deadline).min();
+        let deadline = self
+            .segments
+            .iter()
+            .flat_map(|segment| &segment.pipes)
+            .filter_map(Pipe::deadline)
+            .min();
         let left = deadline.map(|deadline| deadline.saturating_sub(now));
         let timeout = left.map(|left| libc::timespec {
             tv_sec: (left / 1_000_000_000) as libc::time_t,
             tv_nsec: (left % 1_000_000_000) as libc::c_long,
         });
-        let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        let timeout = timeout
+            .as_ref()
+            .map_or(std::ptr::null(), std::ptr::from_ref);
         let room = events.len() as libc::c_int;
         // SAFETY: the pointers describe `events` and `timeout`, alive during the call; no signal mask.
         let ready = unsafe {
-            libc::epoll_pwait2(self.epoll.as_raw_fd(), events.as_mut_ptr(), room, timeout, std::ptr::null())
+            libc::epoll_pwait2(
+                self.epoll.as_raw_fd(),
+                events.as_mut_ptr(),
+                room,
+                timeout,
+                std::ptr::null(),
+            )
         };
         usize::try_from(ready).unwrap_or(0)
     }
@@ -154,20 +179,42 @@ impl Engine {
     }
 
     fn watch(&self, fd: RawFd, token: u64) -> Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        let mut event = libc::epoll_event {
+            events: libc::EPOLLIN as u32,
+            u64: token,
+        };
         // SAFETY: `event` is valid for the call; the descriptor is open.
-        let result = unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &raw mut event) };
-        if result < 0 { Err(Error::last_os_error()).context("epoll_ctl") } else { Ok(()) }
+        let result = unsafe {
+            libc::epoll_ctl(
+                self.epoll.as_raw_fd(),
+                libc::EPOLL_CTL_ADD,
+                fd,
+                &raw mut event,
+            )
+        };
+        if result < 0 {
+            Err(Error::last_os_error()).context("epoll_ctl")
+        } else {
+            Ok(())
+        }
     }
 }
 
 impl Segment {
     /// Reads the frames that a port's namespace has sent.
     fn take_in(&mut self, port: usize, pool: &mut Vec<Vec<u8>>) {
-        let Some(end) = self.ports.get(port) else { return };
+        let Some(end) = self.ports.get(port) else {
+            return;
+        };
         // A line's two directions are two pipes of one sender; a mesh is one pipe of many.
-        let (pipe, sender) = if self.table.is_some() { (0, port) } else { (port, 0) };
-        let Some(pipe) = self.pipes.get_mut(pipe) else { return };
+        let (pipe, sender) = if self.table.is_some() {
+            (0, port)
+        } else {
+            (port, 0)
+        };
+        let Some(pipe) = self.pipes.get_mut(pipe) else {
+            return;
+        };
         for _ in 0..READ_BATCH {
             let mut buffer = pool.pop().unwrap_or_default();
             buffer.resize(FRAME, 0);
@@ -183,8 +230,11 @@ impl Segment {
                 None => Target::Station(1 - port),
             };
             let frame = Frame { buffer, target };
-            let result =
-                if end.silent { Err((Refusal::Silent, frame)) } else { pipe.offer(sys::monotonic(), sender, bytes, frame) };
+            let result = if end.silent {
+                Err((Refusal::Silent, frame))
+            } else {
+                pipe.offer(sys::monotonic(), sender, bytes, frame)
+            };
             if let Err((refusal, frame)) = result {
                 let tally = match refusal {
                     Refusal::QueueFull => &end.counters.queue_full,
@@ -205,8 +255,14 @@ impl Segment {
                     Output::Arrived { packet, due } => (packet, Some(due)),
                     Output::Lost(packet) => (packet, None),
                 };
-                let sender = if self.table.is_some() { packet.sender } else { index };
-                let Some(from) = self.ports.get(sender) else { continue };
+                let sender = if self.table.is_some() {
+                    packet.sender
+                } else {
+                    index
+                };
+                let Some(from) = self.ports.get(sender) else {
+                    continue;
+                };
                 if let Some(due) = due {
                     lateness.add(now - due);
                     from.counters.delivered.add(packet.bytes);
@@ -228,7 +284,11 @@ fn transmit(ports: &[Port], sender: usize, packet: &Packet<Frame>) {
             }
         }
         Target::Everyone => {
-            for (_, port) in ports.iter().enumerate().filter(|(index, port)| *index != sender && !port.silent) {
+            for (_, port) in ports
+                .iter()
+                .enumerate()
+                .filter(|(index, port)| *index != sender && !port.silent)
+            {
                 port.tap.send(&packet.item.buffer);
             }
         }

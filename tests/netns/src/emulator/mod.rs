@@ -55,26 +55,60 @@ impl Emulator {
         let (sender, receiver) = channel();
         let lateness = Arc::new(Lateness::new());
         let engine = Engine::new(Arc::clone(&waker), receiver, Arc::clone(&lateness))?;
-        let thread = std::thread::Builder::new().name("link-emulator".into()).spawn(move || engine.run())?;
-        let remote = Remote { waker, commands: Arc::new(Mutex::new(sender)) };
-        Ok(Self { remote, seed, streams: 0, lateness, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("link-emulator".into())
+            .spawn(move || engine.run())?;
+        let remote = Remote {
+            waker,
+            commands: Arc::new(Mutex::new(sender)),
+        };
+        Ok(Self {
+            remote,
+            seed,
+            streams: 0,
+            lateness,
+            thread: Some(thread),
+        })
     }
 
     /// Makes a line; `up` is the direction from `near` to `far`.
-    pub fn add_line(&mut self, near: &Socket<'_>, far: &Socket<'_>, up: Shape, down: Shape) -> Result<Line> {
+    pub fn add_line(
+        &mut self,
+        near: &Socket<'_>,
+        far: &Socket<'_>,
+        up: Shape,
+        down: Shape,
+    ) -> Result<Line> {
         let ports = [Self::port(near)?, Self::port(far)?];
-        let counters = [Arc::clone(&ports[0].counters), Arc::clone(&ports[1].counters)];
+        let counters = [
+            Arc::clone(&ports[0].counters),
+            Arc::clone(&ports[1].counters),
+        ];
         let pipes = vec![self.pipe(up, 1), self.pipe(down, 1)];
-        let segment = self.add(Segment { ports: ports.into(), pipes, table: None })?;
+        let segment = self.add(Segment {
+            ports: ports.into(),
+            pipes,
+            table: None,
+        })?;
         Ok(Line::new(self.remote.clone(), segment, counters))
     }
 
     /// Makes a mesh segment on which all stations share one medium of the given shape.
     pub fn add_mesh(&mut self, stations: &[Socket<'_>], shape: Shape) -> Result<Mesh> {
-        let ports = stations.iter().map(Self::port).collect::<Result<Vec<_>>>()?;
-        let counters = ports.iter().map(|port| Arc::clone(&port.counters)).collect();
+        let ports = stations
+            .iter()
+            .map(Self::port)
+            .collect::<Result<Vec<_>>>()?;
+        let counters = ports
+            .iter()
+            .map(|port| Arc::clone(&port.counters))
+            .collect();
         let pipes = vec![self.pipe(shape, stations.len())];
-        let segment = self.add(Segment { ports, pipes, table: Some(switch::MacTable::default()) })?;
+        let segment = self.add(Segment {
+            ports,
+            pipes,
+            table: Some(switch::MacTable::default()),
+        })?;
         Ok(Mesh::new(self.remote.clone(), segment, counters))
     }
 
@@ -85,7 +119,11 @@ impl Emulator {
 
     fn port(socket: &Socket<'_>) -> Result<Port> {
         let tap = Tap::create(socket.netns, socket.interface, socket.mac)?;
-        Ok(Port { tap, counters: Arc::new(Counters::default()), silent: false })
+        Ok(Port {
+            tap,
+            counters: Arc::new(Counters::default()),
+            silent: false,
+        })
     }
 
     fn pipe(&mut self, shape: Shape, senders: usize) -> pipe::Pipe<engine::Frame> {
@@ -94,7 +132,8 @@ impl Emulator {
     }
 
     fn add(&mut self, segment: Segment) -> Result<usize> {
-        self.remote.ask(move |engine, _| engine.add(segment).map(|()| engine.segments.len() - 1))?
+        self.remote
+            .ask(move |engine, _| engine.add(segment).map(|()| engine.segments.len() - 1))?
     }
 }
 
@@ -116,11 +155,19 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    fn ask<T: Send + 'static>(&self, work: impl FnOnce(&mut Engine, u64) -> T + Send + 'static) -> Result<T> {
+    fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Engine, u64) -> T + Send + 'static,
+    ) -> Result<T> {
         let (sender, answer) = channel();
         let command: Command = Box::new(move |engine, now| drop(sender.send(work(engine, now))));
-        let commands = self.commands.lock().map_err(|_| anyhow!("another user of the emulator panicked"))?;
-        commands.send(command).map_err(|_| anyhow!("the emulator's thread is gone"))?;
+        let commands = self
+            .commands
+            .lock()
+            .map_err(|_| anyhow!("another user of the emulator panicked"))?;
+        commands
+            .send(command)
+            .map_err(|_| anyhow!("the emulator's thread is gone"))?;
         engine::wake(&self.waker);
         answer.recv().context("the emulator's thread is gone")
     }

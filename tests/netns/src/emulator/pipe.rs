@@ -32,7 +32,14 @@ pub struct Shape {
 impl Default for Shape {
     fn default() -> Self {
         let (delay, jitter) = (Span::default(), Span::default());
-        Self { rate: None, delay, jitter, loss: Loss::default(), queue: QueueLimit::Time(Span::ms(100)), largest: None }
+        Self {
+            rate: None,
+            delay,
+            jitter,
+            loss: Loss::default(),
+            queue: QueueLimit::Time(Span::ms(100)),
+            largest: None,
+        }
     }
 }
 
@@ -92,7 +99,12 @@ impl<T> Pipe<T> {
         Self {
             shape,
             silent: false,
-            queues: (0..senders).map(|_| Queue { packets: VecDeque::new(), bytes: 0 }).collect(),
+            queues: (0..senders)
+                .map(|_| Queue {
+                    packets: VecDeque::new(),
+                    bytes: 0,
+                })
+                .collect(),
             turn: 0,
             serving: None,
             flying: VecDeque::new(),
@@ -121,7 +133,13 @@ impl<T> Pipe<T> {
         if !silent {
             return Vec::new();
         }
-        let mut dropped: Vec<_> = self.serving.take().into_iter().chain(self.flying.drain(..)).map(|(_, p)| p).collect();
+        let mut dropped: Vec<_> = self
+            .serving
+            .take()
+            .into_iter()
+            .chain(self.flying.drain(..))
+            .map(|(_, p)| p)
+            .collect();
         for queue in &mut self.queues {
             queue.bytes = 0;
             dropped.extend(queue.packets.drain(..));
@@ -130,7 +148,13 @@ impl<T> Pipe<T> {
     }
 
     /// Takes a packet of `bytes` IP bytes from `sender`, or gives it back with the reason.
-    pub fn offer(&mut self, now: Nanos, sender: usize, bytes: u32, item: T) -> Result<(), (Refusal, T)> {
+    pub fn offer(
+        &mut self,
+        now: Nanos,
+        sender: usize,
+        bytes: u32,
+        item: T,
+    ) -> Result<(), (Refusal, T)> {
         // Who is served next is decided by who was there at that moment: settle the past before the newcomer.
         self.advance(now);
         if self.silent {
@@ -140,12 +164,18 @@ impl<T> Pipe<T> {
             return Err((Refusal::TooLarge, item));
         }
         let limit = self.shape.queue.bytes(self.shape.rate);
-        let Some(queue) = self.queues.get_mut(sender) else { return Err((Refusal::Silent, item)) };
+        let Some(queue) = self.queues.get_mut(sender) else {
+            return Err((Refusal::Silent, item));
+        };
         if !queue.packets.is_empty() && queue.bytes + u64::from(bytes) > limit {
             return Err((Refusal::QueueFull, item));
         }
         queue.bytes += u64::from(bytes);
-        queue.packets.push_back(Packet { sender, bytes, item });
+        queue.packets.push_back(Packet {
+            sender,
+            bytes,
+            item,
+        });
         if self.serving.is_none() {
             self.serve_next(now);
             self.advance(now);
@@ -163,7 +193,9 @@ impl<T> Pipe<T> {
         if due > now {
             return None;
         }
-        self.flying.pop_front().map(|(due, packet)| Output::Arrived { packet, due })
+        self.flying
+            .pop_front()
+            .map(|(due, packet)| Output::Arrived { packet, due })
     }
 
     /// When `poll` may next give something; `None` while the pipe is empty.
@@ -172,7 +204,13 @@ impl<T> Pipe<T> {
             return Some(*due);
         }
         let (done, _) = self.serving.as_ref()?;
-        Some(done + self.shape.delay.nanos().saturating_sub(self.shape.jitter.nanos()))
+        Some(
+            done + self
+                .shape
+                .delay
+                .nanos()
+                .saturating_sub(self.shape.jitter.nanos()),
+        )
     }
 
     /// IP bytes waiting in all queues, the packet being sent not among them.
@@ -193,8 +231,12 @@ impl<T> Pipe<T> {
         let count = self.queues.len();
         for step in 1..=count {
             let index = (self.turn + step) % count;
-            let Some(queue) = self.queues.get_mut(index) else { continue };
-            let Some(packet) = queue.packets.pop_front() else { continue };
+            let Some(queue) = self.queues.get_mut(index) else {
+                continue;
+            };
+            let Some(packet) = queue.packets.pop_front() else {
+                continue;
+            };
             queue.bytes -= u64::from(packet.bytes);
             self.turn = index;
             let time = self.shape.rate.map_or(0, |rate| rate.time_of(packet.bytes));

@@ -26,7 +26,11 @@ impl MacTable {
         if to[0] & 1 == 1 {
             return Some(Target::Everyone);
         }
-        Some(self.known.get(to).map_or(Target::Everyone, |station| Target::Station(*station)))
+        Some(
+            self.known
+                .get(to)
+                .map_or(Target::Everyone, |station| Target::Station(*station)),
+        )
     }
 }
 

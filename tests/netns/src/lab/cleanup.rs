@@ -22,17 +22,25 @@ pub(super) fn runs_dir() -> PathBuf {
 /// Waits until no other lab runs: each fills the machine. The turn ends when the file is closed.
 pub(super) fn take_turn() -> Result<File> {
     fs::create_dir_all(runs_dir())?;
-    let file = File::options().create(true).append(true).open(runs_dir().join("lock"))?;
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(runs_dir().join("lock"))?;
     file.lock().context("cannot wait for the machine")?;
     Ok(file)
 }
 
 /// Removes namespaces and processes of runs whose process is dead. Call it only while holding the turn.
 pub fn clean_leftovers() -> Result<()> {
-    let dead: HashSet<_> = names(NAMES).filter_map(|name| owner(&name)).filter(|pid| !sys::alive(*pid)).collect();
+    let dead: HashSet<_> = names(NAMES)
+        .filter_map(|name| owner(&name))
+        .filter(|pid| !sys::alive(*pid))
+        .collect();
     for pid in dead {
         let prefix = format!("bm{pid}-");
-        let all: Vec<_> = names(NAMES).filter(|name| name.starts_with(&prefix)).collect();
+        let all: Vec<_> = names(NAMES)
+            .filter(|name| name.starts_with(&prefix))
+            .collect();
         end_processes(&all);
         delete_namespaces(&prefix)?;
     }
@@ -41,8 +49,12 @@ pub fn clean_leftovers() -> Result<()> {
 
 /// Removes the folders of all but the newest finished runs, so that a failure's logs can still be read.
 pub(super) fn prune_runs() {
-    let folders = names(runs_dir()).filter(|name| owner(name).is_some()).map(|name| runs_dir().join(name));
-    let mut dated: Vec<_> = folders.filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path))).collect();
+    let folders = names(runs_dir())
+        .filter(|name| owner(name).is_some())
+        .map(|name| runs_dir().join(name));
+    let mut dated: Vec<_> = folders
+        .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
+        .collect();
     dated.sort();
     for (_, path) in dated.iter().rev().skip(KEPT_RUNS) {
         let _ = fs::remove_dir_all(path);
@@ -54,7 +66,9 @@ pub(super) fn remove_large_files(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         match entry.metadata() {
             Ok(metadata) if metadata.is_dir() => remove_large_files(&entry.path()),
-            Ok(metadata) if metadata.is_file() && metadata.len() > LARGE_FILE => drop(fs::remove_file(entry.path())),
+            Ok(metadata) if metadata.is_file() && metadata.len() > LARGE_FILE => {
+                drop(fs::remove_file(entry.path()))
+            }
             _ => {}
         }
     }
@@ -62,9 +76,14 @@ pub(super) fn remove_large_files(dir: &Path) {
 
 /// Ends every process inside these namespaces.
 pub(super) fn end_processes(namespaces: &[String]) {
-    let inodes: HashSet<_> = namespaces.iter().filter_map(|name| inode(&Path::new(NAMES).join(name))).collect();
+    let inodes: HashSet<_> = namespaces
+        .iter()
+        .filter_map(|name| inode(&Path::new(NAMES).join(name)))
+        .collect();
     for pid in names("/proc").filter_map(|name| name.parse::<u32>().ok()) {
-        if inode(Path::new(&format!("/proc/{pid}/ns/net"))).is_some_and(|found| inodes.contains(&found)) {
+        if inode(Path::new(&format!("/proc/{pid}/ns/net")))
+            .is_some_and(|found| inodes.contains(&found))
+        {
             // It may have ended meanwhile.
             let _ = sys::signal(pid, libc::SIGKILL);
         }
@@ -74,9 +93,14 @@ pub(super) fn end_processes(namespaces: &[String]) {
 /// Deletes the namespaces whose name begins with `prefix`.
 pub(super) fn delete_namespaces(prefix: &str) -> Result<()> {
     for name in names(NAMES).filter(|name| name.starts_with(prefix)) {
-        let output = Command::new(packages::locate("ip")).args(["netns", "delete", &name]).output()?;
+        let output = Command::new(packages::locate("ip"))
+            .args(["netns", "delete", &name])
+            .output()?;
         if !output.status.success() {
-            bail!("cannot delete namespace {name}: {}", String::from_utf8_lossy(&output.stderr).trim());
+            bail!(
+                "cannot delete namespace {name}: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
         }
     }
     Ok(())

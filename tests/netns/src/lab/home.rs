@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use super::Lab;
 use super::build::{ROUTER, addresses, core_interface, feed, ip};
 use crate::daemon::Daemon;
-use crate::topology::plan::{self, CORE, LAN_CLIENT, LAN_GATEWAY, in_prefix};
 use crate::topology::Home;
+use crate::topology::plan::{self, CORE, LAN_CLIENT, LAN_GATEWAY, in_prefix};
 
 /// What a home router's firewall does by itself, with sets for what its owner opens.
 const FIREWALL: &str = "
@@ -48,19 +48,28 @@ impl Lab {
             self.make_access(index, home)?;
         }
         let gateway = self.ns(&home.name);
-        feed(gateway.command("nft").args(["-f", "-"]), FIREWALL).context("cannot load the home's firewall")
+        feed(gateway.command("nft").args(["-f", "-"]), FIREWALL)
+            .context("cannot load the home's firewall")
     }
 
     fn make_lan(&self, home: &Home) -> Result<()> {
-        let (gateway, client) = (self.ns(&home.name).system_name(), self.ns(&home.client).system_name());
-        let pair = format!("link add name lan0 netns {gateway} type veth peer name eth0 netns {client}\n");
+        let (gateway, client) = (
+            self.ns(&home.name).system_name(),
+            self.ns(&home.client).system_name(),
+        );
+        let pair =
+            format!("link add name lan0 netns {gateway} type veth peer name eth0 netns {client}\n");
         ip(&["-batch", "-"], &pair)?;
         let mut inside = format!("address add {LAN_GATEWAY}/24 dev lan0\nlink set lan0 up\n");
         let mut outside = format!("address add {LAN_CLIENT}/24 dev eth0\nlink set eth0 up\n");
         writeln!(outside, "route add default via {LAN_GATEWAY}")?;
         if let Some(prefix) = self.lan_prefix(&home.name)? {
             writeln!(inside, "address add {}/64 dev lan0", in_prefix(prefix, 1))?;
-            writeln!(outside, "address add {}/64 dev eth0", in_prefix(prefix, 0x10))?;
+            writeln!(
+                outside,
+                "address add {}/64 dev eth0",
+                in_prefix(prefix, 0x10)
+            )?;
             writeln!(outside, "route add default via {}", in_prefix(prefix, 1))?;
         }
         self.ip(&home.name, &inside)?;
@@ -73,14 +82,28 @@ impl Lab {
         let core_end = core_interface(&home.name);
         // Without a protocol on the line there is simply no address of it at either end.
         let of_protocol = |script: String| {
-            let wanted = script.lines().filter(|line| if line.contains("::") { home.ipv6 } else { home.ipv4 });
+            let wanted = script.lines().filter(|line| {
+                if line.contains("::") {
+                    home.ipv6
+                } else {
+                    home.ipv4
+                }
+            });
             wanted.fold(String::new(), |script, line| script + line + "\n")
         };
         let mut inside = of_protocol(addresses("wan0", &link, false));
         let mut outside = of_protocol(addresses(&core_end, &link, true));
-        inside += &of_protocol(format!("route add default via {}\nroute add default via {}", link.core4, link.core6));
+        inside += &of_protocol(format!(
+            "route add default via {}\nroute add default via {}",
+            link.core4, link.core6
+        ));
         if home.ipv6 {
-            writeln!(outside, "route add {}/64 via {}", plan::home_prefix(index), link.v6)?;
+            writeln!(
+                outside,
+                "route add {}/64 via {}",
+                plan::home_prefix(index),
+                link.v6
+            )?;
         }
         self.ip(&home.name, &inside)?;
         self.ip(CORE, &outside)?;
@@ -90,14 +113,19 @@ impl Lab {
                  ip saddr {} masquerade random\n}}\n}}\n",
                 link.v4
             );
-            feed(self.ns(CORE).command("nft").args(["-f", "-"]), &rules).context("cannot translate for the provider")?;
+            feed(self.ns(CORE).command("nft").args(["-f", "-"]), &rules)
+                .context("cannot translate for the provider")?;
         }
         Ok(())
     }
 
     /// Forwards a port of the home's public IPv4 address to `to` inside.
     pub fn forward_port(&self, home: &str, port: u16, to: SocketAddrV4) -> Result<()> {
-        let rule = format!("add element inet home forwards {{ {port} : {} . {} }}\n", to.ip(), to.port());
+        let rule = format!(
+            "add element inet home forwards {{ {port} : {} . {} }}\n",
+            to.ip(),
+            to.port()
+        );
         feed(self.ns(home).command("nft").args(["-f", "-"]), &rule)
     }
 
@@ -111,16 +139,26 @@ impl Lab {
     pub fn rebind_nat(&self, home: &str) -> Result<()> {
         crate::packages::require(&["conntrack"])?;
         let inside = self.link(home)?.v4.to_string();
-        self.ns(CORE).run("conntrack", &["-D", "-s", &inside]).map(drop)
+        self.ns(CORE)
+            .run("conntrack", &["-D", "-s", &inside])
+            .map(drop)
     }
 }
 
 /// The providers' resolver in the core: knows every host as `<name>.test`.
 pub(super) fn start_resolver(lab: &Lab) -> Result<Daemon> {
-    let mut text = format!("listen-address={},{}\nbind-interfaces\n", plan::RESOLVER, plan::RESOLVER6);
+    let mut text = format!(
+        "listen-address={},{}\nbind-interfaces\n",
+        plan::RESOLVER,
+        plan::RESOLVER6
+    );
     for host in lab.topology.exits.iter().chain(&lab.topology.hosts) {
         let link = lab.link(&host.name)?;
-        writeln!(text, "host-record={}.test,{},{}", host.name, link.v4, link.v6)?;
+        writeln!(
+            text,
+            "host-record={}.test,{},{}",
+            host.name, link.v4, link.v6
+        )?;
     }
     text += "local=/test/\n";
     dnsmasq(lab, CORE, &text)
@@ -133,15 +171,25 @@ pub(super) fn start_forwarder(lab: &Lab, home: &str) -> Result<Daemon> {
         writeln!(text, "listen-address={}", in_prefix(prefix, 1))?;
     }
     let spec = lab.topology.home(home)?;
-    let resolver: IpAddr = if spec.ipv4 { plan::RESOLVER.into() } else { plan::RESOLVER6.into() };
+    let resolver: IpAddr = if spec.ipv4 {
+        plan::RESOLVER.into()
+    } else {
+        plan::RESOLVER6.into()
+    };
     writeln!(text, "server={resolver}")?;
     dnsmasq(lab, home, &text)
 }
 
 fn dnsmasq(lab: &Lab, ns: &str, text: &str) -> Result<Daemon> {
     let path = lab.ns(ns).dir().join("dnsmasq.conf");
-    fs::write(&path, format!("no-resolv\nno-hosts\nuser=root\npid-file=\ncache-size=100\n{text}"))?;
+    fs::write(
+        &path,
+        format!("no-resolv\nno-hosts\nuser=root\npid-file=\ncache-size=100\n{text}"),
+    )?;
     let mut command = lab.ns(ns).command("dnsmasq");
-    command.arg("--keep-in-foreground").arg("--log-facility=-").arg(format!("--conf-file={}", path.display()));
+    command
+        .arg("--keep-in-foreground")
+        .arg("--log-facility=-")
+        .arg(format!("--conf-file={}", path.display()));
     lab.daemon_from(ns, "dnsmasq", command)
 }

@@ -47,7 +47,11 @@ impl Lab {
         let turn = cleanup::take_turn()?;
         clean_leftovers()?;
         cleanup::prune_runs();
-        let prefix = format!("bm{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
+        let prefix = format!(
+            "bm{}-{}",
+            std::process::id(),
+            RUNS.fetch_add(1, Ordering::Relaxed)
+        );
         let run_dir = cleanup::runs_dir().join(&prefix);
         fs::create_dir_all(&run_dir).context("cannot make the run directory")?;
         let mut lab = Self {
@@ -62,7 +66,8 @@ impl Lab {
             run_dir,
             _turn: turn,
         };
-        lab.build().with_context(|| format!("cannot build lab {}", topology.name))?;
+        lab.build()
+            .with_context(|| format!("cannot build lab {}", topology.name))?;
         Ok(lab)
     }
 
@@ -75,28 +80,49 @@ impl Lab {
     ///
     /// # Panics
     /// When the topology has no such name: a mistake in the test.
-    #[expect(clippy::panic, reason = "a name that is not in the topology is a mistake in the test")]
+    #[expect(
+        clippy::panic,
+        reason = "a name that is not in the topology is a mistake in the test"
+    )]
     pub fn ns(&self, name: &str) -> &Namespace {
-        let known = || self.namespaces.keys().cloned().collect::<Vec<_>>().join(", ");
-        self.namespaces.get(name).unwrap_or_else(|| panic!("no namespace {name}; there are {}", known()))
+        let known = || {
+            self.namespaces
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        self.namespaces
+            .get(name)
+            .unwrap_or_else(|| panic!("no namespace {name}; there are {}", known()))
     }
 
     /// The access line of a home, exit or host ("canary" for the plain line beside).
     ///
     /// # Panics
     /// When it has none: a mistake in the test.
-    #[expect(clippy::panic, reason = "a line that is not in the topology is a mistake in the test")]
+    #[expect(
+        clippy::panic,
+        reason = "a line that is not in the topology is a mistake in the test"
+    )]
     pub fn line(&self, owner: &str) -> &Line {
-        self.lines.get(owner).unwrap_or_else(|| panic!("{owner} has no line"))
+        self.lines
+            .get(owner)
+            .unwrap_or_else(|| panic!("{owner} has no line"))
     }
 
     /// The mesh segment.
     ///
     /// # Panics
     /// When the topology has none: a mistake in the test.
-    #[expect(clippy::panic, reason = "a mesh that is not in the topology is a mistake in the test")]
+    #[expect(
+        clippy::panic,
+        reason = "a mesh that is not in the topology is a mistake in the test"
+    )]
     pub fn mesh(&self) -> &Mesh {
-        self.mesh.as_ref().unwrap_or_else(|| panic!("topology {} has no mesh", self.topology.name))
+        self.mesh
+            .as_ref()
+            .unwrap_or_else(|| panic!("topology {} has no mesh", self.topology.name))
     }
 
     /// The number of a home on the mesh segment.
@@ -115,12 +141,18 @@ impl Lab {
             return Ok(plan::exit(index));
         }
         let index = topology.hosts.iter().position(|host| host.name == name);
-        index.map(plan::host).with_context(|| format!("{name} has no link to the Internet"))
+        index
+            .map(plan::host)
+            .with_context(|| format!("{name} has no link to the Internet"))
     }
 
     /// The IPv6 prefix (/64) in a home's LAN: gateway ::1, client ::10 (hexadecimal).
     pub fn lan_prefix(&self, home: &str) -> Result<Option<std::net::Ipv6Addr>> {
-        let index = self.topology.homes.iter().position(|candidate| candidate.name == home);
+        let index = self
+            .topology
+            .homes
+            .iter()
+            .position(|candidate| candidate.name == home);
         let index = index.with_context(|| format!("no home {home}"))?;
         Ok(match self.topology.home(home)?.lan_ipv6() {
             LanIpv6::Global => Some(plan::home_prefix(index)),
@@ -149,20 +181,35 @@ impl Lab {
 
     /// Starts a prepared command (from `ns(..).command(..)`) as a daemon.
     pub fn daemon_from(&self, ns: &str, name: &str, command: Command) -> Result<Daemon> {
-        let stem = Path::new(name).file_name().unwrap_or_default().to_string_lossy();
-        Daemon::start(&format!("{stem} in {ns}"), command, &self.run_dir.join(format!("{ns}-{stem}.log")))
+        let stem = Path::new(name)
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        Daemon::start(
+            &format!("{stem} in {ns}"),
+            command,
+            &self.run_dir.join(format!("{ns}-{stem}.log")),
+        )
     }
 
     /// How late the emulator has sent packets so far.
     pub fn lateness(&self) -> Result<LatenessReading> {
-        Ok(self.emulator.as_ref().context("the emulator is gone")?.lateness())
+        Ok(self
+            .emulator
+            .as_ref()
+            .context("the emulator is gone")?
+            .lateness())
     }
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
         self.daemons.clear();
-        let names: Vec<_> = self.namespaces.values().map(|ns| ns.system_name().to_owned()).collect();
+        let names: Vec<_> = self
+            .namespaces
+            .values()
+            .map(|ns| ns.system_name().to_owned())
+            .collect();
         cleanup::end_processes(&names);
         self.emulator = None;
         self.namespaces.clear();

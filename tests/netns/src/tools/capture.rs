@@ -30,10 +30,28 @@ impl Capture {
     /// Captures whole frames on `interface` of `ns` that match `filter` (tcpdump's language; empty: all).
     pub fn start(lab: &Lab, ns: &str, interface: &str, filter: &str) -> Result<Self> {
         packages::require(&["tcpdump"])?;
-        let mut paths = (0..).map(|number| lab.run_dir().join(format!("{ns}-{interface}-{number}.pcap")));
-        let path = paths.find(|path| !path.exists()).context("no name for a capture")?;
+        let mut paths = (0..).map(|number| {
+            lab.run_dir()
+                .join(format!("{ns}-{interface}-{number}.pcap"))
+        });
+        let path = paths
+            .find(|path| !path.exists())
+            .context("no name for a capture")?;
         let mut command = lab.ns(ns).command("tcpdump");
-        command.args(["-i", interface, "-n", "-U", "-s", "0", "-B", "16384", "--immediate-mode", "-Z", "root", "-w"]);
+        command.args([
+            "-i",
+            interface,
+            "-n",
+            "-U",
+            "-s",
+            "0",
+            "-B",
+            "16384",
+            "--immediate-mode",
+            "-Z",
+            "root",
+            "-w",
+        ]);
         command.arg(&path).arg(filter);
         let log = path.with_extension("log");
         let mut daemon = Daemon::start("tcpdump", command, &log)?;
@@ -66,11 +84,24 @@ fn parse(data: &[u8]) -> Result<Vec<Captured>> {
     }
     let mut frames = Vec::new();
     while let Some((record, after)) = rest.split_at_checked(16) {
-        let word = |at: usize| record.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes);
-        let (Some(seconds), Some(micros), Some(length)) = (word(0), word(4), word(8)) else { break };
+        let word = |at: usize| {
+            record
+                .get(at..at + 4)?
+                .try_into()
+                .ok()
+                .map(u32::from_ne_bytes)
+        };
+        let (Some(seconds), Some(micros), Some(length)) = (word(0), word(4), word(8)) else {
+            break;
+        };
         // The last record may be cut off when tcpdump was killed.
-        let Some((bytes, next)) = after.split_at_checked(length as usize) else { break };
-        frames.push(Captured { at: Duration::new(seconds.into(), micros * 1000), bytes: bytes.to_vec() });
+        let Some((bytes, next)) = after.split_at_checked(length as usize) else {
+            break;
+        };
+        frames.push(Captured {
+            at: Duration::new(seconds.into(), micros * 1000),
+            bytes: bytes.to_vec(),
+        });
         rest = next;
     }
     Ok(frames)
@@ -89,7 +120,13 @@ mod tests {
         }
         file.extend([1, 2, 3, 9, 9]);
         let frames = parse(&file).unwrap();
-        assert_eq!(frames, [Captured { at: Duration::new(7, 5000), bytes: vec![1, 2, 3] }]);
+        assert_eq!(
+            frames,
+            [Captured {
+                at: Duration::new(7, 5000),
+                bytes: vec![1, 2, 3]
+            }]
+        );
         assert!(parse(&[0; 30]).is_err());
     }
 }

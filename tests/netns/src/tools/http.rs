@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::pattern;
 use crate::daemon::Daemon;
@@ -30,10 +30,15 @@ impl HttpServer {
         let config = dir.join("nginx.conf");
         fs::write(&config, configuration(&dir, port))?;
         let mut command = lab.ns(ns).command("nginx");
-        command.arg("-e").arg("stderr").arg("-p").arg(&dir).arg("-c").arg(&config);
+        command
+            .arg("-e")
+            .arg("stderr")
+            .arg("-p")
+            .arg(&dir)
+            .arg("-c")
+            .arg(&config);
         let mut daemon = lab.daemon_from(ns, &format!("nginx-{port}"), command)?;
-        let pid = dir.join("nginx.pid");
-        daemon.wait_until(Duration::from_secs(5), |_| Ok(pid.exists())).context("nginx did not start")?;
+        daemon.wait_until(Duration::from_secs(5), |daemon| Ok(daemon.listens_on(port)))?;
         Ok(Self { daemon, dir, port })
     }
 
@@ -53,8 +58,14 @@ impl HttpServer {
 
     /// Bytes of upload bodies received so far and not yet moved to their place.
     pub(super) fn uploading(&self) -> u64 {
-        let entries = fs::read_dir(self.dir.join("body")).into_iter().flatten().flatten();
-        entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+        let entries = fs::read_dir(self.dir.join("body"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries
+            .filter_map(|entry| entry.metadata().ok())
+            .map(|metadata| metadata.len())
+            .sum()
     }
 
     /// Where an uploaded file ends up.
@@ -70,7 +81,9 @@ impl HttpServer {
 
 fn configuration(dir: &Path, port: u16) -> String {
     let dir = dir.display();
-    let temporary = ["proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path {dir}/{kind};\n")).concat();
+    let temporary = ["proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {dir}/{kind};\n"))
+        .concat();
     format!(
         "daemon off; master_process off; pid {dir}/nginx.pid; error_log stderr warn;
 events {{ worker_connections 512; }}

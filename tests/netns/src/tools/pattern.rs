@@ -10,7 +10,9 @@ use anyhow::{Context as _, Result};
 /// The eight bytes at `index * 8`.
 fn word(index: u64) -> [u8; 8] {
     let mixed = (index ^ 0x5bd1_e995_9e37_79b9).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    (mixed ^ (mixed >> 29)).wrapping_mul(0x94d0_49bb_1331_11eb).to_le_bytes()
+    (mixed ^ (mixed >> 29))
+        .wrapping_mul(0x94d0_49bb_1331_11eb)
+        .to_le_bytes()
 }
 
 /// Whether `data` is the pattern from `offset` on.
@@ -22,12 +24,17 @@ pub fn matches(offset: u64, data: &[u8]) -> bool {
         return false;
     }
     let begin = offset.div_ceil(8);
-    rest.chunks(8).zip(begin..).all(|(chunk, index)| word(index).get(..chunk.len()) == Some(chunk))
+    rest.chunks(8)
+        .zip(begin..)
+        .all(|(chunk, index)| word(index).get(..chunk.len()) == Some(chunk))
 }
 
 /// Writes `bytes` bytes of the pattern to a file.
 pub fn write_file(path: &Path, bytes: u64) -> Result<()> {
-    let mut file = BufWriter::with_capacity(1 << 20, File::create(path).context("cannot make a file to send")?);
+    let mut file = BufWriter::with_capacity(
+        1 << 20,
+        File::create(path).context("cannot make a file to send")?,
+    );
     for index in 0..bytes / 8 {
         file.write_all(&word(index))?;
     }

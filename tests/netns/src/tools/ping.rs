@@ -17,7 +17,13 @@ pub struct Pinger {
 
 impl Pinger {
     /// Pings `target` from `ns` every `interval` with `payload` bytes, until stopped.
-    pub fn start(lab: &Lab, ns: &str, target: impl Into<IpAddr>, interval: Duration, payload: u32) -> Result<Self> {
+    pub fn start(
+        lab: &Lab,
+        ns: &str,
+        target: impl Into<IpAddr>,
+        interval: Duration,
+        payload: u32,
+    ) -> Result<Self> {
         Self::start_with(lab, ns, target.into(), interval, payload, &[])
     }
 
@@ -32,12 +38,26 @@ impl Pinger {
         packages::require(&["ping"])?;
         let mut command = lab.ns(ns).command("ping");
         let interval = format!("{:.3}", interval.as_secs_f64());
-        command.args(["-n", "-D", "-i", &interval, "-s", &payload.to_string(), "-W", "2"]);
+        command.args([
+            "-n",
+            "-D",
+            "-i",
+            &interval,
+            "-s",
+            &payload.to_string(),
+            "-W",
+            "2",
+        ]);
         command.args(more).arg(target.to_string());
         // Each ping has a log of its own: the report is read from it.
         let path = (0..).map(|number| lab.run_dir().join(format!("{ns}-ping-{number}.log")));
-        let path = path.into_iter().find(|path| !path.exists()).context("no name for a log")?;
-        Ok(Self { daemon: Daemon::start("ping", command, &path)? })
+        let path = path
+            .into_iter()
+            .find(|path| !path.exists())
+            .context("no name for a log")?;
+        Ok(Self {
+            daemon: Daemon::start("ping", command, &path)?,
+        })
     }
 
     /// Stops it and reads what it found.
@@ -49,10 +69,19 @@ impl Pinger {
 }
 
 /// Pings `target` `count` times from `ns` and waits for the end.
-pub fn ping(lab: &Lab, ns: &str, target: impl Into<IpAddr>, count: u32, interval: Duration) -> Result<PingReport> {
+pub fn ping(
+    lab: &Lab,
+    ns: &str,
+    target: impl Into<IpAddr>,
+    count: u32,
+    interval: Duration,
+) -> Result<PingReport> {
     let count_text = count.to_string();
-    let mut pinger = Pinger::start_with(lab, ns, target.into(), interval, 56, &["-c", &count_text])?;
-    pinger.daemon.wait(interval * count + Duration::from_secs(10))?;
+    let mut pinger =
+        Pinger::start_with(lab, ns, target.into(), interval, 56, &["-c", &count_text])?;
+    pinger
+        .daemon
+        .wait(interval * count + Duration::from_secs(10))?;
     parse(&pinger.daemon.log())
 }
 
@@ -103,16 +132,32 @@ impl PingReport {
 
 /// Reads the output of `ping -D`.
 fn parse(text: &str) -> Result<PingReport> {
-    let replies = text.lines().filter(|line| !line.contains("DUP!")).filter_map(reply).collect();
-    let summary = text.lines().find(|line| line.contains("packets transmitted"));
+    let replies = text
+        .lines()
+        .filter(|line| !line.contains("DUP!"))
+        .filter_map(reply)
+        .collect();
+    let summary = text
+        .lines()
+        .find(|line| line.contains("packets transmitted"));
     let sent = summary.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    Ok(PingReport { sent: sent.with_context(|| format!("ping gave no summary:\n{text}"))?, replies })
+    Ok(PingReport {
+        sent: sent.with_context(|| format!("ping gave no summary:\n{text}"))?,
+        replies,
+    })
 }
 
 fn reply(line: &str) -> Option<Reply> {
-    let field = |name: &str| line.split_whitespace().find_map(|word| word.strip_prefix(name));
+    let field = |name: &str| {
+        line.split_whitespace()
+            .find_map(|word| word.strip_prefix(name))
+    };
     let at = line.strip_prefix('[')?.split(']').next()?.parse().ok()?;
-    Some(Reply { at, number: field("icmp_seq=")?.parse().ok()?, rtt_ms: field("time=")?.parse().ok()? })
+    Some(Reply {
+        at,
+        number: field("icmp_seq=")?.parse().ok()?,
+        rtt_ms: field("time=")?.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -127,8 +172,14 @@ mod tests {
             [1700000000.6] 64 bytes from 10.0.0.1: icmp_seq=3 ttl=64 time=31 ms (DUP!)\n\
             \n--- 10.0.0.1 ping statistics ---\n3 packets transmitted, 2 received, 33% packet loss, time 2ms\n";
         let report = parse(text).unwrap();
-        assert_eq!((report.sent, report.lost(), report.replies.len()), (3, 1, 2));
-        assert_eq!((report.min(), report.percentile(50.0), report.max()), (20.5, 20.5, 30.0));
+        assert_eq!(
+            (report.sent, report.lost(), report.replies.len()),
+            (3, 1, 2)
+        );
+        assert_eq!(
+            (report.min(), report.percentile(50.0), report.max()),
+            (20.5, 20.5, 30.0)
+        );
         assert!(parse("ping: unknown host").is_err());
     }
 }

@@ -52,7 +52,11 @@ impl Transfer {
         let skip = (from.as_millis() / BIN.as_millis()) as usize;
         let bytes: u64 = self.bins.iter().skip(skip).sum();
         let seconds = self.duration.saturating_sub(from).as_secs_f64();
-        if seconds > 0.0 { bytes as f64 * 8.0 / seconds } else { 0.0 }
+        if seconds > 0.0 {
+            bytes as f64 * 8.0 / seconds
+        } else {
+            0.0
+        }
     }
 
     /// Payload bits per second between two moments since the start.
@@ -96,7 +100,9 @@ impl Running {
 
     /// Waits for its end.
     pub fn finish(self) -> Result<Transfer> {
-        self.thread.join().map_err(|_| anyhow!("the thread that watches a transfer panicked"))?
+        self.thread
+            .join()
+            .map_err(|_| anyhow!("the thread that watches a transfer panicked"))?
     }
 }
 
@@ -135,7 +141,10 @@ pub fn start_upload(
     if fs::metadata(&source).map_or(0, |metadata| metadata.len()) != bytes {
         pattern::write_file(&source, bytes)?;
     }
-    let path = url.splitn(4, '/').nth(3).context("an address without a path")?;
+    let path = url
+        .splitn(4, '/')
+        .nth(3)
+        .context("an address without a path")?;
     let place = server.uploaded(path);
     // An earlier upload's file would look like bytes that have arrived.
     let _ = fs::remove_file(&place);
@@ -145,7 +154,9 @@ pub fn start_upload(
     Ok(watch(move |record| {
         loop {
             let ended = curl.try_wait()?.is_some();
-            let there = server.uploading().max(fs::metadata(&place).map_or(0, |metadata| metadata.len()));
+            let there = server
+                .uploading()
+                .max(fs::metadata(&place).map_or(0, |metadata| metadata.len()));
             record.reached(there);
             if ended {
                 if place.exists() {
@@ -174,8 +185,14 @@ fn curl(lab: &Lab, client: &str, limit: Duration, arguments: &[&str]) -> Result<
     packages::require(&["curl"])?;
     let mut command = lab.ns(client).command("curl");
     command.args(["-q", "-sS", "-g", "--fail", "--connect-timeout", "10"]);
-    command.arg("--max-time").arg(format!("{:.3}", limit.as_secs_f64())).args(arguments);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .arg("--max-time")
+        .arg(format!("{:.3}", limit.as_secs_f64()))
+        .args(arguments);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command.spawn().context("cannot start curl")
 }
 
@@ -184,7 +201,11 @@ fn watch(work: impl FnOnce(&mut Record) -> Result<Transfer> + Send + 'static) ->
     let begun = Instant::now();
     let mut record = Record::new(begun, Arc::clone(&received));
     let thread = std::thread::spawn(move || work(&mut record));
-    Running { received, begun, thread }
+    Running {
+        received,
+        begun,
+        thread,
+    }
 }
 
 /// What the receiver got, growing.
@@ -202,7 +223,16 @@ struct Record {
 impl Record {
     fn new(begun: Instant, received: Arc<AtomicU64>) -> Self {
         let (last, longest_gap) = (Duration::ZERO, Duration::ZERO);
-        Self { begun, received, bins: Vec::new(), bytes: 0, first: None, last, longest_gap, intact: true }
+        Self {
+            begun,
+            received,
+            bins: Vec::new(),
+            bytes: 0,
+            first: None,
+            last,
+            longest_gap,
+            intact: true,
+        }
     }
 
     /// These bytes have just arrived.

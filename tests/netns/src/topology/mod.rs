@@ -11,10 +11,22 @@ use crate::units::{Loss, QueueLimit, Rate, Span};
 
 /// The topologies that come with the lab, by name.
 const BUILTIN: [(&str, &str); 4] = [
-    ("three-homes", include_str!("../../topologies/three-homes.toml")),
-    ("unequal-homes", include_str!("../../topologies/unequal-homes.toml")),
-    ("calibration", include_str!("../../topologies/calibration.toml")),
-    ("no-own-line", include_str!("../../topologies/no-own-line.toml")),
+    (
+        "three-homes",
+        include_str!("../../topologies/three-homes.toml"),
+    ),
+    (
+        "unequal-homes",
+        include_str!("../../topologies/unequal-homes.toml"),
+    ),
+    (
+        "calibration",
+        include_str!("../../topologies/calibration.toml"),
+    ),
+    (
+        "no-own-line",
+        include_str!("../../topologies/no-own-line.toml"),
+    ),
 ];
 
 /// A whole lab.
@@ -174,7 +186,11 @@ impl Home {
     /// The client's IPv6 after the default is filled in.
     pub fn lan_ipv6(&self) -> LanIpv6 {
         let routed = self.ipv6 && self.line.is_some();
-        self.lan_ipv6.unwrap_or(if routed { LanIpv6::Global } else { LanIpv6::Local })
+        self.lan_ipv6.unwrap_or(if routed {
+            LanIpv6::Global
+        } else {
+            LanIpv6::Local
+        })
     }
 }
 
@@ -189,7 +205,8 @@ impl Topology {
     /// A topology from the `topologies` folder, by file name without `.toml`.
     pub fn builtin(name: &str) -> Result<Self> {
         let found = BUILTIN.iter().find(|(known, _)| *known == name);
-        let (_, text) = found.ok_or_else(|| anyhow!("no topology \"{name}\"; there are {}", builtin_names()))?;
+        let (_, text) = found
+            .ok_or_else(|| anyhow!("no topology \"{name}\"; there are {}", builtin_names()))?;
         Self::parse(text).with_context(|| format!("topologies/{name}.toml"))
     }
 
@@ -201,7 +218,10 @@ impl Topology {
 
     /// The same topology with another line for one home.
     pub fn with_line(mut self, home: &str, line: LineSpec) -> Result<Self> {
-        let found = self.homes.iter_mut().find(|candidate| candidate.name == home);
+        let found = self
+            .homes
+            .iter_mut()
+            .find(|candidate| candidate.name == home);
         found.ok_or_else(|| anyhow!("no home \"{home}\""))?.line = Some(line);
         self.validate()?;
         Ok(self)
@@ -245,7 +265,9 @@ mod tests {
 
     #[test]
     fn a_direction_takes_what_it_lacks_from_the_line() {
-        let line = LineSpec::parse("rate = \"50Mbit\"\ndelay = \"10ms\"\nup = { rate = \"5Mbit\" }").unwrap();
+        let line =
+            LineSpec::parse("rate = \"50Mbit\"\ndelay = \"10ms\"\nup = { rate = \"5Mbit\" }")
+                .unwrap();
         assert_eq!(line.up().rate, Some(Rate::mbit(5)));
         assert_eq!(line.up().delay, Span::ms(10));
         assert_eq!(line.down().rate, Some(Rate::mbit(50)));

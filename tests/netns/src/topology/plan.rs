@@ -36,7 +36,11 @@ pub struct Link {
 impl Link {
     /// The other end's address of the same family as `like`.
     pub fn same_family(&self, like: IpAddr) -> IpAddr {
-        if like.is_ipv4() { self.v4.into() } else { self.v6.into() }
+        if like.is_ipv4() {
+            self.v4.into()
+        } else {
+            self.v6.into()
+        }
     }
 }
 
@@ -80,7 +84,12 @@ fn link(first: u8, second: u8, third6: u16, index: usize) -> Link {
     let index = index as u16 + 1;
     let v4 = |last| Ipv4Addr::new(first, second, index as u8, last);
     let v6 = |last| Ipv6Addr::new(0x2a00, 0x88, third6, index, 0, 0, 0, last);
-    Link { core4: v4(1), v4: v4(2), core6: v6(1), v6: v6(2) }
+    Link {
+        core4: v4(1),
+        v4: v4(2),
+        core6: v6(1),
+        v6: v6(2),
+    }
 }
 
 #[cfg(test)]
@@ -91,7 +100,9 @@ mod tests {
     fn links_and_prefixes_of_different_homes_do_not_overlap() {
         assert_eq!(home(0, false).v4, Ipv4Addr::new(88, 10, 1, 2));
         assert_eq!(home(1, true).v4, Ipv4Addr::new(100, 64, 2, 2));
-        let mut prefixes: Vec<_> = (0..MOST).flat_map(|i| [home_prefix(i), home(i, false).v6]).collect();
+        let mut prefixes: Vec<_> = (0..MOST)
+            .flat_map(|i| [home_prefix(i), home(i, false).v6])
+            .collect();
         prefixes.sort();
         prefixes.dedup_by_key(|address| u128::from(*address) >> 64);
         assert_eq!(prefixes.len(), 2 * MOST);

@@ -18,8 +18,13 @@ impl Topology {
     /// Checks everything that can be known without building.
     pub fn validate(&self) -> Result<()> {
         self.names()?;
-        if [self.homes.len(), self.exits.len(), self.hosts.len()].iter().any(|count| *count > MOST) {
-            bail!("at most {MOST} homes, exits and hosts each: their number is part of their address");
+        if [self.homes.len(), self.exits.len(), self.hosts.len()]
+            .iter()
+            .any(|count| *count > MOST)
+        {
+            bail!(
+                "at most {MOST} homes, exits and hosts each: their number is part of their address"
+            );
         }
         for home in &self.homes {
             self.home_is_possible(home)?;
@@ -38,14 +43,21 @@ impl Topology {
 
     fn names(&self) -> Result<()> {
         let mut seen = HashSet::from([CORE, "canary-a", "canary-b"]);
-        let homes = self.homes.iter().flat_map(|home| [&home.name, &home.client]);
+        let homes = self
+            .homes
+            .iter()
+            .flat_map(|home| [&home.name, &home.client]);
         for name in homes.chain(self.exits.iter().chain(&self.hosts).map(|host| &host.name)) {
-            let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+            let plain = name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
             if name.is_empty() || name.len() > LONGEST_NAME || !plain {
                 bail!("name \"{name}\": use 1 to {LONGEST_NAME} of a-z, 0-9 and -");
             }
             if !seen.insert(name) {
-                bail!("name \"{name}\" is used twice (\"{CORE}\" and the canary's names are taken)");
+                bail!(
+                    "name \"{name}\" is used twice (\"{CORE}\" and the canary's names are taken)"
+                );
             }
         }
         Ok(())
@@ -54,11 +66,15 @@ impl Topology {
     fn home_is_possible(&self, home: &Home) -> Result<()> {
         let name = &home.name;
         if home.mesh && self.mesh.is_none() {
-            bail!("home {name} is on the mesh, but there is no [mesh]; add one or set mesh = false");
+            bail!(
+                "home {name} is on the mesh, but there is no [mesh]; add one or set mesh = false"
+            );
         }
         let Some(line) = &home.line else {
             if home.lan_ipv6 == Some(LanIpv6::Global) {
-                bail!("home {name} has no line, so no provider routes a global prefix to it; use lan_ipv6 = \"local\"");
+                bail!(
+                    "home {name} has no line, so no provider routes a global prefix to it; use lan_ipv6 = \"local\""
+                );
             }
             if home.cgnat {
                 bail!("home {name} has no line to be translated; remove cgnat");
@@ -95,7 +111,10 @@ fn line_is_possible(line: &LineSpec, owner: &str) -> Result<()> {
 }
 
 fn shape_is_possible(shape: &ShapeSpec, place: &str) -> Result<()> {
-    if shape.largest.is_some_and(|largest| largest < u32::from(SMALLEST_MTU)) {
+    if shape
+        .largest
+        .is_some_and(|largest| largest < u32::from(SMALLEST_MTU))
+    {
         bail!("{place}: largest must be at least {SMALLEST_MTU}");
     }
     Ok(())
@@ -113,7 +132,10 @@ mod tests {
     use crate::topology::Topology;
 
     fn refused(text: &str) -> String {
-        format!("{:#}", Topology::parse(&format!("name = \"t\"\n{text}")).unwrap_err())
+        format!(
+            "{:#}",
+            Topology::parse(&format!("name = \"t\"\n{text}")).unwrap_err()
+        )
     }
 
     #[test]

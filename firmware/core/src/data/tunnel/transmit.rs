@@ -221,16 +221,15 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
                 return Some((at, id));
             }
         }
-        while let Some(len) = self.queue.peek_len(Kind::Light, &self.pool) {
+        if let Some(len) = self.queue.peek_len(Kind::Light, &self.pool) {
             let at = self.first_to_arrive(now, len)?;
             let patient = self.starting();
-            let Some(id) = self.queue.pop(now, &mut self.pool, Kind::Light, patient) else {
-                break;
-            };
-            let at = self
-                .first_to_arrive(now, self.pool.len_of(id))
-                .unwrap_or(at);
-            return Some((at, id));
+            if let Some(id) = self.queue.pop(now, &mut self.pool, Kind::Light, patient) {
+                let at = self
+                    .first_to_arrive(now, self.pool.len_of(id))
+                    .unwrap_or(at);
+                return Some((at, id));
+            }
         }
         let len = match self.stash {
             Some(id) => self.pool.len_of(id),

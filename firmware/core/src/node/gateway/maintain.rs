@@ -175,12 +175,10 @@ impl Gateway<'_> {
                         self.next_address.rotate(uplink, address);
                     }
                 }
-                Some(Route::Lent { peer, uplink }) => {
-                    if !self.loan_stands(now, peer, uplink) {
-                        self.link.close(at);
-                    }
+                Some(Route::Lent { peer, uplink }) if !self.loan_stands(now, peer, uplink) => {
+                    self.link.close(at)
                 }
-                None => {}
+                Some(Route::Lent { .. }) | None => {}
             }
         }
         self.open_paths(now);

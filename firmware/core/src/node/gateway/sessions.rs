@@ -34,36 +34,8 @@ impl Gateway<'_> {
                 work: Work::Finish(job),
             });
         }
-        let hello = Hello {
-            epoch: self.epoch,
-            counter: self.hellos + 1,
-            caps: Capabilities::OURS,
-            minor: MINOR,
-            rekey_of: None,
-        };
-        if let Some(job) = self
-            .link
-            .initiator
-            .poll_initiate(now, &self.credentials, hello, fresh())
-        {
-            self.hellos += 1;
-            return Some(Task {
-                owner: Owner::Exit,
-                work: Work::Initiate(job),
-            });
-        }
-        for (place, peer) in self.peers.iter_mut().enumerate() {
-            let Some(peer) = peer else { continue };
-            if let Some(job) = peer
-                .initiator
-                .poll_initiate(now, &self.credentials, hello, fresh())
-            {
-                self.hellos += 1;
-                return Some(Task {
-                    owner: Owner::Peer(place as u8),
-                    work: Work::Initiate(job),
-                });
-            }
+        if let Some(task) = self.next_question_of_ours(now, &mut fresh) {
+            return Some(task);
         }
         if self.answering {
             return None;
@@ -82,6 +54,32 @@ impl Gateway<'_> {
                 from: q.from,
             },
             work: Work::Respond { job, cid },
+        })
+    }
+
+    /// A handshake that we begin or repeat.
+    fn next_question_of_ours(
+        &mut self,
+        now: Instant,
+        fresh: &mut impl FnMut() -> SecretKey,
+    ) -> Option<Task> {
+        let hello = Hello {
+            epoch: self.epoch,
+            counter: self.hellos + 1,
+            caps: Capabilities::OURS,
+            minor: MINOR,
+            rekey_of: None,
+        };
+        let peers = self.peers.iter_mut().enumerate();
+        let peers =
+            peers.filter_map(|(i, p)| p.as_mut().map(|p| (Owner::Peer(i as u8), &mut p.initiator)));
+        let mut all = core::iter::once((Owner::Exit, &mut self.link.initiator)).chain(peers);
+        let (owner, initiator) = all.find(|(_, initiator)| initiator.wants_initiate(now))?;
+        let job = initiator.poll_initiate(now, &self.credentials, hello, fresh())?;
+        self.hellos += 1;
+        Some(Task {
+            owner,
+            work: Work::Initiate(job),
         })
     }
 

@@ -1,0 +1,90 @@
+//! What `burstmesh status` shows: a table for people, JSON for programs.
+
+mod json;
+mod table;
+
+use super::network::UplinkState;
+use super::routing::Applied;
+use crate::config::Config;
+use burstmesh_core::data::probe::State;
+use burstmesh_core::node::gateway::{Gateway, Peer, Route};
+use burstmesh_core::time::Instant;
+use core::fmt::{self, Write};
+
+/// What there is to show.
+pub struct View<'a> {
+    pub gateway: &'a Gateway<'static>,
+    pub config: &'a Config,
+    pub now: Instant,
+    pub started: Instant,
+    pub applied: Applied,
+    pub uplinks: &'a [UplinkState],
+}
+
+/// Answers one line from the control socket.
+pub fn answer(view: &View<'_>, line: &str, out: &mut impl Write) {
+    let _ = match line.trim() {
+        "status" => view.table(out),
+        "status json" => view.json(out),
+        other => writeln!(out, "unknown request {other:?}; known: status, status json"),
+    };
+}
+
+fn state_name(state: State) -> &'static str {
+    match state {
+        State::Opening => "opening",
+        State::Sizing => "measuring",
+        State::Live => "live",
+        State::Dead => "dead",
+    }
+}
+
+/// Bits per second from bytes per second.
+fn bits(bytes: u32) -> u64 {
+    u64::from(bytes) * 8
+}
+
+impl View<'_> {
+    fn sentence(&self) -> &'static str {
+        match (
+            self.applied.pooling,
+            self.gateway
+                .link()
+                .tunnel()
+                .paths()
+                .filter(|(_, p)| p.usable())
+                .count(),
+        ) {
+            (false, 0) => "not pooling: no exit answers; clients use the own line",
+            (false, _) => "about to pool",
+            (true, 1) => "pooling over one line",
+            (true, _) => "pooling over several lines",
+        }
+    }
+
+    /// The name of the way that a path goes.
+    fn way(&self, place: usize, out: &mut dyn Write) -> fmt::Result {
+        match self.gateway.link().route(place) {
+            Some(Route::Own { uplink, .. }) => {
+                let name = self
+                    .config
+                    .uplinks
+                    .get(usize::from(uplink))
+                    .map_or("?", |u| u.name.as_str());
+                write!(out, "{name}")
+            }
+            Some(Route::Lent { peer, uplink }) => match self.peer(peer) {
+                Some(p) => write!(out, "{}/{uplink}", p.key.node_id()),
+                None => write!(out, "?/{uplink}"),
+            },
+            None => write!(out, "-"),
+        }
+    }
+
+    fn peer(&self, place: u8) -> Option<&Peer> {
+        self.gateway
+            .peers()
+            .find(|(i, _)| *i == usize::from(place))
+            .map(|(_, p)| p)
+    }
+}

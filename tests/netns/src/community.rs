@@ -1,0 +1,309 @@
+//! The real daemons in a lab: an exit that invites, and an agent in every home.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::Lab;
+use crate::daemon::Daemon;
+
+/// How long a stopped daemon may take.
+const STOP: Duration = Duration::from_secs(5);
+
+/// A community with one exit, running in a lab.
+pub struct Community<'l> {
+    lab: &'l Lab,
+    /// The exit's daemon, while it runs.
+    pub exit: Option<Daemon>,
+    agents: BTreeMap<String, Daemon>,
+    invitation: String,
+}
+
+impl<'l> Community<'l> {
+    /// Starts the exit and, with one invitation, an agent in every home.
+    pub fn up(lab: &'l Lab) -> Result<Self> {
+        let mut community = Self::exit_only(lab)?;
+        for home in &lab.topology().homes {
+            community.start_agent(&home.name, "")?;
+        }
+        Ok(community)
+    }
+
+    /// Starts only the exit, with a community that invites.
+    pub fn exit_only(lab: &'l Lab) -> Result<Self> {
+        let mut community = Self {
+            lab,
+            exit: None,
+            agents: BTreeMap::new(),
+            invitation: String::new(),
+        };
+        community.write_exit_config()?;
+        community.proxy(&["community", "add", "elm-street"])?;
+        community.invitation = community.invite("elm-street")?;
+        community.start_exit()?;
+        Ok(community)
+    }
+
+    /// An invitation to a community of the exit.
+    pub fn invite(&self, name: &str) -> Result<String> {
+        let exit = self.lab.link("exit")?;
+        let (v4, v6) = (format!("{}:4454", exit.v4), format!("[{}]:4454", exit.v6));
+        let said = self.proxy(&[
+            "invite",
+            name,
+            "--expires",
+            "1d",
+            "--address",
+            &v4,
+            "--address",
+            &v6,
+        ])?;
+        let found = said.split_whitespace().find(|w| w.starts_with("bm1"));
+        Ok(found
+            .with_context(|| format!("no invitation in: {said}"))?
+            .to_owned())
+    }
+
+    /// The invitation that the agents have.
+    pub fn invitation(&self) -> &str {
+        &self.invitation
+    }
+
+    fn exit_config(&self) -> PathBuf {
+        self.lab.ns("exit").dir().join("proxy.toml")
+    }
+
+    fn write_exit_config(&self) -> Result<()> {
+        let dir = self.lab.ns("exit").dir().display().to_string();
+        let text = format!(
+            "state_dir = \"{dir}/state\"\ncontrol = \"{dir}/proxy.sock\"\n\
+             [nat]\nuplink = \"eth0\"\n[dns]\nv4 = [\"{}\"]\n",
+            self.lab.link("web")?.v4
+        );
+        fs::write(self.exit_config(), text).context("cannot write the exit's configuration")
+    }
+
+    /// Runs a command of the exit's program and gives what it said.
+    pub fn proxy(&self, arguments: &[&str]) -> Result<String> {
+        let config = self.exit_config().display().to_string();
+        let mut command = self.lab.ns("exit").command("burstmesh-proxy");
+        let output = command
+            .args(["--config", &config])
+            .args(arguments)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(
+            output.status.success(),
+            "burstmesh-proxy {arguments:?}: {said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(said)
+    }
+
+    /// Starts the exit again.
+    pub fn start_exit(&mut self) -> Result<()> {
+        let config = self.exit_config().display().to_string();
+        self.exit = Some(self.lab.daemon(
+            "exit",
+            "burstmesh-proxy",
+            &["--config", &config, "run"],
+        )?);
+        let begun = Instant::now();
+        while self.proxy(&["status", "--json"]).is_err() {
+            ensure!(
+                begun.elapsed() < Duration::from_secs(10),
+                "the exit does not answer: {}",
+                self.exit_log()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// Kills the exit as a crash would.
+    pub fn kill_exit(&mut self) -> Result<()> {
+        self.exit.take().context("the exit does not run")?.kill()
+    }
+
+    /// What the exit logged.
+    pub fn exit_log(&self) -> String {
+        self.exit.as_ref().map(Daemon::log).unwrap_or_default()
+    }
+
+    /// The exit's status.
+    pub fn exit_status(&self) -> Result<Value> {
+        serde_json::from_str(&self.proxy(&["status", "--json"])?)
+            .context("the exit's status is no JSON")
+    }
+
+    /// The UCI file of a home: one invitation, the line lent, the clients served. `more` is appended.
+    pub fn write_agent_config(&self, home: &str, more: &str) -> Result<PathBuf> {
+        let dir = self.lab.ns(home).dir();
+        let has_line = self
+            .lab
+            .topology()
+            .homes
+            .iter()
+            .any(|h| h.name == home && h.line.is_some());
+        let line = if has_line {
+            "config uplink 'wan'\n\toption ifname 'wan0'\n\toption lend '1'\n"
+        } else {
+            ""
+        };
+        let no_uplink = if has_line {
+            ""
+        } else {
+            "\toption no_uplink '1'\n"
+        };
+        let text = format!(
+            "config community\n\toption invitation '{}'\n\toption key_file '{}/key'\n{no_uplink}\n\
+             config mesh\n\toption ifname 'mesh0'\n\n{line}\n\
+             config client 'lan'\n\toption ifname 'lan0'\n{more}",
+            self.invitation,
+            dir.display(),
+        );
+        let path = dir.join("burstmesh.uci");
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Starts the agent of a home with the workspace's own program.
+    pub fn start_agent(&mut self, home: &str, more: &str) -> Result<()> {
+        let config = self.write_agent_config(home, more)?.display().to_string();
+        let agent = self.lab.daemon(
+            home,
+            "burstmesh",
+            &["run", "--config", &config, "--socket", &self.socket(home)],
+        )?;
+        self.agents.insert(home.to_owned(), agent);
+        Ok(())
+    }
+
+    /// Starts another program as the agent of a home: `command` is what stands before `run` (an emulator, a build).
+    pub fn start_other_agent(&mut self, home: &str, command: &[&str]) -> Result<()> {
+        let config = self.write_agent_config(home, "")?.display().to_string();
+        let (program, before) = command.split_first().context("no program")?;
+        let mut process = self.lab.ns(home).command(program);
+        process
+            .args(before)
+            .args(["run", "--config", &config, "--socket", &self.socket(home)]);
+        let agent = self.lab.daemon_from(home, "burstmesh", process)?;
+        self.agents.insert(home.to_owned(), agent);
+        Ok(())
+    }
+
+    fn socket(&self, home: &str) -> String {
+        self.lab
+            .ns(home)
+            .dir()
+            .join("agent.sock")
+            .display()
+            .to_string()
+    }
+
+    /// The agent of a home.
+    pub fn agent(&mut self, home: &str) -> Result<&mut Daemon> {
+        self.agents
+            .get_mut(home)
+            .with_context(|| format!("no agent in {home}"))
+    }
+
+    /// Stops the agent of a home in the regular way.
+    pub fn stop_agent(&mut self, home: &str) -> Result<()> {
+        let mut agent = self
+            .agents
+            .remove(home)
+            .with_context(|| format!("no agent in {home}"))?;
+        let status = agent.terminate(STOP)?;
+        ensure!(
+            status.success(),
+            "the agent of {home} ended with {status}: {}",
+            agent.log()
+        );
+        Ok(())
+    }
+
+    /// Kills the agent of a home as a crash would.
+    pub fn kill_agent(&mut self, home: &str) -> Result<()> {
+        self.agents
+            .remove(home)
+            .with_context(|| format!("no agent in {home}"))?
+            .kill()
+    }
+
+    /// The status of a home's agent.
+    pub fn status(&self, home: &str) -> Result<Value> {
+        let mut command = self.lab.ns(home).command("burstmesh");
+        let output = command
+            .args(["status", "--json", "--socket", &self.socket(home)])
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let text = String::from_utf8_lossy(&output.stdout);
+        serde_json::from_str(&text)
+            .with_context(|| format!("the status of {home} is no JSON: {text}"))
+    }
+
+    /// Waits until a home's status fulfils `wanted`; returns how long it took.
+    pub fn wait(
+        &self,
+        home: &str,
+        limit: Duration,
+        what: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Duration> {
+        let begun = Instant::now();
+        loop {
+            let status = self.status(home);
+            if status.as_ref().is_ok_and(&wanted) {
+                return Ok(begun.elapsed());
+            }
+            if begun.elapsed() > limit {
+                let log = self.agents.get(home).map(Daemon::log).unwrap_or_default();
+                bail!("{home}: not {what} within {limit:?}; status {status:?}; log:\n{log}");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until a home pools over at least `paths` lines.
+    pub fn wait_pooling(&self, home: &str, paths: usize, limit: Duration) -> Result<Duration> {
+        self.wait(home, limit, &format!("pooling over {paths} lines"), |s| {
+            s["pooling"] == true && live_paths(s) >= paths
+        })
+    }
+
+    /// Waits until every home pools over as many lines as there are.
+    pub fn wait_all_pooling(&self, limit: Duration) -> Result<()> {
+        let lines = self
+            .lab
+            .topology()
+            .homes
+            .iter()
+            .filter(|h| h.line.is_some())
+            .count();
+        for home in self.agents.keys() {
+            self.wait_pooling(home, lines, limit)?;
+        }
+        Ok(())
+    }
+}
+
+/// How many paths of a status are live.
+pub fn live_paths(status: &Value) -> usize {
+    let paths = status["paths"].as_array();
+    paths.map_or(0, |all| all.iter().filter(|p| p["state"] == "live").count())
+}
+
+/// How many neighbours of a status have a session.
+pub fn sessions(status: &Value) -> usize {
+    let peers = status["peers"].as_array();
+    peers.map_or(0, |all| all.iter().filter(|p| p["session"] == true).count())
+}
