@@ -216,15 +216,17 @@ impl<'m> FairQueue<'m> {
         true
     }
 
-    /// Length of the packet that [`Self::pop`] would look at first.
-    pub fn peek_len(&self, kind: Kind, pool: &Pool<'_>) -> Option<usize> {
-        let round = if kind == Kind::Light {
-            &self.light
-        } else {
-            &self.bulk
-        };
-        let flow = self.flows.get(usize::from(round.head?))?;
-        flow.list.front().map(|id| pool.len_of(id))
+    /// Length of the packet that [`Self::pop`] would look at first. Flows at the head that have run empty leave.
+    pub fn peek_len(&mut self, kind: Kind, pool: &Pool<'_>) -> Option<usize> {
+        loop {
+            let slot = if kind == Kind::Light { self.light.head? } else { self.bulk.head? };
+            let flow = self.flows.get(usize::from(slot))?;
+            if let Some(id) = flow.list.front() {
+                return Some(pool.len_of(id));
+            }
+            // Each turn takes one flow out of this round, so this ends.
+            self.move_on(kind, slot);
+        }
     }
 
     /// Takes the next packet of a round and numbers it. `patient` while a path's rate is still being found.
@@ -444,6 +446,24 @@ mod tests {
         assert!(q.waiting(Kind::Light));
         let id = q.pop(now, &mut pool, Kind::Light, false).unwrap();
         assert_eq!(pool.len_of(id), 78);
+    }
+
+    #[test]
+    fn a_flow_that_ran_empty_does_not_stand_in_the_way_of_the_next() {
+        let (mut s, mut b, mut f) = memory();
+        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
+        let now = Instant::from_millis(1);
+        push(&mut q, &mut pool, now, 1, 50);
+        assert_eq!(drain(&mut q, &mut pool, now).len(), 1);
+        (0..9).for_each(|_| push(&mut q, &mut pool, now, 2, 1400));
+        while q.pop(now, &mut pool, Kind::Light, false).is_some() {}
+        push(&mut q, &mut pool, now, 1, 50);
+        assert_eq!(q.packets(), 6);
+        let mut seen = 0;
+        while q.peek_len(Kind::Light, &pool).or_else(|| q.peek_len(Kind::Burst, &pool)).is_some() {
+            seen += drain(&mut q, &mut pool, now).len();
+        }
+        assert_eq!((seen, q.packets()), (6, 0));
     }
 
     #[test]

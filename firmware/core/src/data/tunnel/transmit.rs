@@ -200,7 +200,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
     }
 
     /// May the next burst packet join a run of frames of `len` bytes on this path?
-    fn continues(&self, now: Instant, at: usize, len: usize) -> bool {
+    fn continues(&mut self, now: Instant, at: usize, len: usize) -> bool {
         self.stash.is_none()
             && self.repair.is_empty()
             && !self.queue.waiting(Kind::Light)
