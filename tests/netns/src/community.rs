@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::Lab;
 use crate::daemon::Daemon;
+use crate::topology::plan::RESOLVER;
 
 /// How long a stopped daemon may take.
 const STOP: Duration = Duration::from_secs(5);
@@ -82,7 +83,7 @@ impl<'l> Community<'l> {
         let text = format!(
             "state_dir = \"{dir}/state\"\ncontrol = \"{dir}/proxy.sock\"\n\
              [nat]\nuplink = \"eth0\"\n[dns]\nv4 = [\"{}\"]\n",
-            self.lab.link("web")?.v4
+            RESOLVER
         );
         fs::write(self.exit_config(), text).context("cannot write the exit's configuration")
     }
@@ -294,6 +295,25 @@ impl<'l> Community<'l> {
         }
         Ok(())
     }
+}
+
+/// Fetches `url` from `client` with a new connection; true if the answer came whole within `limit`.
+pub fn fetches(lab: &Lab, client: &str, url: &str, limit: Duration) -> bool {
+    let limit = format!("{:.2}", limit.as_secs_f64());
+    let mut command = lab.ns(client).command("curl");
+    command.args(["-sf", "-o", "/dev/null", "--max-time", &limit, url]);
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Tries new connections until one works; how long that took, or `None` after `limit`.
+pub fn first_fetch(lab: &Lab, client: &str, url: &str, limit: Duration) -> Option<Duration> {
+    let begun = Instant::now();
+    while begun.elapsed() < limit {
+        if fetches(lab, client, url, Duration::from_millis(500)) {
+            return Some(begun.elapsed());
+        }
+    }
+    None
 }
 
 /// How many paths of a status are live.

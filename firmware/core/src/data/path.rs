@@ -139,6 +139,10 @@ pub struct Path {
     pub(super) progress: Instant,
     /// Its tail had to be rescued: nothing more for it until it answers.
     pub(super) suspect: bool,
+    /// There was last more to send than the paths' rates allowed.
+    pub(super) wanted: Instant,
+    /// The lender's own household needs the line: no bursts of ours until then.
+    pub(super) yields_until: Instant,
     /// When the path last carried anything for clients.
     pub(super) last_data: Instant,
 }
@@ -172,6 +176,8 @@ impl Path {
             oldest_sent: None,
             progress: now,
             suspect: false,
+            wanted: Instant::ZERO,
+            yields_until: Instant::ZERO,
             last_data: Instant::ZERO,
         }
     }
@@ -230,6 +236,10 @@ impl Path {
         self.counters.rx_packets = self.counters.rx_packets.wrapping_add(1);
         self.counters.rx_bytes += outer as u64;
         outer
+    }
+    /// Its owner has had more to send than it carries, a moment ago.
+    pub fn in_demand(&self, now: Instant) -> bool {
+        self.usable() && now.since(self.wanted) < Duration::from_millis(150)
     }
     /// Can an inner packet of this length travel on it?
     pub(super) fn fits(&self, inner_len: usize) -> bool {

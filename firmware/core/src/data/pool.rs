@@ -12,7 +12,14 @@ pub const BLOCK: usize = 256;
 /// Memory that one packet slot takes beside its blocks, for the table of limits.
 pub const SLOT_BYTES: usize = core::mem::size_of::<Slot>();
 
-const NONE: u32 = u32::MAX;
+/// A link to nothing. Links count from 1, so that free memory is all zero: a static table of it takes no room in the
+/// router's binary.
+const NONE: u32 = 0;
+
+/// Where a link leads in its table; [`NONE`] leads out of every table.
+fn place(link: u32) -> usize {
+    (link as usize).wrapping_sub(1)
+}
 
 /// A packet held in the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +148,7 @@ impl<'m> Pool<'m> {
     pub fn new(slots: &'m mut [Slot], blocks: &'m mut [Block]) -> Self {
         for (i, slot) in slots.iter_mut().enumerate() {
             *slot = Slot {
-                next: i as u32 + 1,
+                next: i as u32 + 2,
                 ..Slot::FREE
             };
         }
@@ -149,7 +156,7 @@ impl<'m> Pool<'m> {
             last.next = NONE;
         }
         for (i, block) in blocks.iter_mut().enumerate() {
-            block.next = i as u32 + 1;
+            block.next = i as u32 + 2;
         }
         if let Some(last) = blocks.last_mut() {
             last.next = NONE;
@@ -183,7 +190,7 @@ impl<'m> Pool<'m> {
             return None;
         }
         let first = self.take_blocks(bytes)?;
-        let slot = self.slots.get_mut(id as usize)?;
+        let slot = self.slots.get_mut(place(id))?;
         self.free_slot = slot.next;
         *slot = Slot {
             next: NONE,
@@ -200,12 +207,12 @@ impl<'m> Pool<'m> {
         let mut last = first;
         let mut at = first;
         for chunk in bytes.chunks(BLOCK) {
-            let block = self.blocks.get_mut(at as usize)?;
+            let block = self.blocks.get_mut(place(at))?;
             block.bytes.get_mut(..chunk.len())?.copy_from_slice(chunk);
             last = at;
             at = block.next;
         }
-        let tail = self.blocks.get_mut(last as usize)?;
+        let tail = self.blocks.get_mut(place(last))?;
         self.free_block = tail.next;
         tail.next = NONE;
         Some(first)
@@ -214,29 +221,29 @@ impl<'m> Pool<'m> {
     /// Length of a packet in bytes.
     pub fn len_of(&self, id: PacketId) -> usize {
         self.slots
-            .get(id.0 as usize)
+            .get(place(id.0))
             .map_or(0, |s| usize::from(s.len))
     }
 
     /// What is known of a packet.
     pub fn meta(&self, id: PacketId) -> Meta {
         self.slots
-            .get(id.0 as usize)
+            .get(place(id.0))
             .map_or(Meta::default(), |s| s.meta)
     }
 
     /// The same, to change.
     pub fn meta_mut(&mut self, id: PacketId) -> Option<&mut Meta> {
-        self.slots.get_mut(id.0 as usize).map(|s| &mut s.meta)
+        self.slots.get_mut(place(id.0)).map(|s| &mut s.meta)
     }
 
     /// Copies a packet's bytes to the front of `out`; returns its length, or `None` if it does not fit.
     pub fn copy_out(&self, id: PacketId, out: &mut [u8]) -> Option<usize> {
-        let slot = self.slots.get(id.0 as usize)?;
+        let slot = self.slots.get(place(id.0))?;
         let out = out.get_mut(..usize::from(slot.len))?;
         let mut at = slot.first_block;
         for chunk in out.chunks_mut(BLOCK) {
-            let block = self.blocks.get(at as usize)?;
+            let block = self.blocks.get(place(at))?;
             chunk.copy_from_slice(block.bytes.get(..chunk.len())?);
             at = block.next;
         }
@@ -245,19 +252,19 @@ impl<'m> Pool<'m> {
 
     /// Changes up to the first block of a packet in place (ECN marks).
     pub fn front_bytes_mut(&mut self, id: PacketId) -> &mut [u8] {
-        let Some(slot) = self.slots.get(id.0 as usize) else {
+        let Some(slot) = self.slots.get(place(id.0)) else {
             return &mut [];
         };
         let len = usize::from(slot.len).min(BLOCK);
         self.blocks
-            .get_mut(slot.first_block as usize)
+            .get_mut(place(slot.first_block))
             .and_then(|b| b.bytes.get_mut(..len))
             .unwrap_or_default()
     }
 
     /// Gives a packet's memory back. The packet must not be in a list.
     pub fn release(&mut self, id: PacketId) {
-        let Some(slot) = self.slots.get_mut(id.0 as usize) else {
+        let Some(slot) = self.slots.get_mut(place(id.0)) else {
             return;
         };
         let (mut at, count) = (
@@ -270,7 +277,7 @@ impl<'m> Pool<'m> {
             ..Slot::FREE
         };
         self.free_slot = id.0;
-        while let Some(block) = self.blocks.get_mut(at as usize) {
+        while let Some(block) = self.blocks.get_mut(place(at)) {
             if block.next == NONE {
                 block.next = self.free_block;
                 break;
@@ -284,10 +291,10 @@ impl<'m> Pool<'m> {
     /// Appends a packet to a list.
     pub fn push(&mut self, list: &mut List, id: PacketId) {
         let len = self.len_of(id) as u32;
-        if let Some(slot) = self.slots.get_mut(id.0 as usize) {
+        if let Some(slot) = self.slots.get_mut(place(id.0)) {
             slot.next = NONE;
         }
-        match self.slots.get_mut(list.tail as usize) {
+        match self.slots.get_mut(place(list.tail)) {
             Some(tail) => tail.next = id.0,
             None => list.head = id.0,
         }
@@ -305,14 +312,14 @@ impl<'m> Pool<'m> {
 
     /// The packet after `id` in its list.
     pub fn after(&self, id: PacketId) -> Option<PacketId> {
-        let next = self.slots.get(id.0 as usize)?.next;
+        let next = self.slots.get(place(id.0))?.next;
         (next != NONE).then_some(PacketId(next))
     }
 
     /// Takes `id`, which follows `before` (or is first), out of a list.
     pub fn unlink(&mut self, list: &mut List, before: Option<PacketId>, id: PacketId) {
-        let next = self.slots.get(id.0 as usize).map_or(NONE, |s| s.next);
-        match before.and_then(|b| self.slots.get_mut(b.0 as usize)) {
+        let next = self.slots.get(place(id.0)).map_or(NONE, |s| s.next);
+        match before.and_then(|b| self.slots.get_mut(place(b.0))) {
             Some(prev) => prev.next = next,
             None => list.head = next,
         }
@@ -327,13 +334,13 @@ impl<'m> Pool<'m> {
     pub fn insert_after(&mut self, list: &mut List, before: Option<PacketId>, id: PacketId) {
         let len = self.len_of(id) as u32;
         let next = match before {
-            Some(b) => self.slots.get(b.0 as usize).map_or(NONE, |s| s.next),
+            Some(b) => self.slots.get(place(b.0)).map_or(NONE, |s| s.next),
             None => list.head,
         };
-        if let Some(slot) = self.slots.get_mut(id.0 as usize) {
+        if let Some(slot) = self.slots.get_mut(place(id.0)) {
             slot.next = next;
         }
-        match before.and_then(|b| self.slots.get_mut(b.0 as usize)) {
+        match before.and_then(|b| self.slots.get_mut(place(b.0))) {
             Some(prev) => prev.next = id.0,
             None => list.head = id.0,
         }
@@ -354,7 +361,7 @@ impl<'m> Pool<'m> {
 }
 
 fn head_of(len: usize) -> u32 {
-    if len == 0 { NONE } else { 0 }
+    if len == 0 { NONE } else { 1 }
 }
 
 #[cfg(test)]

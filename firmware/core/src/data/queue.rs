@@ -52,7 +52,8 @@ impl TxFlow {
         codel: Codel::new(),
         deficit: 0,
         stage: Stage::Idle,
-        next: NONE,
+        // Set when it joins a round; until then zero, so that a static table takes no room in the router's binary.
+        next: 0,
         last: Instant::ZERO,
         ect: false,
     };
@@ -219,7 +220,11 @@ impl<'m> FairQueue<'m> {
     /// Length of the packet that [`Self::pop`] would look at first. Flows at the head that have run empty leave.
     pub fn peek_len(&mut self, kind: Kind, pool: &Pool<'_>) -> Option<usize> {
         loop {
-            let slot = if kind == Kind::Light { self.light.head? } else { self.bulk.head? };
+            let slot = if kind == Kind::Light {
+                self.light.head?
+            } else {
+                self.bulk.head?
+            };
             let flow = self.flows.get(usize::from(slot))?;
             if let Some(id) = flow.list.front() {
                 return Some(pool.len_of(id));
@@ -460,7 +465,11 @@ mod tests {
         push(&mut q, &mut pool, now, 1, 50);
         assert_eq!(q.packets(), 6);
         let mut seen = 0;
-        while q.peek_len(Kind::Light, &pool).or_else(|| q.peek_len(Kind::Burst, &pool)).is_some() {
+        while q
+            .peek_len(Kind::Light, &pool)
+            .or_else(|| q.peek_len(Kind::Burst, &pool))
+            .is_some()
+        {
             seen += drain(&mut q, &mut pool, now).len();
         }
         assert_eq!((seen, q.packets()), (6, 0));

@@ -22,17 +22,21 @@ pub struct Thresholds {
     pub low: i32,
     /// Above this (us) the path is over its rate.
     pub high: i32,
+    /// How much of the rate each millisecond of queue above `low` costs per step, in 1/256.
+    pub cut: u32,
 }
 
 /// A path over the gateway's own uplink.
 pub const OWN: Thresholds = Thresholds {
     low: 3_000,
     high: 6_000,
+    cut: 1,
 };
-/// A lent path yields: its owner must not notice.
+/// A lent path yields: below the queue at which the owner's own traffic settles it still backs off, and by more.
 pub const LENT: Thresholds = Thresholds {
-    low: 2_000,
-    high: 4_000,
+    low: 2_500,
+    high: 5_000,
+    cut: 3,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +94,10 @@ impl Rate {
         }
     }
 
+    /// The path turned out to be a lent one.
+    pub fn yield_early(&mut self) {
+        self.thresholds = LENT;
+    }
     /// What to send at, bytes per second.
     pub fn rate(&self) -> u32 {
         self.rate
@@ -203,12 +211,13 @@ impl Rate {
 
     /// From nothing: four tenths more than arrives (which lags by a round trip, and so bounds the overshoot), until the path's own queue says that it is too much.
     fn start(&mut self, queue: i32, lossy: bool) {
-        if queue > self.thresholds.high || lossy {
+        // A lent path's start is no gentler: it is short, and stopping it early would leave the line unused.
+        if queue > OWN.high || lossy {
             self.over += 1;
         } else {
             self.over = 0;
         }
-        if self.over >= 2 || queue > 2 * self.thresholds.high {
+        if self.over >= 2 || queue > 2 * OWN.high {
             self.starting = false;
             self.rate = fraction(self.delivered, 218);
         } else if self.busy && self.over == 0 {
@@ -225,8 +234,9 @@ impl Rate {
         } else if queue > self.thresholds.high {
             self.calm = 0;
             // Cut below what arrives, the more the longer the queue, so that it drains.
-            let over = ((queue - self.thresholds.low) / 1000).clamp(1, 50) as u32;
-            self.rate = self.rate.min(fraction(self.delivered, 256 - over));
+            let over =
+                ((queue - self.thresholds.low) / 1000).clamp(1, 50) as u32 * self.thresholds.cut;
+            self.rate = self.rate.min(fraction(self.delivered, 256 - over.min(100)));
         } else if lossy {
             self.calm = 0;
             self.rate = self.rate.min(self.delivered);

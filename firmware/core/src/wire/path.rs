@@ -17,6 +17,9 @@ pub const BODY: usize = 23;
 /// Smallest path message in bytes.
 pub const MIN_LEN: usize = HEADER + BODY + super::frame::TAG;
 
+/// The flag of a lent path in the body's first byte.
+const LENT: u8 = 0x80;
+
 /// The clear part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -78,6 +81,8 @@ pub enum Ask {
 pub struct Body {
     /// Question or answer.
     pub ask: Ask,
+    /// The path goes over a lender's uplink: whoever sends on it yields to the lender's household.
+    pub lent: bool,
     /// Unguessable; an answer repeats the question's.
     pub token: u64,
     /// The connection ID under which the author wants to receive on this path.
@@ -94,7 +99,8 @@ impl Body {
     /// Reads the opened body; padding after it is ignored.
     pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
         let mut r = Reader::new(body);
-        let ask = match r.u8()? {
+        let first = r.u8()?;
+        let ask = match first & !LENT {
             1 => Ask::Challenge,
             2 => Ask::Response,
             3 => Ask::Close,
@@ -102,6 +108,7 @@ impl Body {
         };
         Ok(Self {
             ask,
+            lent: first & LENT != 0,
             token: r.u64()?,
             cid: r.u32()?,
             time: r.u32()?,
@@ -113,11 +120,12 @@ impl Body {
     /// Writes the body.
     pub fn emit(&self, out: &mut [u8]) -> Result<(), Refusal> {
         let mut w = Writer::new(out);
-        w.u8(match self.ask {
+        let ask = match self.ask {
             Ask::Challenge => 1,
             Ask::Response => 2,
             Ask::Close => 3,
-        })?;
+        };
+        w.u8(if self.lent { ask | LENT } else { ask })?;
         w.u64(self.token)?;
         w.u32(self.cid)?;
         w.u32(self.time)?;
@@ -140,6 +148,7 @@ mod tests {
         };
         let b = Body {
             ask: Ask::Response,
+            lent: true,
             token: 1 << 60,
             cid: 8,
             time: 5,

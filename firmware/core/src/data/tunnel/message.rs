@@ -16,13 +16,14 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
                 continue;
             };
             let time = now.as_micros32();
-            let cid = path.setup.local_cid;
+            let (cid, lent) = (path.setup.local_cid, path.setup.lent);
             if let Some(Answer { token, echo, size }) = path.answer.take() {
                 return self.send_message(
                     now,
                     at,
                     Body {
                         ask: Ask::Response,
+                        lent,
                         token,
                         cid,
                         time,
@@ -38,6 +39,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
                 self.path_mut(at)?.prober.sent(now, token, size);
                 let body = Body {
                     ask: Ask::Challenge,
+                    lent,
                     token,
                     cid,
                     time,
@@ -52,11 +54,12 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
 
     /// Tells the other end that a path is closed.
     pub fn close_message(&mut self, now: Instant, at: usize, out: &mut [u8]) -> Option<Transmit> {
-        let cid = self.path(at)?.setup.local_cid;
+        let setup = self.path(at)?.setup;
         let body = Body {
             ask: Ask::Close,
+            lent: setup.lent,
             token: 0,
-            cid,
+            cid: setup.local_cid,
             time: now.as_micros32(),
             echo: 0,
             size: 0,
@@ -143,6 +146,11 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         let body = Body::parse(sealed.get(..BODY).ok_or(Refusal::Malformed)?)?;
         path.setup.remote_cid = body.cid;
         path.remote_known = true;
+        if body.lent && !path.setup.lent {
+            // The gateway knows whose uplink it is; the exit learns it here.
+            path.setup.lent = true;
+            path.rate.yield_early();
+        }
         match body.ask {
             Ask::Challenge => {
                 let size = if len == MIN_LEN { 0 } else { len as u16 };

@@ -31,6 +31,9 @@ pub const FRAME_OVERHEAD: usize = frame::OVERHEAD + record::PACKET_HEADER;
 /// A lost or doubtful packet is sent again at most so often.
 const MAX_REPAIRS: u8 = 4;
 
+/// How long a lent path rests after its owner was last seen to need it.
+const YIELD: Duration = Duration::from_millis(300);
+
 /// The memory of a tunnel, owned by the caller; see `limits` for what each part costs.
 #[derive(Debug)]
 pub struct Memory<'m> {
@@ -349,6 +352,13 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
             self.pool.capacity() - self.pool.free_blocks(),
             self.pool.capacity(),
         )
+    }
+
+    /// The owner of the line under a lent path needs it: no bursts on it for a moment.
+    pub fn yield_to_owner(&mut self, now: Instant, at: usize) {
+        if let Some(p) = self.path_mut(at) {
+            p.yields_until = now + YIELD;
+        }
     }
 
     /// The shell learned something about a path (an ICMP error, a route change): look at once.

@@ -51,7 +51,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             .min()
             .unwrap_or(0);
         usable()
-            .filter(|(_, p)| p.pacer.ready(now))
+            .filter(|(_, p)| p.pacer.ready(now) && p.yields_until <= now)
             .map(|(i, p)| (i, p.rate.base_delay().unwrap_or(least)))
             .filter(|(_, delay)| delay.saturating_sub(least) < TOO_LATE_US)
             .min_by_key(|(_, delay)| *delay)
@@ -236,7 +236,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             None => self.queue.peek_len(Kind::Burst, &self.pool)?,
         };
         let Some(at) = self.free_for_burst(now, len) else {
-            self.mark_busy();
+            self.mark_busy(now);
             return None;
         };
         let id = self.stash.take().or_else(|| self.pop_burst(now))?;
@@ -253,9 +253,12 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
     }
 
     /// There is more to send than the paths' rates allow.
-    fn mark_busy(&mut self) {
+    fn mark_busy(&mut self, now: Instant) {
         for path in self.paths.iter_mut().flatten().filter(|p| p.usable()) {
-            path.rate.was_busy();
+            path.wanted = now;
+            if path.yields_until <= now {
+                path.rate.was_busy();
+            }
         }
     }
 

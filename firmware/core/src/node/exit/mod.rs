@@ -10,18 +10,21 @@ use super::Draw;
 use super::Letter;
 use crate::control::cookie::{self, Budget, Gatekeeper};
 use crate::control::handshake::Credentials;
-use crate::data::tunnel::Memory;
+use crate::data::tunnel::{MAX_PATHS, Memory};
 use crate::error::{Refusal, Refusals};
 use crate::identity::{CommunityId, CommunityKeys, Identity, PublicKey};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::handshake::Datagram;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use heapless::{Deque, Vec};
 
 /// Most communities of one exit.
 pub const MAX_COMMUNITIES: usize = 64;
 /// Most members with a session at a time: a connection ID has 12 bits of seat.
 pub const MAX_SEATS: usize = 4096;
+
+/// How often full lines are given back to their owners.
+const YIELD_STEP: Duration = Duration::from_millis(50);
 
 /// What an exit hands out while it handles something.
 pub trait Output {
@@ -57,6 +60,7 @@ pub struct Exit<'m> {
     seed: [u8; 32],
     /// Where the search for something to send goes on: every seat gets its turn.
     turn: usize,
+    yield_at: Instant,
     refusals: Refusals,
 }
 
@@ -82,6 +86,7 @@ impl<'m> Exit<'m> {
             draw: Draw::new(key),
             seed,
             turn: 0,
+            yield_at: Instant::ZERO,
             refusals: Refusals::default(),
         }
     }
@@ -170,6 +175,46 @@ impl<'m> Exit<'m> {
         for (i, seat) in self.seats.iter_mut().enumerate() {
             let Some(seat) = seat else { continue };
             seat.tick(now, i, out, &mut self.refusals);
+        }
+        if now >= self.yield_at {
+            self.yield_at = now + YIELD_STEP;
+            self.put_owners_first(now);
+        }
+    }
+
+    /// A member whose own line is full gets it for itself: what the exit sends over it for borrowers rests. The line is
+    /// known by the address that both arrive from.
+    fn put_owners_first(&mut self, now: Instant) {
+        let mut needed: Vec<IpAddr, 64> = Vec::new();
+        for (_, seat, session) in self.seats() {
+            for (place, _) in seat
+                .tunnel
+                .paths()
+                .filter(|(_, p)| !p.setup().lent && p.in_demand(now))
+            {
+                if let Some(address) = session.address_of(place) {
+                    // Past 64 full lines at once the rest is left to the paths' own early yielding.
+                    let _ = needed.push(address.ip());
+                }
+            }
+        }
+        if needed.is_empty() {
+            return;
+        }
+        for seat in self.seats.iter_mut().flatten() {
+            let Some(session) = &seat.session else {
+                continue;
+            };
+            for place in 0..MAX_PATHS {
+                let lent = seat.tunnel.path(place).is_some_and(|p| p.setup().lent);
+                if lent
+                    && session
+                        .address_of(place)
+                        .is_some_and(|a| needed.contains(&a.ip()))
+                {
+                    seat.tunnel.yield_to_owner(now, place);
+                }
+            }
         }
     }
 }
