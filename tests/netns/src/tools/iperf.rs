@@ -77,14 +77,7 @@ pub fn run(
     let address = address.into().to_string();
     let mut command = lab.ns(client).command("iperf3");
     command.args(["-J", "-c", &address, "-p", &port]);
-    command.args([
-        "-t",
-        &how.seconds.to_string(),
-        "-O",
-        &how.omit.to_string(),
-        "-P",
-        &how.parallel.to_string(),
-    ]);
+    command.args(["-P", &how.parallel.to_string()]);
     if let Some(rate) = how.udp {
         command.args([
             "-u",
@@ -92,7 +85,12 @@ pub fn run(
             &rate.bits_per_second().to_string(),
             "-l",
             &how.length.to_string(),
+            "-t",
+            &(how.seconds + how.omit).to_string(),
         ]);
+    } else {
+        let (seconds, omit) = (how.seconds.to_string(), how.omit.to_string());
+        command.args(["-t", &seconds, "-O", &omit]);
     }
     if how.reverse {
         command.arg("-R");
@@ -106,7 +104,10 @@ pub fn run(
     } else {
         (&near, &far)
     };
-    Ok(report(&near, sender, receiver))
+    Ok(match how.udp {
+        Some(_) => udp_report(sender, receiver, how.omit as usize),
+        None => tcp_report(&near),
+    })
 }
 
 /// Reads iperf3's JSON.
@@ -118,36 +119,37 @@ fn document(json: &[u8]) -> Result<Value> {
     Ok(value)
 }
 
-/// Adds up the intervals that count: iperf3's sums for UDP mix what it was told to omit with what it was not.
-fn report(client: &Value, sender: &Value, receiver: &Value) -> IperfReport {
+/// TCP: the sums at the client's end, which leave out what iperf3 was told to omit.
+fn tcp_report(client: &Value) -> IperfReport {
+    let number = |path: &str| client.pointer(path).and_then(Value::as_f64).unwrap_or(0.0);
+    IperfReport {
+        received: number("/end/sum_received/bits_per_second"),
+        sent: number("/end/sum_sent/bits_per_second"),
+        retransmits: number("/end/sum_sent/retransmits") as u64,
+        packets: 0,
+        lost: 0.0,
+        jitter_ms: 0.0,
+    }
+}
+
+/// UDP: the intervals after the first `skip` seconds, added up. iperf3 is not told to omit anything: its sums count
+/// the losses of the omitted time, and where that time ends it sometimes reports an interval of the wrong length.
+fn udp_report(sender: &Value, receiver: &Value, skip: usize) -> IperfReport {
     let sum = |document: &Value, what: &str| -> f64 {
         let intervals = document.pointer("/intervals").and_then(Value::as_array);
-        let sums = intervals
-            .into_iter()
-            .flatten()
-            .filter_map(|interval| interval.get("sum"));
-        let counted = sums.filter(|sum| sum.get("omitted") != Some(&Value::Bool(true)));
-        counted.filter_map(|sum| sum.get(what)?.as_f64()).sum()
+        let counted = intervals.into_iter().flatten().skip(skip);
+        let sums = counted.filter_map(|interval| interval.get("sum"));
+        sums.filter_map(|sum| sum.get(what)?.as_f64()).sum()
     };
     let rate =
         |document: &Value| sum(document, "bytes") * 8.0 / sum(document, "seconds").max(0.001);
     let packets = sum(receiver, "packets");
-    // TCP's sum at the end is right, and better: a receiver's intervals of a stream with a hole come in bursts.
-    let tcp = client
-        .pointer("/end/sum_received/bits_per_second")
-        .and_then(Value::as_f64);
     IperfReport {
-        received: tcp
-            .filter(|_| packets == 0.0)
-            .unwrap_or_else(|| rate(receiver)),
+        received: rate(receiver),
         sent: rate(sender),
-        retransmits: sum(sender, "retransmits") as u64,
+        retransmits: 0,
         packets: packets as u64,
-        lost: if packets > 0.0 {
-            sum(receiver, "lost_packets") / packets
-        } else {
-            0.0
-        },
+        lost: sum(receiver, "lost_packets") / packets.max(1.0),
         jitter_ms: receiver
             .pointer("/end/sum/jitter_ms")
             .and_then(Value::as_f64)
@@ -160,22 +162,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_intervals_that_count_are_added_up() {
+    fn the_start_of_a_udp_run_is_left_out() {
         let receiver = br#"{"intervals":[
-            {"sum":{"bytes":9,"seconds":1,"packets":9,"lost_packets":9,"omitted":true}},
-            {"sum":{"bytes":1000,"seconds":1,"packets":10,"lost_packets":1,"omitted":false}},
-            {"sum":{"bytes":2000,"seconds":1,"packets":10,"lost_packets":2,"omitted":false}}],
+            {"sum":{"bytes":9,"seconds":1,"packets":9,"lost_packets":9}},
+            {"sum":{"bytes":1000,"seconds":1,"packets":10,"lost_packets":1}},
+            {"sum":{"bytes":2000,"seconds":1,"packets":10,"lost_packets":2}}],
             "end":{"sum":{"jitter_ms":0.5}}}"#;
-        let sender = br#"{"intervals":[{"sum":{"bytes":4000,"seconds":2,"retransmits":3,"omitted":false}}]}"#;
+        let sender = br#"{"intervals":[{"sum":{"bytes":7,"seconds":1}},{"sum":{"bytes":4000,"seconds":2}}]}"#;
         let (sender, receiver) = (document(sender).unwrap(), document(receiver).unwrap());
-        let report = report(&sender, &sender, &receiver);
-        assert_eq!(
-            (report.received, report.sent, report.retransmits),
-            (12_000.0, 16_000.0, 3)
-        );
+        let report = udp_report(&sender, &receiver, 1);
+        assert_eq!((report.received, report.sent), (12_000.0, 16_000.0));
         assert_eq!(
             (report.packets, report.lost, report.jitter_ms),
             (20, 0.15, 0.5)
+        );
+    }
+
+    #[test]
+    fn the_sums_of_a_tcp_run_are_read_and_an_error_is_one() {
+        let json = br#"{"end":{"sum_sent":{"bits_per_second":2e7,"retransmits":3},"sum_received":{"bits_per_second":1.9e7}}}"#;
+        let report = tcp_report(&document(json).unwrap());
+        assert_eq!(
+            (report.received, report.sent, report.retransmits),
+            (1.9e7, 2e7, 3)
         );
         assert!(document(br#"{"error":"refused"}"#).is_err());
     }
