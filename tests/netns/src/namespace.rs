@@ -71,6 +71,11 @@ impl Namespace {
         &self.dir
     }
 
+    /// Does something inside, on a thread of its own: what it opens (sockets) stays inside.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        crate::sys::in_namespace(&self.netns, || Ok(work()))
+    }
+
     /// The open namespace.
     pub(crate) fn netns(&self) -> &File {
         &self.netns

@@ -38,7 +38,12 @@ fn a_home_without_a_line_of_its_own_pools_over_its_neighbours() -> Result<()> {
     }
     let lab = Lab::up(&Topology::builtin("no-own-line")?)?;
     let community = Community::up(&lab)?;
-    let without = lab.topology().homes.iter().find(|h| h.line.is_none()).map(|h| h.name.clone());
+    let without = lab
+        .topology()
+        .homes
+        .iter()
+        .find(|h| h.line.is_none())
+        .map(|h| h.name.clone());
     let home = without.expect("the topology has such a home");
     let took = community.wait_pooling(&home, 1, Duration::from_secs(10))?;
     println!("{home} pools after {took:?}");

@@ -23,14 +23,28 @@ struct Scene {
 fn scene(lab: &Lab) -> Result<Scene> {
     let server = Arc::new(HttpServer::start(lab, "web", 80)?);
     let web = lab.link("web")?.v4;
-    Ok(Scene { small: server.publish("small", 20_000, web)?, large: server.publish("large", 90_000_000, web)?, server })
+    Ok(Scene {
+        small: server.publish("small", 20_000, web)?,
+        large: server.publish("large", 90_000_000, web)?,
+        server,
+    })
 }
 
 /// A slow download that starts before the agents and so stays on the own line.
 fn direct_connection(lab: &Lab, scene: &Scene) -> Result<std::process::Child> {
     let mut command = lab.ns("c1").command("curl");
-    command.args(["-sf", "-o", "/dev/null", "--limit-rate", "40k", "--max-time", "60"]);
-    let url = scene.server.publish("direct", 1_200_000, lab.link("web")?.v4)?;
+    command.args([
+        "-sf",
+        "-o",
+        "/dev/null",
+        "--limit-rate",
+        "40k",
+        "--max-time",
+        "60",
+    ]);
+    let url = scene
+        .server
+        .publish("direct", 1_200_000, lab.link("web")?.v4)?;
     let child = command.arg(url).spawn()?;
     sleep(Duration::from_millis(300));
     Ok(child)
@@ -54,15 +68,26 @@ fn a_lenders_line_that_goes_silent_costs_no_connection_and_is_used_again() -> Re
     let before = lab.line("gw2").traffic(Way::Down).delivered.bytes;
     let result = running.finish()?;
     let after = lab.line("gw2").traffic(Way::Down).delivered.bytes - before;
-    println!("whole {:?}, longest gap {:?}, on the line after its return {after} bytes", result.duration, result.longest_gap);
+    println!(
+        "whole {:?}, longest gap {:?}, on the line after its return {after} bytes",
+        result.duration, result.longest_gap
+    );
     assert!(result.complete && result.intact, "{}", result.said);
-    assert!(result.longest_gap < Duration::from_secs(1), "{:?}", result.longest_gap);
-    assert!(after > 1_000_000, "the line that came back carried {after} bytes");
+    assert!(
+        result.longest_gap < Duration::from_secs(1),
+        "{:?}",
+        result.longest_gap
+    );
+    assert!(
+        after > 1_000_000,
+        "the line that came back carried {after} bytes"
+    );
     Ok(())
 }
 
 #[test]
-fn when_the_exit_is_killed_clients_go_over_their_own_line_and_pooling_returns_with_it() -> Result<()> {
+fn when_the_exit_is_killed_clients_go_over_their_own_line_and_pooling_returns_with_it() -> Result<()>
+{
     if root::skip() {
         return Ok(());
     }
@@ -80,7 +105,10 @@ fn when_the_exit_is_killed_clients_go_over_their_own_line_and_pooling_returns_wi
     let back = community.wait_pooling("gw1", 3, BACK)?;
     println!("pooling again after {back:?}");
     assert!(first_fetch(&lab, "c1", &scene.small, OWN_LINE).is_some());
-    assert!(direct.wait()?.success(), "the connection that was direct before lived on");
+    assert!(
+        direct.wait()?.success(),
+        "the connection that was direct before lived on"
+    );
     Ok(())
 }
 
@@ -95,16 +123,25 @@ fn when_the_agent_is_killed_nothing_of_it_stays_in_the_clients_way() -> Result<(
     let mut community = Community::up(&lab)?;
     community.wait_all_pooling(BACK)?;
     community.kill_agent("gw1")?;
-    assert!(first_fetch(&lab, "c1", &scene.small, OWN_LINE).is_some(), "no new connection within 2 s");
+    assert!(
+        first_fetch(&lab, "c1", &scene.small, OWN_LINE).is_some(),
+        "no new connection within 2 s"
+    );
     sleep(Duration::from_secs(1));
     let rules = lab.ns("gw1").run("ip", &["rule"])?;
     assert!(!rules.contains("0x10000000"), "{rules}");
     let tables = lab.ns("gw1").run("nft", &["list", "tables"])?;
     assert!(!tables.contains("burstmesh"), "{tables}");
     community.start_agent("gw1", "")?;
-    println!("pooling again after {:?}", community.wait_pooling("gw1", 3, BACK)?);
+    println!(
+        "pooling again after {:?}",
+        community.wait_pooling("gw1", 3, BACK)?
+    );
     assert!(first_fetch(&lab, "c1", &scene.small, OWN_LINE).is_some());
-    assert!(direct.wait()?.success(), "the connection that was direct before lived on");
+    assert!(
+        direct.wait()?.success(),
+        "the connection that was direct before lived on"
+    );
     Ok(())
 }
 
@@ -123,7 +160,10 @@ fn when_the_agent_is_stopped_the_watchdog_opens_the_own_line() -> Result<()> {
     assert!(took.is_some(), "no new connection within 2 s");
     sleep(Duration::from_secs(2));
     community.agent("gw1")?.thaw()?;
-    println!("pooling again after {:?}", community.wait_pooling("gw1", 3, BACK)?);
+    println!(
+        "pooling again after {:?}",
+        community.wait_pooling("gw1", 3, BACK)?
+    );
     assert!(first_fetch(&lab, "c1", &scene.small, OWN_LINE).is_some());
     Ok(())
 }
@@ -140,9 +180,14 @@ fn when_the_mesh_is_cut_homes_go_on_alone_and_meet_again() -> Result<()> {
     lab.mesh().silent()?;
     let took = first_fetch(&lab, "c1", &scene.small, OWN_LINE);
     assert!(took.is_some(), "no new connection within 2 s");
-    community.wait("gw1", Duration::from_secs(5), "down to its own line", |s| live_paths(s) == 1)?;
+    community.wait("gw1", Duration::from_secs(5), "down to its own line", |s| {
+        live_paths(s) == 1
+    })?;
     lab.mesh().up()?;
-    println!("all lines again after {:?}", community.wait_pooling("gw1", 3, BACK)?);
+    println!(
+        "all lines again after {:?}",
+        community.wait_pooling("gw1", 3, BACK)?
+    );
     assert!(first_fetch(&lab, "c1", &scene.small, OWN_LINE).is_some());
     Ok(())
 }

@@ -40,7 +40,10 @@ fn three_equal_lines_carry_one_flow_at_eighty_percent_of_their_sum_both_ways() -
         return Ok(());
     }
     let lab = Lab::up(&Topology::builtin("three-homes")?)?;
-    let (down, up) = shares(&lab, &["20Mbit".parse()?, "20Mbit".parse()?, "20Mbit".parse()?])?;
+    let (down, up) = shares(
+        &lab,
+        &["20Mbit".parse()?, "20Mbit".parse()?, "20Mbit".parse()?],
+    )?;
     assert!(down >= 0.80 && up >= 0.80, "down {down:.3} up {up:.3}");
     Ok(())
 }

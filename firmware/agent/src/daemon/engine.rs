@@ -54,6 +54,9 @@ const TUN_ROUND: usize = 48;
 const SOCKET_ROUND: usize = 4;
 /// The network is looked at this often even if the kernel reports nothing.
 const LOOK: Duration = Duration::from_secs(5);
+/// So many refusals between two looks are worth a line in the log, at most once in [`TELL`].
+const MANY: u32 = 100;
+const TELL: Duration = Duration::from_secs(60);
 const BEAT: Duration = Duration::from_millis(200);
 
 /// Asymmetric cryptography, on the worker's thread.
@@ -87,6 +90,8 @@ pub struct Engine {
     look_at: Instant,
     beat_at: Instant,
     started: Instant,
+    /// Refusals at the last look, and when they were last worth a line in the log.
+    refused: (u32, Option<Instant>),
     stopping: Option<Exit>,
     reload: bool,
 }
@@ -143,6 +148,7 @@ impl Engine {
             look_at: now,
             beat_at: now,
             started: now,
+            refused: (0, None),
             stopping: None,
             reload: false,
         })
@@ -356,9 +362,27 @@ impl Engine {
         }
     }
 
+    /// Junk is counted; a flood of it is worth one line now and then.
+    fn tell_refusals(&mut self, now: Instant) {
+        let (road, version, gate) = self.gateway.refusals();
+        let total = road
+            .total()
+            .saturating_add(gate.bad_mac)
+            .saturating_add(gate.malformed);
+        let (before, told) = self.refused;
+        self.refused.0 = total;
+        if total.saturating_sub(before) > MANY && told.is_none_or(|t| now.since(t) > TELL) {
+            self.refused.1 = Some(now);
+            warn!(
+                "{total} datagrams refused so far, {version} of another protocol version: see burstmesh status"
+            );
+        }
+    }
+
     /// Looks at uplinks and mesh interfaces, and tells the gateway what is new.
     fn look(&mut self, now: Instant) {
         self.look_at = now + LOOK;
+        self.tell_refusals(now);
         let uplinks = network::uplinks(&mut self.parts.rtnl, self.config);
         for (i, state) in uplinks.iter().enumerate() {
             let before = self.uplinks.get(i).copied().unwrap_or_default();

@@ -15,6 +15,11 @@ fn word(index: u64) -> [u8; 8] {
         .to_le_bytes()
 }
 
+/// The first `len` bytes of the pattern.
+pub fn beginning(len: usize) -> Vec<u8> {
+    (0..).flat_map(word).take(len).collect()
+}
+
 /// Whether `data` is the pattern from `offset` on.
 pub fn matches(offset: u64, data: &[u8]) -> bool {
     let skip = (offset % 8) as usize;

@@ -1,0 +1,102 @@
+//! What a household has besides pooling goes on: port forwards, inbound IPv6, names while the own line is down; and
+//! stopping the agent leaves the router as it was.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use burstmesh_netns::community::{Community, fetches, first_fetch};
+use burstmesh_netns::tools::http::HttpServer;
+use burstmesh_netns::{Lab, Topology, root};
+
+const SOON: Duration = Duration::from_secs(3);
+
+#[test]
+fn port_forwards_and_inbound_ipv6_reach_a_client_while_it_pools() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let community = Community::up(&lab)?;
+    community.wait_all_pooling(Duration::from_secs(10))?;
+    let inside = HttpServer::start(&lab, "c1", 8080)?;
+    let home = lab.link("gw1")?;
+    lab.forward_port(
+        "gw1",
+        8080,
+        SocketAddrV4::new(Ipv4Addr::new(192, 168, 1, 10), 8080),
+    )?;
+    let url = inside.publish("hello", 50_000, home.v4)?;
+    assert!(
+        fetches(&lab, "web", &url, SOON),
+        "the port forward does not work"
+    );
+    let prefix = lab.lan_prefix("gw1")?.context("the home has IPv6")?;
+    let client = Ipv6Addr::from_bits(prefix.to_bits() | 0x10);
+    lab.open_ipv6("gw1", client, 8080)?;
+    let url6 = inside.url(client, "hello");
+    assert!(
+        fetches(&lab, "web", &url6, SOON),
+        "inbound IPv6 to {client} does not work"
+    );
+    Ok(())
+}
+
+#[test]
+fn names_are_resolved_and_pages_fetched_while_the_own_line_is_down() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let server = HttpServer::start(&lab, "web", 80)?;
+    server.publish("page", 20_000, lab.link("web")?.v4)?;
+    let community = Community::up(&lab)?;
+    community.wait_all_pooling(Duration::from_secs(10))?;
+    let page = "http://web.test/page";
+    assert!(
+        fetches(&lab, "c1", page, SOON),
+        "names work with the own line"
+    );
+    lab.line("gw1").silent()?;
+    community.wait(
+        "gw1",
+        Duration::from_secs(5),
+        "living from its neighbours",
+        |s| s["dns_rescue"] == true,
+    )?;
+    let took = first_fetch(&lab, "c1", page, Duration::from_secs(10));
+    println!("a page by name {took:?} after the line went silent");
+    assert!(
+        took.is_some(),
+        "names do not work while the own line is down"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_stopped_agent_leaves_the_router_as_it_was() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let look = |lab: &Lab| -> Result<String> {
+        let ns = lab.ns("gw1");
+        let parts = [
+            ns.run("ip", &["rule"])?,
+            ns.run("ip", &["-6", "rule"])?,
+            ns.run("ip", &["route", "show", "table", "all"])?,
+            ns.run("ip", &["-br", "link"])?,
+            ns.run("nft", &["list", "tables"])?,
+        ];
+        Ok(parts.join("\n"))
+    };
+    sleep(Duration::from_secs(1));
+    let before = look(&lab)?;
+    let mut community = Community::up(&lab)?;
+    community.wait_all_pooling(Duration::from_secs(10))?;
+    assert_ne!(look(&lab)?, before);
+    community.stop_agent("gw1")?;
+    assert_eq!(look(&lab)?, before);
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! The agent's memory is fixed after the start.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use burstmesh_netns::community::Community;
+use burstmesh_netns::tools::http::HttpServer;
+use burstmesh_netns::tools::transfer;
+use burstmesh_netns::{Lab, Topology, root};
+
+/// Resident bytes of the agent of `gw1` while its client downloads for `length`: after five seconds, and at the end.
+fn under_load(length: Duration) -> Result<(u64, u64)> {
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let mut community = Community::up(&lab)?;
+    community.wait_all_pooling(Duration::from_secs(10))?;
+    let server = HttpServer::start(&lab, "web", 80)?;
+    let url = server.publish("file", 6_000_000_000, lab.link("web")?.v4)?;
+    let running = transfer::start_download(&lab, "c1", &url, length)?;
+    sleep(Duration::from_secs(5));
+    let early = community.agent("gw1")?.usage()?.rss_kib * 1024;
+    let begun = Instant::now();
+    while begun.elapsed() < length.saturating_sub(Duration::from_secs(6)) {
+        sleep(Duration::from_millis(500));
+    }
+    let late = community.agent("gw1")?.usage()?.rss_kib * 1024;
+    running.finish()?;
+    println!("{early} bytes after 5 s, {late} bytes after {length:?}");
+    Ok((early, late))
+}
+
+#[test]
+fn under_load_the_agent_stays_under_four_megabytes() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let (_, late) = under_load(Duration::from_secs(15))?;
+    assert!(late < 4_000_000, "{late}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "ten minutes: cargo xtask test --long"]
+fn ten_minutes_of_load_do_not_make_the_agent_grow() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let (early, late) = under_load(Duration::from_secs(600))?;
+    assert!(
+        late < 4_000_000 && late <= early + 64 * 1024,
+        "{early} {late}"
+    );
+    Ok(())
+}
