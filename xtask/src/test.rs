@@ -76,7 +76,7 @@ const RINGS: [Ring; 8] = [
     Ring {
         name: "netns",
         what: "real daemons and real TCP in network namespaces",
-        needs: &[Purpose::Lab],
+        needs: &[Purpose::Lab, Purpose::RouterBuilds, Purpose::Emulation],
         obstacle: ring::namespaces_obstacle,
         run: netns,
     },
@@ -141,16 +141,19 @@ fn format(_: &Options) -> Result<()> {
     run_command(cargo().args(["fmt", "--all", "--check"]))
 }
 
+/// The agent is no_std: a cargo call of its own keeps the proxy's features out of it.
+const AGENT: &str = "burstmesh";
+
 fn lints(_: &Options) -> Result<()> {
-    run_command(cargo().args([
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--locked",
-        "--",
-        "-D",
-        "warnings",
-    ]))
+    for packages in [
+        &["--workspace", "--exclude", AGENT][..],
+        &["--package", AGENT],
+    ] {
+        let mut cargo = cargo();
+        cargo.arg("clippy").args(packages);
+        run_command(cargo.args(["--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    }
+    Ok(())
 }
 
 /// The strictest target in every run; the others are for `--long`.
@@ -190,41 +193,35 @@ fn big_endian(options: &Options) -> Result<()> {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn unit(options: &Options) -> Result<()> {
-    let mut cargo = cargo();
-    cargo.args([
-        "test",
-        "--workspace",
-        "--exclude",
-        "burstmesh-netns",
-        "--locked",
-    ]);
-    run_command(ignored_too(&mut cargo, options))
+    let others = ["--workspace", "--exclude", "burstmesh-netns", "--exclude"];
+    let all = [&["--package"][..], &others];
+    for packages in all {
+        let mut cargo = cargo();
+        cargo.args(["test", "--locked"]).args(packages).arg(AGENT);
+        run_command(ignored_too(&mut cargo, options))?;
+    }
+    Ok(())
+}
+
+/// Where the release programs land.
+fn release() -> std::path::PathBuf {
+    process::root().join("target/release")
 }
 
 fn release_build(_: &Options) -> Result<()> {
-    run_command(cargo().args([
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "burstmesh",
-        "--package",
-        "burstmesh-proxy",
-    ]))?;
+    let build = ["build", "--release", "--locked", "--package"];
+    for package in ["burstmesh-proxy", AGENT] {
+        run_command(cargo().args(build).arg(package))?;
+    }
     // The compatibility test runs it beside the current one, so it has a folder of its own.
-    run_command(
-        cargo()
-            .args([
-                "build",
-                "--release",
-                "--locked",
-                "--package",
-                "burstmesh",
-                "--features",
-                "previous-minor",
-            ])
-            .args(["--target-dir", "target/previous-minor"]),
-    )
+    let mut previous = cargo();
+    previous.args(build).arg(AGENT);
+    run_command(previous.args([
+        "--features",
+        "previous-minor",
+        "--target-dir",
+        "target/previous-minor",
+    ]))
 }
 
 fn netns(options: &Options) -> Result<()> {
@@ -236,8 +233,14 @@ fn netns(options: &Options) -> Result<()> {
         "--locked",
         "--tests",
     ]);
-    let release = process::root().join("target/release");
-    cargo.env("BURSTMESH_BIN_DIR", release);
+    cargo.env("BURSTMESH_BIN_DIR", release());
+    let previous = process::root().join("target/previous-minor/release");
+    cargo.env("BURSTMESH_PREVIOUS_AGENT", previous.join(AGENT));
+    cargo.env(
+        "BURSTMESH_MIPS_AGENT",
+        build::for_target(targets::STRICTEST)?,
+    );
+    cargo.env("BURSTMESH_REQUIRE_MIPS", "1");
     // We have just looked: from here on, a test that cannot run is a failure and not a silent skip.
     cargo.env("BURSTMESH_REQUIRE_ROOT", "1");
     run_command(ignored_too(&mut cargo, options))
