@@ -1,8 +1,13 @@
 //! The packets: between the members' datagrams and the interface to the Internet.
 
+mod inside;
 mod memory;
 mod publish;
 mod serve;
+mod sockets;
+mod sources;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::net::SocketAddr;

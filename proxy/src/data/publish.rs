@@ -1,6 +1,7 @@
 //! Once a second: what the members' sessions look like, for status and metrics.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 
 use burstmesh_core::data::path::Path;
 use burstmesh_core::data::probe::State;
@@ -9,30 +10,27 @@ use burstmesh_core::identity::CommunityId;
 use burstmesh_core::node::exit::{Exit, Seat, Session};
 use burstmesh_core::time::Instant;
 
+use super::inside::{self, Carried, Inside};
+use super::sockets;
 use crate::status::{Live, LiveMember, PathStatus, Traffic};
 
 /// Everybody with a session.
-pub fn members(exit: &Exit<'_>, names: &HashMap<CommunityId, String>, now: Instant) -> Vec<LiveMember> {
+pub fn members(
+    exit: &Exit<'_>,
+    names: &HashMap<CommunityId, String>,
+    inside: &Inside,
+    now: Instant,
+) -> Vec<LiveMember> {
     exit.seats()
-        .map(|(_, seat, session)| LiveMember {
+        .map(|(at, seat, session)| LiveMember {
             community: names.get(&session.community).cloned().unwrap_or_default(),
             key: session.key,
-            live: live(seat, session, now),
+            live: live(seat, session, inside.carried(at), now),
         })
         .collect()
 }
 
-fn live(seat: &Seat<'_>, session: &Session, now: Instant) -> Live {
-    let paths: Vec<PathStatus> = seat
-        .tunnel()
-        .paths()
-        .filter_map(|(place, path)| session.address_of(place).map(|via| path_status(path, via)))
-        .collect();
-    let sum = |of: fn(&PathStatus) -> &Traffic| {
-        paths.iter().map(of).fold((0, 0), |(p, b), t| (p + t.packets, b + t.bytes))
-    };
-    let traffic = |(packets, bytes)| Traffic { packets, bytes };
-    let (up, down) = (traffic(sum(|p| &p.up)), traffic(sum(|p| &p.down)));
+fn live(seat: &Seat<'_>, session: &Session, carried: Carried, now: Instant) -> Live {
     let (tunnel, queue, resequencer) = seat.tunnel().counters();
     let drops = [
         ("aqm", queue.aqm_drops),
@@ -42,48 +40,71 @@ fn live(seat: &Seat<'_>, session: &Session, now: Instant) -> Live {
     ];
     Live {
         handshake_age_seconds: now.since(session.since).as_micros() as f64 / 1e6,
-        paths,
-        up,
-        down,
-        drops: drops.into_iter().map(|(why, n)| (why.to_owned(), u64::from(n))).collect(),
+        paths: seat
+            .tunnel()
+            .paths()
+            .filter_map(|(place, p)| session.address_of(place).map(|via| path(p, via)))
+            .collect(),
+        up: carried.up,
+        down: carried.down,
+        drops: drops
+            .into_iter()
+            .map(|(why, n)| (why.to_owned(), u64::from(n)))
+            .collect(),
     }
 }
 
-fn path_status(path: &Path, via: std::net::SocketAddr) -> PathStatus {
+fn path(path: &Path, via: SocketAddr) -> PathStatus {
     let c = path.counters();
     let told = u64::from(c.acked) + u64::from(c.lost);
+    let state = match path.state() {
+        State::Opening => "opening",
+        State::Sizing => "measuring",
+        State::Live => "live",
+        State::Dead => "dead",
+    };
     PathStatus {
         id: u32::from(path.id()),
         via,
-        state: match path.state() {
-            State::Opening => "opening",
-            State::Sizing => "measuring",
-            State::Live => "live",
-            State::Dead => "dead",
-        }
-        .to_owned(),
+        state: state.to_owned(),
         rate_bps: u64::from(path.rate().rate()) * 8,
         delay_ms: path.srtt().as_micros() as f64 / 1e3,
-        loss: if told == 0 { 0.0 } else { f64::from(c.lost) / told as f64 },
-        up: Traffic { packets: u64::from(c.rx_packets), bytes: c.rx_bytes },
-        down: Traffic { packets: u64::from(c.tx_packets), bytes: c.tx_bytes },
+        loss: f64::from(c.lost) / (told.max(1) as f64),
+        up: Traffic {
+            packets: u64::from(c.rx_packets),
+            bytes: c.rx_bytes,
+        },
+        down: Traffic {
+            packets: u64::from(c.tx_packets),
+            bytes: c.tx_bytes,
+        },
     }
 }
 
-/// What was refused, by reason.
-pub fn refusals(exit: &Exit<'_>, unknown_lease: u64) -> BTreeMap<String, u64> {
+/// What was refused or lost at the exit's own doors, by reason.
+pub fn refusals(
+    exit: &Exit<'_>,
+    inside: inside::Drops,
+    sockets: sockets::Drops,
+) -> BTreeMap<String, u64> {
     let (road, gates) = exit.refusals();
-    let mut all: BTreeMap<String, u64> =
-        Refusals::ALL.iter().map(|why| (why.to_string().replace(' ', "_"), u64::from(road.of(*why)))).collect();
-    let mut add = |name: &str, n: u32| *all.entry(format!("handshake_{name}")).or_default() += u64::from(n);
-    for (_, c) in &gates {
-        add("malformed", c.malformed);
-        add("version", c.wrong_version);
-        add("bad_mac", c.bad_mac);
-        add("cookie_sent", c.cookie_sent);
-        add("over_budget", c.over_budget);
-        add("replayed", c.replayed);
+    let mut all = BTreeMap::new();
+    let mut add = |name: &str, n: u64| *all.entry(name.to_owned()).or_default() += n;
+    for why in Refusals::ALL {
+        add(&why.to_string().replace(' ', "_"), road.of(why).into());
     }
-    all.insert("no_such_lease".to_owned(), unknown_lease);
+    for (_, c) in &gates {
+        add("handshake_malformed", c.malformed.into());
+        add("handshake_version", c.wrong_version.into());
+        add("handshake_bad_mac", c.bad_mac.into());
+        add("handshake_cookie_sent", c.cookie_sent.into());
+        add("handshake_over_budget", c.over_budget.into());
+        add("handshake_replayed", c.replayed.into());
+    }
+    add("no_such_lease", inside.no_such_lease);
+    add("interface_full", inside.full);
+    add("interface_refused", inside.refused);
+    add("socket_full", sockets.full);
+    add("socket_refused", sockets.refused);
     all
 }

@@ -1,52 +1,105 @@
 //! Handshakes on a thread of their own: they need milliseconds of arithmetic, and the store on the disk.
+//!
+//! Questions and answers keep their order. So a list of communities always comes after every admission that was made
+//! before it was read, and ends those that it revokes.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use burstmesh_core::identity::{CommunityId, PublicKey};
 use burstmesh_core::node::job::{Done, Doorkeeper, NotAdmitted, Task};
 use burstmesh_core::wire::handshake::Lease;
 
 use crate::config::Dns;
-use crate::leases::LeaseBook;
+use crate::leases::{LeaseBook, Served};
+use crate::store::StoreError;
 
 /// The largest inner packet: Ethernet's 1,500 bytes less 58 of overhead.
 pub const INNER_MTU: u16 = 1442;
+/// Handshakes given to the thread at once. The others wait in the core, where a queue is taken for the load that it is.
+const AT_ONCE: usize = 8;
+
+enum Question {
+    Handshake(Box<Task>),
+    Communities,
+}
+
+/// What the thread found out.
+pub enum Answer {
+    /// A handshake came to its end, or did not.
+    Handshake(Box<Done>),
+    /// The communities to serve, or why they cannot be read.
+    Communities(Result<Vec<Served>, StoreError>),
+}
 
 /// The data thread's end.
 pub struct Worker {
-    tasks: Sender<Task>,
-    done: Receiver<Done>,
+    questions: Sender<Question>,
+    answers: Receiver<Answer>,
+    handshakes: usize,
 }
 
 impl Worker {
     /// Starts the thread. `wake` is called when something is done.
-    pub fn start(leases: Arc<dyn LeaseBook>, dns: Dns, wake: impl Fn() + Send + 'static) -> Result<Self> {
-        let (tasks, todo) = channel::<Task>();
-        let (finished, done) = channel();
-        thread::Builder::new().name("handshakes".into()).spawn(move || {
-            let mut door = Door { leases, dns };
-            for task in todo {
-                if finished.send(task.run(&mut door)).is_err() {
-                    return;
+    pub fn start(
+        leases: Arc<dyn LeaseBook>,
+        dns: Dns,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<Self> {
+        let (questions, asked) = channel();
+        let (answered, answers) = channel();
+        thread::Builder::new()
+            .name("handshakes".into())
+            .spawn(move || {
+                let mut door = Door { leases, dns };
+                for question in asked {
+                    if answered.send(door.answer(question)).is_err() {
+                        return;
+                    }
+                    wake();
                 }
-                wake();
+            })?;
+        Ok(Self {
+            questions,
+            answers,
+            handshakes: 0,
+        })
+    }
+
+    /// Is there room for another handshake?
+    pub fn has_room(&self) -> bool {
+        self.handshakes < AT_ONCE
+    }
+
+    /// Does a handshake's arithmetic. A thread that died is noticed by [`Self::take`].
+    pub fn handshake(&mut self, task: Task) {
+        self.handshakes += 1;
+        let _ = self.questions.send(Question::Handshake(Box::new(task)));
+    }
+
+    /// Reads the communities anew.
+    pub fn communities(&self) {
+        let _ = self.questions.send(Question::Communities);
+    }
+
+    /// The next answer that is there.
+    ///
+    /// # Errors
+    /// The thread died.
+    pub fn take(&mut self) -> Result<Option<Answer>> {
+        match self.answers.try_recv() {
+            Ok(answer) => {
+                if matches!(answer, Answer::Handshake(_)) {
+                    self.handshakes = self.handshakes.saturating_sub(1);
+                }
+                Ok(Some(answer))
             }
-        })?;
-        Ok(Self { tasks, done })
-    }
-
-    /// Gives it work. Lost only if the thread died, which the next handshake repeats.
-    pub fn give(&self, task: Task) {
-        let _ = self.tasks.send(task);
-    }
-
-    /// What is done.
-    pub fn take(&self) -> Option<Done> {
-        self.done.try_recv().ok()
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => bail!("the handshake thread died"),
+        }
     }
 }
 
@@ -56,14 +109,27 @@ struct Door {
     dns: Dns,
 }
 
+impl Door {
+    fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::Handshake(task) => Answer::Handshake(Box::new(task.run(self))),
+            Question::Communities => Answer::Communities(self.leases.communities()),
+        }
+    }
+}
+
 impl Doorkeeper for Door {
-    fn admit(&mut self, community: CommunityId, member: &PublicKey) -> Result<Option<Lease>, NotAdmitted> {
+    fn admit(
+        &mut self,
+        community: CommunityId,
+        member: &PublicKey,
+    ) -> Result<Option<Lease>, NotAdmitted> {
         match self.leases.admit(community, member) {
             Ok(lease) => Ok(Some(Lease {
                 ipv4: lease.v4.octets(),
                 ipv6: lease.v6.unwrap_or(Ipv6Addr::UNSPECIFIED).octets(),
-                dns4: self.resolver(|ip| if let IpAddr::V4(v4) = ip { Some(v4.octets()) } else { None }),
-                dns6: self.resolver(|ip| if let IpAddr::V6(v6) = ip { Some(v6.octets()) } else { None }),
+                dns4: self.dns.v4.first().map(|ip| ip.octets()),
+                dns6: self.dns.v6.first().map(|ip| ip.octets()),
                 mtu: INNER_MTU,
             })),
             Err(why) => {
@@ -71,13 +137,5 @@ impl Doorkeeper for Door {
                 Err(NotAdmitted)
             }
         }
-    }
-}
-
-impl Door {
-    fn resolver<T>(&self, of: impl Fn(IpAddr) -> Option<T>) -> Option<T> {
-        let v4 = self.dns.v4.iter().copied().map(IpAddr::V4);
-        let v6 = self.dns.v6.iter().copied().map(IpAddr::V6);
-        v4.chain(v6).find_map(of)
     }
 }
