@@ -84,7 +84,8 @@ impl Inner {
 
 fn parse_v4(packet: &[u8]) -> Option<Inner> {
     let ip = Ipv4Packet::new_checked(packet).ok()?;
-    if usize::from(ip.total_len()) != packet.len() {
+    // smoltcp lets header lengths pass that would put the transport header inside the IP header.
+    if usize::from(ip.total_len()) != packet.len() || ip.header_len() < 20 {
         return None;
     }
     // Only the first fragment has ports; all fragments of a datagram share one flow without them.

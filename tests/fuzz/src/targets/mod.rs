@@ -1,0 +1,51 @@
+//! The targets.
+
+mod config;
+mod control;
+mod inner;
+mod link;
+mod wire;
+
+pub use config::{exit_config, invitation, uci};
+pub use control::{announcement, handshake};
+pub use inner::inner;
+pub use link::{peer, two_nodes};
+/// What the seeds must share with the targets.
+pub mod seeding {
+    pub use super::control::{community, hello, member};
+}
+pub use wire::{control_message, feedback, frame, path, relay};
+
+/// A target: its name, which is also its folder in the corpus, and its function.
+pub struct Target {
+    /// As on the command line.
+    pub name: &'static str,
+    /// Takes any bytes; panics when a promise is broken.
+    pub run: fn(&[u8]),
+}
+
+const fn target(name: &'static str, run: fn(&[u8])) -> Target {
+    Target { name, run }
+}
+
+/// Every target.
+pub const ALL: [Target; 13] = [
+    target("frame", frame),
+    target("feedback", feedback),
+    target("path", path),
+    target("relay", relay),
+    target("control_message", control_message),
+    target("announcement", announcement),
+    target("handshake", handshake),
+    target("inner", inner),
+    target("uci", uci),
+    target("invitation", invitation),
+    target("exit_config", exit_config),
+    target("peer", peer),
+    target("two_nodes", two_nodes),
+];
+
+/// The target of that name.
+pub fn named(name: &str) -> Option<&'static Target> {
+    ALL.iter().find(|target| target.name == name)
+}
