@@ -8,6 +8,7 @@ mod board;
 mod build;
 mod check_core;
 mod elf;
+mod fuzz;
 mod package;
 mod process;
 mod ring;
@@ -41,6 +42,8 @@ enum Command {
     Build(build::Args),
     /// Pack the exit: a Debian package and a plain archive, into dist/
     PackageProxy(package::Args),
+    /// Look for inputs that break a promise, longer than the tests do
+    Fuzz(fuzz::Args),
     /// Prove that core, linux and agent need neither an allocator nor 64-bit atomics
     CheckCore,
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Build(args) => build::run(&args),
         Command::PackageProxy(args) => package::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::CheckCore => check_core::run(),
     };
     match outcome {
