@@ -101,7 +101,59 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::examples;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_documents_examples_are_what_is_written_and_read() {
+        let exit = [0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7];
+        let offer = Offer {
+            uplink: 0,
+            up_kbit: 5_000,
+            down_kbit: 0,
+        };
+        let messages = [
+            (
+                "control-offers",
+                Message::Offers(Vec::from_slice(&[offer]).unwrap()),
+            ),
+            (
+                "control-ask",
+                Message::Ask {
+                    uplink: 0,
+                    exit,
+                    address: 1,
+                    cids: Vec::from_slice(&[0x1a1b_1c1d, 7]).unwrap(),
+                },
+            ),
+            (
+                "control-grant",
+                Message::Grant {
+                    uplink: 0,
+                    exit,
+                    relay: 0x0102_0304,
+                    seconds: 30,
+                    up_kbit: 5_000,
+                    down_kbit: 0,
+                },
+            ),
+            (
+                "control-refuse",
+                Message::Refuse {
+                    uplink: 0,
+                    exit,
+                    reason: Reason::Full,
+                },
+            ),
+            ("control-bye", Message::Bye),
+        ];
+        for (name, message) in messages {
+            let mut out = [0; MAX_LEN];
+            let len = message.emit(&mut out).unwrap();
+            examples::check(name, &out[..len]);
+            assert_eq!(Message::parse(&examples::bytes(name)), Ok(message));
+        }
+    }
 
     #[test]
     fn the_largest_message_fits() {

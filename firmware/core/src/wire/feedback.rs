@@ -117,7 +117,37 @@ impl Feedback {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::examples;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_documents_example_is_what_is_written_and_read() {
+        let report = Feedback {
+            path: 5,
+            largest: 0x0102_0304,
+            arrival: 2_000_000,
+            delay: 625,
+            bytes: 1_500_000,
+            congested: 0,
+            hold: 180,
+            ranges: Vec::from_slice(&[Range { gap: 0, len: 40 }, Range { gap: 1, len: 983 }])
+                .unwrap(),
+            samples: Vec::from_slice(&[Sample {
+                back: 8,
+                earlier: 300,
+            }])
+            .unwrap(),
+        };
+        let mut out = [0; MAX_LEN];
+        let len = report.emit(&mut out).unwrap();
+        examples::check("feedback", &out[..len]);
+        assert_eq!(
+            Feedback::parse(&examples::bytes("feedback")),
+            Ok(report.clone())
+        );
+        let later = [examples::bytes("feedback"), vec![1, 2, 3]].concat();
+        assert_eq!(Feedback::parse(&later), Ok(report));
+    }
 
     proptest! {
         #[test]

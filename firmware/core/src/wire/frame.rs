@@ -91,6 +91,36 @@ pub fn expand_counter(low: u32, expected: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::seal::Keys;
+    use crate::wire::examples;
+
+    #[test]
+    fn the_documents_example_is_what_is_written_and_read() {
+        let head = Header {
+            phase: 0,
+            cid: 0x0a0b_0c0d,
+            counter: 0x02_0304,
+        };
+        let records = examples::bytes("records");
+        let mut frame = vec![0; records.len() + OVERHEAD];
+        frame[HEADER..HEADER + records.len()].copy_from_slice(&records);
+        head.emit(&mut frame).unwrap();
+        let (mut sender, mut receiver) = (Keys::default(), Keys::default());
+        sender.install(&[1; 32], &[2; 32], true);
+        receiver.install(&[2; 32], &[1; 32], false);
+        let (header, rest) = frame.split_at_mut(HEADER);
+        let (body, tag) = rest.split_at_mut(records.len());
+        tag.copy_from_slice(&sender.seal(0, 5, 0x102_0304, header, body).unwrap());
+        examples::check("data", &frame);
+
+        let mut frame = examples::bytes("data");
+        assert_eq!(Header::parse(&frame), Ok(head));
+        let number = expand_counter(head.counter, 0x102_0000);
+        let (header, rest) = frame.split_at_mut(HEADER);
+        let (body, tag) = rest.split_at_mut(records.len());
+        let opened = receiver.open(0, 5, number, header, body, tag);
+        assert_eq!((opened, &*body), (Ok(()), &*records));
+    }
 
     #[test]
     fn a_header_reads_back_as_written() {

@@ -137,6 +137,51 @@ impl Body {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::seal::{Keys, PATH_MESSAGES};
+    use crate::wire::examples;
+
+    #[test]
+    fn the_documents_example_is_what_is_written_and_read() {
+        let head = Header {
+            cid: 0x0a0b_0c0d,
+            path: 5,
+            phase: 0,
+            counter: 9,
+        };
+        let answer = Body {
+            ask: Ask::Response,
+            lent: true,
+            token: 0x1122_3344_5566_7788,
+            cid: 0x1a1b_1c1d,
+            time: 3_000_000,
+            echo: 2_000_000,
+            size: 1452,
+        };
+        let mut plain = [0; BODY];
+        answer.emit(&mut plain).unwrap();
+        examples::check("path-body", &plain);
+        let read = Body::parse(&examples::bytes("path-body"));
+        assert_eq!(read, Ok(answer));
+
+        let mut message = [0; MIN_LEN];
+        message[HEADER..HEADER + BODY].copy_from_slice(&plain);
+        head.emit(&mut message).unwrap();
+        let (mut sender, mut receiver) = (Keys::default(), Keys::default());
+        sender.install(&[1; 32], &[2; 32], true);
+        receiver.install(&[2; 32], &[1; 32], false);
+        let word = PATH_MESSAGES | u32::from(head.path);
+        let (header, rest) = message.split_at_mut(HEADER);
+        let (body, tag) = rest.split_at_mut(BODY);
+        tag.copy_from_slice(&sender.seal(0, word, 9, header, body).unwrap());
+        examples::check("path", &message);
+
+        let mut message = examples::bytes("path");
+        assert_eq!(Header::parse(&message), Ok(head));
+        let (header, rest) = message.split_at_mut(HEADER);
+        let (body, tag) = rest.split_at_mut(BODY);
+        let opened = receiver.open(0, word, 9, header, body, tag);
+        assert_eq!((opened, &*body), (Ok(()), &plain[..]));
+    }
 
     #[test]
     fn header_and_body_read_back_as_written() {

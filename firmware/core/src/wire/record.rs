@@ -173,7 +173,38 @@ impl<'a> Iterator for Records<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::examples;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_documents_example_is_what_is_written_and_read() {
+        let ack = [0x45, 0x00, 0x00, 0x04];
+        let expected = [
+            Record::Packet {
+                flow: FlowId(0x1002),
+                order: Order(7),
+                pinned: false,
+                bytes: &ack,
+            },
+            Record::Packet {
+                flow: FlowId(0x0003),
+                order: Order(0xffff),
+                pinned: true,
+                bytes: &ack,
+            },
+            Record::Control(&[0x04]),
+        ];
+        let mut out = [0u8; 64];
+        let mut w = Writer::new(&mut out);
+        for record in expected {
+            record.emit(&mut w).unwrap();
+        }
+        let len = w.len();
+        examples::check("records", &out[..len]);
+        let body = examples::bytes("records");
+        let read: Vec<_> = Records::new(&body).map(Result::unwrap).collect();
+        assert_eq!(read, expected);
+    }
 
     #[test]
     fn several_small_records_share_a_frame_and_padding_ends_it() {

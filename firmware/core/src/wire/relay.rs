@@ -94,6 +94,23 @@ fn authenticator(head: &[u8], datagram: &[u8], key: &[u8; 16]) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::examples;
+
+    #[test]
+    fn the_documents_example_is_what_is_written_and_read() {
+        let head = Header {
+            relay: 0x0102_0304,
+            counter: 6,
+        };
+        let inside = examples::bytes("data");
+        let mut frame = vec![0; HEADER + inside.len()];
+        frame[HEADER..].copy_from_slice(&inside);
+        head.emit(&mut frame, &[9; 16]).unwrap();
+        examples::check("relay-header", &frame[..HEADER]);
+        let frame = [examples::bytes("relay-header"), inside].concat();
+        assert_eq!(Header::parse(&frame), Ok(head));
+        assert_eq!(verify(&frame, &[9; 16]), Ok(()));
+    }
 
     #[test]
     fn a_flipped_bit_in_header_or_sample_or_a_changed_length_is_forged() {

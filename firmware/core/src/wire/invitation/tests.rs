@@ -1,4 +1,5 @@
 use super::*;
+use crate::wire::examples;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -29,6 +30,17 @@ fn the_bytes_of_an_invitation_do_not_change() {
         "bm1CGhpbGxzaWRlAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8BQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkICAMsAcQfnIgEgAQ24AAAAAAAAAAAAAAAH5yIBgKSn2gYAhoNtoA"
     );
     assert_eq!(Invitation::decode(&text), Ok(sample()));
+}
+
+#[test]
+fn the_documents_example_is_what_is_written_and_read() {
+    let text = sample().encode().unwrap();
+    let mut bytes = [0; BODY_BYTES + CHECK_BYTES];
+    let body = decode_base64(&text.as_bytes()[3..], &mut bytes).unwrap();
+    examples::check("invitation", body);
+    let mut encoded = [0; TEXT_CHARS];
+    let encoded = Base64UrlUnpadded::encode(&examples::bytes("invitation"), &mut encoded).unwrap();
+    assert_eq!(Invitation::decode(&format!("bm1{encoded}")), Ok(sample()));
 }
 
 #[test]
