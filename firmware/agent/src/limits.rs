@@ -18,13 +18,13 @@ pub const PROFILE: &str = if cfg!(feature = "large") {
 };
 
 /// Blocks of packet memory (256 bytes each; a full packet takes six).
-pub const BLOCKS: usize = pick(3_000, 6_000, 32_000);
+pub const BLOCKS: usize = pick(3_000, 4_300, 32_000);
 /// Packets held at a time.
-pub const SLOTS: usize = pick(2_000, 4_000, 16_000);
+pub const SLOTS: usize = pick(2_000, 3_000, 16_000);
 /// Flows sent at a time.
 pub const TX_FLOWS: usize = pick(256, 512, 2_048);
 /// Flows received at a time.
-pub const RX_FLOWS: usize = pick(256, 512, 2_048);
+pub const RX_FLOWS: usize = pick(256, 400, 2_048);
 /// Bytes of a run of datagrams being sent.
 pub const SEND_BUFFER: usize = 24 * 1024;
 /// Datagrams received in one system call.

@@ -138,7 +138,13 @@ fn detach(link: &Fd) {
         }
     }
     signal::unmask_all();
-    close_between(0, 1);
+    // Not closed: pipes to the tools that the action starts must not land on the standard numbers.
+    // SAFETY: a constant path; plain descriptors.
+    unsafe {
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+        libc::dup2(null, 0);
+        libc::dup2(null, 1);
+    }
     close_between(3, link.raw() - 1);
     close_between(link.raw().max(2) + 1, libc::c_int::MAX);
 }

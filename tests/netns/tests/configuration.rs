@@ -24,8 +24,18 @@ fn every_mistake_is_told_with_file_line_and_mend_by_check_and_by_run() -> Result
     )?;
     lab.ns("gw1")
         .run("ip", &["link", "set", "mesh1", "master", "br0"])?;
+    for case in cases(&community, &good) {
+        check_case(&lab, &good, case)?;
+    }
+    Ok(())
+}
+
+/// What is wrong, the file, and a word that the answer must contain.
+type Case = (&'static str, String, &'static str);
+
+fn cases(community: &Community<'_>, good: &str) -> [Case; 6] {
     let invitation = format!("\toption invitation '{}'\n", community.invitation());
-    let cases = [
+    [
         (
             "unknown option",
             good.replace("option lend ", "option lent "),
@@ -65,31 +75,32 @@ fn every_mistake_is_told_with_file_line_and_mend_by_check_and_by_run() -> Result
             good.replace("'mesh0'", "'mesh1'"),
             "bridge",
         ),
-    ];
-    for (what, text, names) in cases {
-        assert_ne!(text, good, "{what}: the case changes nothing");
-        let path = lab.ns("gw1").dir().join("bad.uci").display().to_string();
-        fs::write(&path, &text)?;
-        for command in ["check", "run"] {
-            let output = lab
-                .ns("gw1")
-                .command("burstmesh")
-                .args([command, "--config", &path])
-                .output()?;
-            let said =
-                String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-            assert_eq!(output.status.code(), Some(2), "{what}, {command}: {said}");
-            let place = said
-                .lines()
-                .any(|l| l.starts_with(&format!("{path}:")) && l.contains("; "));
-            assert!(place && said.contains(names), "{what}, {command}: {said}");
-        }
-        let links = lab.ns("gw1").run("ip", &["-br", "link"])?;
-        let tables = lab.ns("gw1").run("nft", &["list", "tables"])?;
-        assert!(
-            !links.contains("bm0") && !tables.contains("burstmesh"),
-            "{what}: half set up"
-        );
+    ]
+}
+
+/// Both commands refuse it, and nothing is set up.
+fn check_case(lab: &Lab, good: &str, (what, text, names): Case) -> Result<()> {
+    assert_ne!(text, good, "{what}: the case changes nothing");
+    let path = lab.ns("gw1").dir().join("bad.uci").display().to_string();
+    fs::write(&path, &text)?;
+    for command in ["check", "run"] {
+        let output = lab
+            .ns("gw1")
+            .command("burstmesh")
+            .args([command, "--config", &path])
+            .output()?;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{what}, {command}: {said}");
+        let place = said
+            .lines()
+            .any(|l| l.starts_with(&format!("{path}:")) && l.contains("; "));
+        assert!(place && said.contains(names), "{what}, {command}: {said}");
     }
+    let links = lab.ns("gw1").run("ip", &["-br", "link"])?;
+    let tables = lab.ns("gw1").run("nft", &["list", "tables"])?;
+    assert!(
+        !links.contains("bm0") && !tables.contains("burstmesh"),
+        "{what}: half set up"
+    );
     Ok(())
 }

@@ -5,6 +5,9 @@ use crate::time::{Duration, Instant};
 /// How far ahead of its schedule a path may send in one go: timers on a router fire late, and a run of datagrams
 /// in one system call is cheaper than single ones.
 pub const AHEAD: Duration = Duration::from_micros(1_500);
+/// Light flows and repairs may go this far ahead: they do not wait for a burst, but neither may they outrun the path
+/// for long, or what was sent before them would wait in its queue and every repair behind them.
+pub const URGENT: Duration = Duration::from_micros(10_000);
 /// How much unused time a path may catch up on.
 const CATCH_UP: Duration = Duration::from_micros(4_000);
 
@@ -48,6 +51,11 @@ impl Pacer {
     /// May a datagram leave now?
     pub fn ready(&self, now: Instant) -> bool {
         self.free_at <= now + AHEAD
+    }
+
+    /// May something urgent leave now?
+    pub fn ready_for_urgent(&self, now: Instant) -> bool {
+        self.free_at <= now + URGENT
     }
 
     /// When [`Self::ready`] will be true.

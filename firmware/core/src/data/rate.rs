@@ -34,9 +34,9 @@ pub const OWN: Thresholds = Thresholds {
 };
 /// A lent path yields: below the queue at which the owner's own traffic settles it still backs off, and by more.
 pub const LENT: Thresholds = Thresholds {
-    low: 2_500,
-    high: 5_000,
-    cut: 3,
+    low: 3_000,
+    high: 5_500,
+    cut: 2,
 };
 
 #[derive(Clone, Copy, Debug)]

@@ -35,10 +35,15 @@ impl core::fmt::Debug for Keys {
 
 impl Keys {
     /// Puts in the keys of a finished handshake as the next phase. The initiator sends with them at once; the
-    /// responder goes on with the old ones until a frame arrives under the new.
+    /// responder goes on with the old ones until a frame arrives under the new. New ones that were never heard of (the
+    /// Response was lost, and the initiator asked again) give their place to the newer.
     pub fn install(&mut self, send: &[u8; 32], recv: &[u8; 32], initiator: bool) {
         let first = self.phases.iter().all(Option::is_none);
-        let next = if first { 0 } else { self.current ^ 1 };
+        let next = match (first, self.confirmed) {
+            (true, _) => 0,
+            (false, true) => self.current ^ 1,
+            (false, false) => self.current,
+        };
         let phase = Phase {
             send: ChaCha20Poly1305::new(Key::from_slice(send)),
             recv: ChaCha20Poly1305::new(Key::from_slice(recv)),
@@ -111,6 +116,11 @@ impl Keys {
         Ok(())
     }
 
+    /// The newest keys are in use both ways.
+    pub fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+
     /// Forgets the older phase (call some seconds after a rekey).
     pub fn retire_old(&mut self) {
         if self.confirmed
@@ -174,6 +184,22 @@ mod tests {
         let mut body = *b"x";
         let tag = a.seal(1, 0, 0, b"", &mut body).unwrap();
         b.open(1, 0, 0, b"", &mut body, &tag).unwrap();
+        assert_eq!(b.sending(), 1);
+    }
+
+    #[test]
+    fn a_renewal_that_was_never_heard_of_gives_its_place_to_the_next() {
+        let (mut a, mut b) = pair();
+        b.install(&[4; 32], &[3; 32], false);
+        b.retire_old();
+        b.install(&[6; 32], &[5; 32], false);
+        let mut body = *b"x";
+        let tag = a.seal(a.sending(), 0, 0, b"", &mut body).unwrap();
+        assert_eq!(b.open(0, 0, 0, b"", &mut body, &tag), Ok(()));
+        assert_eq!(b.sending(), 0);
+        a.install(&[5; 32], &[6; 32], true);
+        let tag = a.seal(a.sending(), 0, 1, b"", &mut body).unwrap();
+        assert_eq!(b.open(1, 0, 1, b"", &mut body, &tag), Ok(()));
         assert_eq!(b.sending(), 1);
     }
 }

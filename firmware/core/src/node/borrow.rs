@@ -21,6 +21,8 @@ pub struct Loan {
     pub relay: Option<u32>,
     /// Until when the grant holds.
     pub until: Instant,
+    /// The name that the counters belong to, also while the grant is taken back.
+    named: Option<u32>,
     ask_at: Instant,
     next_up: u32,
     /// Frames from the lender are taken once.
@@ -36,6 +38,7 @@ impl Loan {
             address: 0,
             relay: None,
             until: now,
+            named: None,
             ask_at: now,
             next_up: 0,
             window: ReplayWindow::default(),
@@ -63,7 +66,8 @@ impl Loan {
 
     /// The lender said yes. A new name means new counters.
     pub fn grant(&mut self, now: Instant, relay: u32, seconds: u16) {
-        if self.relay != Some(relay) {
+        if self.named != Some(relay) {
+            self.named = Some(relay);
             (self.next_up, self.window) = (0, ReplayWindow::default());
         }
         self.relay = Some(relay);

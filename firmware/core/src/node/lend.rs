@@ -92,7 +92,8 @@ pub struct Relays {
 }
 
 impl Relays {
-    /// Gives or renews a grant; returns its name. `fresh` names a new one.
+    /// Gives or renews a grant; returns its name. `fresh` names a new one. Who asks for other connection IDs has
+    /// forgotten the grant it had, and begins its counters anew: so do we, under a new name.
     #[allow(clippy::too_many_arguments)] // what a grant is about, and its limits
     pub fn grant(
         &mut self,
@@ -110,7 +111,11 @@ impl Relays {
             .flatten()
             .find(|r| r.peer == peer && r.via == via)
         {
-            (r.until, r.cids) = (now + LEASE, cids.clone());
+            r.until = now + LEASE;
+            if r.cids != *cids {
+                (r.id, r.cids, r.next_down) = (fresh, cids.clone(), 0);
+                r.window = ReplayWindow::default();
+            }
             return Ok(r.id);
         }
         let place = self
@@ -215,6 +220,23 @@ mod tests {
                 .named(now + LEASE + Duration::from_millis(1), 42)
                 .is_none()
         );
+    }
+
+    #[test]
+    fn a_grant_asked_for_under_new_connection_ids_gets_a_new_name_and_new_counters() {
+        let (mut relays, now) = (Relays::default(), Instant::from_millis(5));
+        let cids = |n| Vec::from_slice(&[n]).unwrap();
+        assert_eq!(relays.grant(now, 1, VIA, &cids(7), 42, 0, 0), Ok(42));
+        relays
+            .named(now, 42)
+            .unwrap()
+            .admit_up(now, 1, 100)
+            .unwrap();
+        assert_eq!(relays.grant(now, 1, VIA, &cids(8), 43, 0, 0), Ok(43));
+        assert!(relays.named(now, 42).is_none());
+        let r = relays.named(now, 43).unwrap();
+        assert_eq!(r.admit_up(now, 1, 100), Ok(()));
+        assert_eq!((r.carried.up_packets, r.admit_down(now, 100)), (2, Ok(1)));
     }
 
     #[test]

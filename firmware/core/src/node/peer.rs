@@ -6,10 +6,11 @@ use crate::control::handshake::{Credentials, Initiator, Lifetime, SessionKeys};
 use crate::data::path::Setup;
 use crate::data::probe::State;
 use crate::data::tunnel::{Memory, Tunnel};
+use crate::error::Refusal;
 use crate::identity::PublicKey;
 use crate::time::{Duration, Instant};
-use crate::wire::Capabilities;
 use crate::wire::control::{MAX_UPLINKS, Offer};
+use crate::wire::{Capabilities, relay};
 use core::net::SocketAddr;
 use heapless::Vec;
 
@@ -21,14 +22,66 @@ pub const MAX_PEERS: usize = 12;
 pub struct Session {
     /// When it is renewed, and when it ends.
     pub lifetime: Lifetime,
-    /// Authenticates relay frames that we send to the peer.
-    pub relay_send: [u8; 16],
-    /// Authenticates relay frames from it.
-    pub relay_recv: [u8; 16],
+    /// What authenticates relay frames.
+    pub relay: RelayKeys,
     /// The peer's connection ID.
     pub remote_cid: u32,
     /// Ours.
     pub local_cid: u32,
+}
+
+/// The keys of relay frames, through renewals: frames of the old and the new keys pass each other on the way, and a
+/// responder does not know whether its answer arrived before it hears something under the new keys.
+#[derive(Debug)]
+pub struct RelayKeys {
+    send: [u8; 16],
+    recv: [u8; 16],
+    /// Answered, but not heard of yet.
+    next: Option<([u8; 16], [u8; 16])>,
+    /// What the peer used before.
+    before: Option<[u8; 16]>,
+}
+
+impl RelayKeys {
+    fn new(keys: &SessionKeys) -> Self {
+        Self {
+            send: keys.relay_send,
+            recv: keys.relay_recv,
+            next: None,
+            before: None,
+        }
+    }
+
+    /// For frames that we send.
+    pub fn sending(&self) -> &[u8; 16] {
+        &self.send
+    }
+
+    /// Checks a frame from the peer.
+    pub fn verify(&self, frame: &[u8]) -> Result<(), Refusal> {
+        let next = self.next.as_ref().map(|(_, recv)| recv);
+        let others = [next, self.before.as_ref()];
+        relay::verify(frame, &self.recv).or_else(|why| {
+            let known = others.into_iter().flatten();
+            let mut known = known.map(|key| relay::verify(frame, key));
+            known.find(Result::is_ok).unwrap_or(Err(why))
+        })
+    }
+
+    fn renew(&mut self, keys: &SessionKeys, initiator: bool) {
+        self.next = Some((keys.relay_send, keys.relay_recv));
+        if initiator {
+            self.confirm();
+        }
+    }
+
+    /// The peer has the new keys.
+    pub fn confirm(&mut self) {
+        if let Some((send, recv)) = self.next.take() {
+            self.before = Some(self.recv);
+            (self.send, self.recv) = (send, recv);
+        }
+    }
 }
 
 /// A neighbour.
@@ -117,8 +170,7 @@ impl Peer {
         debug_assert!(opened.is_ok());
         self.session = Some(Session {
             lifetime: Lifetime::new(now, initiator),
-            relay_send: keys.relay_send,
-            relay_recv: keys.relay_recv,
+            relay: RelayKeys::new(keys),
             remote_cid,
             local_cid,
         });
@@ -141,12 +193,16 @@ impl Peer {
             .install_keys(&keys.send, &keys.recv, initiator, capabilities);
         if let Some(s) = &mut self.session {
             s.lifetime = Lifetime::new(now, initiator);
-            (s.relay_send, s.relay_recv) = (keys.relay_send, keys.relay_recv);
+            s.relay.renew(keys, initiator);
         }
     }
 
     /// The session is over.
     pub fn lose(&mut self) {
+        if core::mem::take(&mut self.rekeying) {
+            // There is nothing left to renew.
+            self.initiator.cancel();
+        }
         self.session = None;
         self.offers.clear();
         self.loans.clear();

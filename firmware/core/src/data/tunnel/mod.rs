@@ -163,6 +163,10 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
         self.keys.install(send, recv, initiator);
         self.capabilities = capabilities;
     }
+    /// The other end has the newest keys as well.
+    pub fn keys_confirmed(&self) -> bool {
+        self.keys.is_confirmed()
+    }
     /// Forgets the key phase before the current one.
     pub fn retire_old_keys(&mut self) {
         self.keys.retire_old();

@@ -214,20 +214,20 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
     /// What to send next, and where: repairs and light flows by the path where they arrive first, bursts by the path
     /// that is free.
     fn next_packet(&mut self, now: Instant) -> Option<(usize, PacketId)> {
-        if let Some(id) = self.repair.front() {
-            let at = self.first_to_arrive(now, self.pool.len_of(id));
-            if let Some(at) = at.filter(|at| self.path(*at).is_some_and(|p| p.pacer.ready(now))) {
-                self.pool.pop(&mut self.repair);
-                return Some((at, id));
-            }
+        if let Some(id) = self.repair.front()
+            && let Some(at) = self.urgent_path(now, self.pool.len_of(id))
+        {
+            self.pool.pop(&mut self.repair);
+            return Some((at, id));
         }
         if let Some(len) = self.queue.peek_len(Kind::Light, &self.pool) {
-            let at = self.first_to_arrive(now, len)?;
+            let Some(at) = self.urgent_path(now, len) else {
+                self.mark_busy(now);
+                return None;
+            };
             let patient = self.starting();
             if let Some(id) = self.queue.pop(now, &mut self.pool, Kind::Light, patient) {
-                let at = self
-                    .first_to_arrive(now, self.pool.len_of(id))
-                    .unwrap_or(at);
+                let at = self.urgent_path(now, self.pool.len_of(id)).unwrap_or(at);
                 return Some((at, id));
             }
         }
@@ -241,6 +241,16 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         };
         let id = self.stash.take().or_else(|| self.pop_burst(now))?;
         Some((at, id))
+    }
+
+    /// Where something urgent arrives first, of the paths that take it now. (Waiting for a better one that is not ready
+    /// would leave the others idle.)
+    fn urgent_path(&self, now: Instant, len: usize) -> Option<usize> {
+        let fitting = self.paths().filter(|(_, p)| p.usable() && p.fits(len));
+        fitting
+            .filter(|(_, p)| p.pacer.ready_for_urgent(now))
+            .min_by_key(|(_, p)| p.arrival(now))
+            .map(|(i, _)| i)
     }
 
     fn pop_burst(&mut self, now: Instant) -> Option<PacketId> {

@@ -42,6 +42,8 @@ pub struct Session {
     pub handshakes: u32,
     pub(super) lifetime: Lifetime,
     pub(super) local_cid: u32,
+    /// What it was before the last renewal: the member may not have got the answer to that.
+    pub(super) cid_before: u32,
     pub(super) remote_cid: u32,
     /// Path IDs used in this session: a nonce holds the ID, so none may come twice.
     pub(super) opened: crate::data::replay::ReplayWindow,
@@ -138,14 +140,21 @@ impl Session {
         false
     }
 
-    /// A challenge was answered from here: packets go here from now on.
+    /// A challenge was answered from here: packets go here from now on, if it is where the challenge went.
     pub(super) fn proved(&mut self, place: usize, via: Via, from: SocketAddr) {
-        if let Some(a) = self.addresses.get_mut(place) {
+        if let Some(a) = self.addresses.get_mut(place)
+            && a.candidate.is_some_and(|(v, f, _)| (v, f) == (via, from))
+        {
             *a = Address {
                 current: Some((via, from)),
                 candidate: None,
             };
         }
+    }
+
+    /// A datagram under this connection ID is for this session.
+    pub(super) fn is_for(&self, cid: u32) -> bool {
+        self.local_cid == cid || self.cid_before == cid
     }
 
     /// Where the path at this place leads, for the status.

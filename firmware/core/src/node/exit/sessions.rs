@@ -110,7 +110,7 @@ impl Exit<'_> {
         let renews = seat
             .session
             .as_ref()
-            .is_some_and(|s| r.hello.rekey_of == Some(s.local_cid));
+            .is_some_and(|s| r.hello.rekey_of.is_some_and(|cid| s.is_for(cid)));
         if renews {
             seat.renew(now, &r);
         } else {
@@ -157,11 +157,15 @@ impl Exit<'_> {
 impl Seat<'_> {
     fn renew(&mut self, now: Instant, r: &Responded) {
         let (a, caps) = (&r.answered, r.hello.caps.and(Capabilities::OURS));
+        let confirmed = self.tunnel.keys_confirmed();
         self.tunnel.retire_old_keys();
         self.tunnel
             .install_keys(&a.keys.send, &a.keys.recv, false, caps);
         if let Some(s) = &mut self.session {
             s.lifetime = Lifetime::new(now, false);
+            if confirmed {
+                s.cid_before = s.local_cid;
+            }
             (s.local_cid, s.remote_cid) = (a.cid, a.remote_cid);
             s.handshakes = s.handshakes.saturating_add(1);
         }
@@ -169,19 +173,21 @@ impl Seat<'_> {
     }
 
     fn begin(&mut self, now: Instant, r: &Responded, secret: [u8; 16]) -> Option<()> {
-        let (a, caps) = (&r.answered, r.hello.caps.and(Capabilities::OURS));
+        let (lease, a) = (r.lease?, &r.answered);
+        let caps = r.hello.caps.and(Capabilities::OURS);
         self.tunnel.reset(secret);
         self.tunnel
             .install_keys(&a.keys.send, &a.keys.recv, false, caps);
         self.session = Some(Session {
             community: r.community,
             key: a.remote,
-            lease: r.lease?,
+            lease,
             minor: r.hello.minor,
             since: now,
             handshakes: 1,
             lifetime: Lifetime::new(now, false),
             local_cid: a.cid,
+            cid_before: a.cid,
             remote_cid: a.remote_cid,
             opened: ReplayWindow::default(),
             addresses: [Address::default(); MAX_PATHS],

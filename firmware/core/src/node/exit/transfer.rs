@@ -165,7 +165,7 @@ impl Exit<'_> {
         head: &Header,
         from: SocketAddr,
     ) -> Result<(usize, usize), Refusal> {
-        let ours = |s: &super::Session| s.local_cid == head.cid;
+        let ours = |s: &super::Session| s.is_for(head.cid);
         let at = self
             .seats
             .iter()

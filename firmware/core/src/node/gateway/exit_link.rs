@@ -145,7 +145,7 @@ impl<'m> ExitLink<'m> {
         let capabilities = e.welcome.caps.and(Capabilities::OURS);
         if !rekey || self.session.is_none() {
             self.tunnel.reset(secret);
-            self.routes = [None; MAX_PATHS];
+            (self.routes, self.next_path) = ([None; MAX_PATHS], 0);
             self.sessions = self.sessions.wrapping_add(1);
         }
         self.tunnel

@@ -96,7 +96,7 @@ impl Gateway<'_> {
                     relay,
                     counter: loan.count_up(),
                 }
-                .seal(datagram, &session.relay_send);
+                .seal(datagram, session.relay.sending());
                 let mut bytes = Vec::new();
                 if bytes
                     .extend_from_slice(&header)
@@ -115,45 +115,42 @@ impl Gateway<'_> {
             return;
         }
         let link = &mut self.link;
-        if link.initiator.is_active() {
-            if link.initiator.attempts() > PATIENCE && link.session.is_none() {
-                link.initiator.start(now, link.cid, None);
-            } else if link.rekeying
-                && link
-                    .down_since
-                    .is_some_and(|t| now.since(t) > RENEW_SESSION)
-            {
-                link.rekeying = false;
-                link.initiator.start(now, link.cid, None);
-            } else if link.initiator.attempts() > PATIENCE {
-                let rekey_of = link
-                    .session
-                    .as_ref()
-                    .filter(|_| link.rekeying)
-                    .map(|s| s.remote_cid);
-                link.initiator.start(now, link.cid, rekey_of);
-            }
-            return;
+        let expired = |s: &super::exit_link::Session| s.lifetime.reject_at() <= now;
+        if link.session.as_ref().is_some_and(expired) {
+            link.lose();
         }
-        let due = link
-            .session
-            .as_ref()
-            .map(|s| (s.lifetime.rekey_at() <= now, s.lifetime.reject_at() <= now));
         let down = link
             .down_since
             .is_some_and(|t| now.since(t) > RENEW_SESSION);
-        let rekey_of = match due {
-            None => None,
-            Some((_, true)) => {
-                link.lose();
-                None
+        let session = link.session.as_ref().filter(|_| !link.exhausted());
+        let good = session.filter(|_| !down).map(|s| s.remote_cid);
+        if !link.initiator.is_active() {
+            let rekey = session.is_some_and(|s| s.lifetime.rekey_at() <= now);
+            if good.is_none() || rekey {
+                link.rekeying = good.is_some();
+                link.initiator.start(now, link.cid, good);
             }
-            _ if down || link.exhausted() => None,
-            Some((true, false)) => link.session.as_ref().map(|s| s.remote_cid),
-            Some((false, false)) => return,
-        };
-        link.rekeying = rekey_of.is_some();
-        link.initiator.start(now, link.cid, rekey_of);
+        } else if link.rekeying && good.is_none() {
+            link.rekeying = false;
+            link.initiator.start(now, link.cid, None);
+        } else if !link.rekeying && good.is_some() && link.down_since.is_none() {
+            // The old session works again: a new one would cost all that is on its way.
+            link.initiator.cancel();
+        } else if link.initiator.attempts() >= PATIENCE && link.initiator.wants_initiate(now) {
+            let rekey_of = good.filter(|_| link.rekeying);
+            link.initiator.start(now, link.cid, rekey_of);
+        }
+    }
+
+    /// A new way to the exit was lent: if there is no session, it is tried at once.
+    pub(super) fn try_way(&mut self, now: Instant, way: Route) {
+        if self.link.session.is_some() {
+            return;
+        }
+        if let Some(at) = self.ways().iter().position(|w| *w == way) {
+            self.link.turn = at as u8;
+            self.link.initiator.start(now, self.link.cid, None);
+        }
     }
 
     /// One path over every way, and none over ways that are gone.

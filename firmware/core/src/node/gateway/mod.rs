@@ -111,8 +111,8 @@ pub struct Gateway<'m> {
     letters: Deque<Letter, 12>,
     draw: Draw,
     maintain_at: Instant,
-    /// A peer's answer that waits for the worker.
-    reading_peer: Option<(u8, FinishJob)>,
+    /// Peers' answers that wait for the worker.
+    reading_peers: Deque<(u8, FinishJob), 3>,
     next_address: maintain::NextAddress,
     lending: bool,
     refusals: Refusals,
@@ -179,7 +179,7 @@ impl<'m> Gateway<'m> {
             letters: Deque::new(),
             draw,
             maintain_at: now,
-            reading_peer: None,
+            reading_peers: Deque::new(),
             next_address: maintain::NextAddress::default(),
             lending: false,
             refusals: Refusals::default(),

@@ -164,9 +164,12 @@ impl Gateway<'_> {
             if kind == Kind::CookieReply {
                 return peer.initiator.handle_cookie(now, d);
             }
-            let job = peer.initiator.handle_response(d)?;
-            self.reading_peer = Some((place as u8, job));
-            return Ok(());
+            // Asked before the initiator takes it: a Response that nobody reads must not be waited for.
+            if self.reading_peers.is_full() {
+                return Err(Refusal::Full);
+            }
+            let job = (place as u8, peer.initiator.handle_response(d)?);
+            return self.reading_peers.push_back(job).map_err(|_| Refusal::Full);
         }
         let ours = |p: &Peer| p.session.as_ref().is_some_and(|s| s.local_cid == cid);
         let place = self
@@ -186,6 +189,11 @@ impl Gateway<'_> {
             peer.tunnel.handle_data(now, 0, d, &mut letters)?;
         }
         peer.heard = now;
+        if peer.tunnel.keys_confirmed()
+            && let Some(s) = &mut peer.session
+        {
+            s.relay.confirm();
+        }
         // Authentic, so the neighbour is where this came from (a link-local address on the mesh that it came in on).
         (peer.addr, peer.mesh) = (from, mesh);
         for m in &letters.0 {
@@ -209,7 +217,7 @@ impl Gateway<'_> {
                 .and_then(Option::as_mut)
                 .ok_or(Refusal::Unknown)?;
             let session = peer.session.as_ref().ok_or(Refusal::Unknown)?;
-            relay::verify(d, &session.relay_recv)?;
+            session.relay.verify(d)?;
             let datagram = d.get(relay::HEADER..).ok_or(Refusal::Malformed)?;
             if !matches!(
                 classify(datagram)?,
@@ -242,7 +250,7 @@ impl Gateway<'_> {
                 continue;
             };
             if let Some(loan) = peer.loans.iter_mut().find(|l| l.relay == Some(head.relay)) {
-                relay::verify(d, &session.relay_recv)?;
+                session.relay.verify(d)?;
                 loan.window.insert(u64::from(head.counter))?;
                 peer.heard = now;
                 found = Some(Route::Lent {
@@ -284,7 +292,7 @@ impl Gateway<'_> {
             relay: r.id,
             counter,
         }
-        .seal(d, &session.relay_send);
+        .seal(d, session.relay.sending());
         out.forward(Via::Mesh(peer.mesh), Some(peer.addr), &header, d);
         Ok(true)
     }
@@ -334,6 +342,7 @@ impl Gateway<'_> {
             } => Some(self.handle_ask(now, place, *uplink, *exit, *address, cids)),
             _ => None,
         };
+        let mut new_way = None;
         let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else {
             return;
         };
@@ -350,6 +359,10 @@ impl Gateway<'_> {
                 ..
             } => {
                 if let Some(loan) = peer.loans.iter_mut().find(|l| l.uplink == *uplink) {
+                    new_way = loan.relay.is_none().then_some(Route::Lent {
+                        peer: place as u8,
+                        uplink: *uplink,
+                    });
                     loan.grant(now, *relay, *seconds);
                     self.maintain_at = now;
                 }
@@ -365,6 +378,9 @@ impl Gateway<'_> {
                 self.close_paths_over(place as u8);
             }
             Message::Ask { .. } => {}
+        }
+        if let Some(way) = new_way {
+            self.try_way(now, way);
         }
     }
 

@@ -28,7 +28,7 @@ impl Gateway<'_> {
                 work: Work::Finish(job),
             });
         }
-        if let Some((place, job)) = self.reading_peer.take() {
+        if let Some((place, job)) = self.reading_peers.pop_front() {
             return Some(Task {
                 owner: Owner::Peer(place),
                 work: Work::Finish(job),

@@ -113,7 +113,7 @@ impl Gateway<'_> {
                 relay,
                 counter: loan.count_up(),
             }
-            .emit(frame, &session.relay_send)
+            .emit(frame, session.relay.sending())
             .ok()?;
         }
         Some(Outgoing {
