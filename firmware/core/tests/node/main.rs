@@ -1,0 +1,11 @@
+//! Gateways and exits of one community, whole, on virtual time: what the node layer promises, one behaviour per file.
+
+// Helpers of tests, not product code: a world that cannot be built is a failed test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bulk_transfer;
+mod exit_restart;
+mod finding_each_other;
+mod lender_silent;
+mod no_own_line;
+mod world;

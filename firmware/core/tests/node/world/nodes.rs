@@ -1,0 +1,416 @@
+//! A gateway and an exit with what their shells would keep.
+
+use super::net::{Line, MESH_PORT, mesh_addr};
+use super::packet::{Receiver, leased};
+use super::{Arrival, community_keys, identity, random};
+use burstmesh_core::control::cookie::Budget;
+use burstmesh_core::control::handshake::Credentials;
+use burstmesh_core::data::pool::{Block, Slot};
+use burstmesh_core::data::queue::TxFlow;
+use burstmesh_core::data::resequence::RxFlow;
+use burstmesh_core::data::tunnel::Memory;
+use burstmesh_core::identity::{CommunityId, CommunityKeys, PublicKey};
+use burstmesh_core::node::exit::{self, Exit, Seat};
+use burstmesh_core::node::gateway::{Config, ExitConfig, Gateway, Route, UplinkConfig};
+use burstmesh_core::node::job::{Anyone, Done, Doorkeeper, NotAdmitted};
+use burstmesh_core::node::{Outgoing, Output, Via};
+use burstmesh_core::time::Instant;
+use burstmesh_core::wire::handshake::Lease;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+fn leak<T: Clone>(value: T, n: usize) -> &'static mut [T] {
+    Box::leak(vec![value; n].into_boxed_slice())
+}
+
+fn memory() -> Memory<'static> {
+    Memory {
+        slots: leak(Slot::FREE, 3000),
+        blocks: leak(Block::FREE, 8000),
+        tx_flows: leak(TxFlow::FREE, 64),
+        rx_flows: leak(RxFlow::FREE, 64),
+    }
+}
+
+fn entropy(state: &mut u64) -> impl FnMut(&mut [u8; 32]) + '_ {
+    |out| out.iter_mut().for_each(|b| *b = random(state) as u8)
+}
+
+type Forward = (Via, Option<SocketAddr>, Vec<u8>);
+
+/// A gateway's TUN and sockets during one call.
+struct Shell<'a> {
+    now: u64,
+    at: &'a mut Receiver,
+    forwards: Vec<Forward>,
+}
+
+impl Output for Shell<'_> {
+    fn deliver(&mut self, packet: &[u8]) {
+        self.at.take(self.now, packet);
+    }
+    fn forward(&mut self, via: Via, to: Option<SocketAddr>, header: &[u8], body: &[u8]) {
+        self.forwards.push((via, to, [header, body].concat()));
+    }
+}
+
+/// A gateway with its lines.
+pub struct GatewayNode {
+    pub number: usize,
+    pub gw: Option<Box<Gateway<'static>>>,
+    pub lines: Vec<Line>,
+    /// What its clients got.
+    pub at: Receiver,
+    /// Datagrams that it passed on for others.
+    pub forwarded: u64,
+    pub(super) dirty: bool,
+    credentials: Credentials,
+    life: u64,
+    busy: bool,
+}
+
+impl GatewayNode {
+    pub(super) fn new(number: usize, community: CommunityKeys, lines: &[Line]) -> Self {
+        Self {
+            number,
+            gw: None,
+            lines: lines.to_vec(),
+            at: Receiver::default(),
+            forwarded: 0,
+            dirty: true,
+            credentials: Credentials {
+                identity: identity(number as u8 + 1),
+                community,
+            },
+            life: 0,
+            busy: false,
+        }
+    }
+
+    pub fn key(&self) -> PublicKey {
+        self.credentials.identity.public()
+    }
+
+    pub(super) fn start(
+        &mut self,
+        now: Instant,
+        exits: Vec<(PublicKey, Vec<SocketAddr>)>,
+        seed: [u8; 32],
+    ) {
+        self.life += 1;
+        self.busy = false;
+        let exits = exits.into_iter().map(|(key, addresses)| ExitConfig {
+            key,
+            addresses: addresses.into_iter().collect(),
+        });
+        let uplinks = self.lines.iter().map(|l| UplinkConfig {
+            lend: l.lend,
+            ..UplinkConfig::default()
+        });
+        let config = Config {
+            credentials: self.credentials.clone(),
+            epoch: self.life,
+            exits: exits.collect(),
+            uplinks: uplinks.collect(),
+            meshes: 1,
+            mesh_port: MESH_PORT,
+            seed,
+        };
+        let mut gw = Box::new(Gateway::new(now, config, memory()));
+        for u in 0..self.lines.len() {
+            gw.handle_uplink(now, u as u8, true);
+        }
+        self.gw = Some(gw);
+        self.dirty = true;
+    }
+
+    /// The gateway, which must be running.
+    pub fn gw(&self) -> &Gateway<'static> {
+        self.gw.as_ref().unwrap()
+    }
+
+    /// A client's packet.
+    pub fn send(&mut self, now: Instant, packet: &mut [u8]) {
+        let mut shell = Shell {
+            now: now.as_micros(),
+            at: &mut self.at,
+            forwards: Vec::new(),
+        };
+        if let Some(gw) = &mut self.gw {
+            gw.handle_inner(now, packet, &mut shell);
+        }
+    }
+
+    /// Paths to the exit that carry packets: over its own lines, and over others'.
+    pub fn live_paths(&self) -> (usize, usize) {
+        let Some(gw) = &self.gw else { return (0, 0) };
+        let own = |at: usize| matches!(gw.link().route(at), Some(Route::Own { .. }));
+        let live = || gw.link().tunnel().paths().filter(|(_, p)| p.usable());
+        let owned = live().filter(|(at, _)| own(*at)).count();
+        (owned, live().count() - owned)
+    }
+
+    pub(super) fn poll_timeout(&self, now: Instant) -> Instant {
+        let gw = self.gw.as_ref();
+        gw.map_or(Instant::FAR, |g| g.poll_timeout(now))
+    }
+    pub(super) fn due(&self, now: Instant) -> bool {
+        self.dirty || self.poll_timeout(now) <= now
+    }
+
+    pub(super) fn receive(&mut self, now: Instant, mut a: Arrival) -> Vec<Forward> {
+        self.dirty = true;
+        let mut shell = Shell {
+            now: now.as_micros(),
+            at: &mut self.at,
+            forwards: Vec::new(),
+        };
+        let n = a.bytes.len();
+        if let Some(gw) = &mut self.gw {
+            gw.handle_datagrams(now, a.via, a.from, &mut a.bytes, n, &mut shell);
+        }
+        self.forwarded += shell.forwards.len() as u64;
+        shell.forwards
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.dirty = false;
+        let mut shell = Shell {
+            now: now.as_micros(),
+            at: &mut self.at,
+            forwards: Vec::new(),
+        };
+        if let Some(gw) = &mut self.gw {
+            gw.handle_timeout(now, &mut shell);
+        }
+    }
+
+    pub(super) fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> Option<Outgoing> {
+        self.gw.as_mut()?.poll_transmit(now, out)
+    }
+
+    pub(super) fn work(&mut self, now: Instant, state: &mut u64) -> Option<(u64, Done)> {
+        let gw = self.gw.as_mut().filter(|_| !self.busy)?;
+        let task = gw.poll_task(now, entropy(state))?;
+        self.busy = true;
+        Some((self.life, task.run(&mut Anyone)))
+    }
+
+    pub(super) fn done(&mut self, now: Instant, life: u64, done: Done) {
+        self.dirty = true;
+        if let Some(gw) = self.gw.as_mut().filter(|_| life == self.life) {
+            self.busy = false;
+            gw.handle_done(now, done);
+        }
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let Some(gw) = &self.gw else {
+            return format!("gateway {} is off", self.number);
+        };
+        let mut out = format!(
+            "gateway {} at {}: sessions {} refusals {:?}",
+            self.number,
+            mesh_addr(self.number),
+            gw.link().sessions(),
+            gw.refusals()
+        );
+        for (i, p) in gw.peers() {
+            let loans: Vec<_> = p.loans.iter().map(|l| l.relay).collect();
+            let session = p.session.is_some();
+            let up = p.is_up();
+            out += &format!(
+                "\n  peer {i} {} session {session} up {up} offers {} loans {loans:?}",
+                p.addr,
+                p.offers.len()
+            );
+        }
+        for (at, p) in gw.link().tunnel().paths() {
+            let (route, state) = (gw.link().route(at), p.state());
+            let rate = p.rate().rate() / 125_000;
+            out += &format!("\n  path {at} {route:?} {state:?} {rate} Mbit/s");
+        }
+        out
+    }
+}
+
+/// The members that an exit lets in, with their numbers.
+#[derive(Default)]
+pub struct Door {
+    members: BTreeMap<PublicKey, usize>,
+}
+
+impl Door {
+    pub fn admit(&mut self, key: PublicKey, number: usize) {
+        self.members.insert(key, number);
+    }
+    pub fn withdraw(&mut self, key: &PublicKey) {
+        self.members.remove(key);
+    }
+}
+
+impl Doorkeeper for Door {
+    fn admit(&mut self, _: CommunityId, key: &PublicKey) -> Result<Option<Lease>, NotAdmitted> {
+        let number = *self.members.get(key).ok_or(NotAdmitted)?;
+        let mut ipv6 = [0xfd; 16];
+        ipv6[15] = number as u8 + 1;
+        Ok(Some(Lease {
+            ipv4: leased(number),
+            ipv6,
+            dns4: None,
+            dns6: None,
+            mtu: 1400,
+        }))
+    }
+}
+
+/// What the Internet got, by the gateway that sent it.
+#[derive(Default)]
+struct Tun {
+    now: u64,
+    at: BTreeMap<usize, Receiver>,
+}
+
+impl exit::Output for Tun {
+    fn deliver(&mut self, _: usize, packet: &[u8]) {
+        let from = usize::from(packet[15]) - 1;
+        self.at.entry(from).or_default().take(self.now, packet);
+    }
+}
+
+/// An exit.
+pub struct ExitNode {
+    pub exit: Option<Box<Exit<'static>>>,
+    pub addr: SocketAddr,
+    pub door: Door,
+    pub(super) dirty: bool,
+    number: usize,
+    tun: Tun,
+    life: u64,
+    busy: bool,
+}
+
+impl ExitNode {
+    pub(super) fn new(now: Instant, number: usize, seed: [u8; 32]) -> Self {
+        let mut node = Self {
+            exit: None,
+            addr: SocketAddr::from(([192, 0, 2, number as u8 + 1], 7_447)),
+            door: Door::default(),
+            dirty: true,
+            number,
+            tun: Tun::default(),
+            life: 0,
+            busy: false,
+        };
+        node.start(now, seed);
+        node
+    }
+
+    pub fn key(&self) -> PublicKey {
+        identity(200 + self.number as u8).public()
+    }
+
+    pub(super) fn start(&mut self, now: Instant, seed: [u8; 32]) {
+        self.life += 1;
+        self.busy = false;
+        let seats: Vec<Option<Seat<'static>>> = (0..8).map(|_| None).collect();
+        let seats = Box::leak(seats.into_boxed_slice());
+        let own = identity(200 + self.number as u8);
+        let mut exit = Box::new(Exit::new(own, seats, memory, seed));
+        exit.serve(now, community_keys("home"), Budget::SERVER)
+            .unwrap();
+        self.exit = Some(exit);
+        self.dirty = true;
+    }
+
+    /// The exit, which must be running.
+    pub fn exit(&self) -> &Exit<'static> {
+        self.exit.as_ref().unwrap()
+    }
+
+    /// What came from this gateway's clients.
+    pub fn at(&mut self, gateway: usize) -> &mut Receiver {
+        self.tun.at.entry(gateway).or_default()
+    }
+
+    pub fn seat_of(&self, key: &PublicKey) -> Option<usize> {
+        let mut seats = self.exit.as_ref()?.seats();
+        seats.find(|(_, _, s)| s.key == *key).map(|(i, _, _)| i)
+    }
+
+    pub fn backlog(&self, seat: usize) -> u32 {
+        let mut seats = self.exit().seats();
+        let seat = seats.find(|(i, _, _)| *i == seat);
+        seat.map_or(0, |(_, s, _)| s.tunnel().backlog())
+    }
+
+    /// A packet from the Internet for a member.
+    pub fn send(&mut self, now: Instant, seat: usize, packet: &mut [u8]) {
+        self.tun.now = now.as_micros();
+        if let Some(exit) = &mut self.exit {
+            exit.handle_inner(now, seat, packet, &mut self.tun);
+        }
+    }
+
+    pub(super) fn poll_timeout(&self, now: Instant) -> Instant {
+        let exit = self.exit.as_ref();
+        exit.map_or(Instant::FAR, |e| e.poll_timeout(now))
+    }
+    pub(super) fn due(&self, now: Instant) -> bool {
+        self.dirty || self.poll_timeout(now) <= now
+    }
+
+    pub(super) fn receive(&mut self, now: Instant, mut a: Arrival) {
+        self.dirty = true;
+        self.tun.now = now.as_micros();
+        let n = a.bytes.len();
+        if let Some(exit) = &mut self.exit {
+            exit.handle_datagrams(now, a.via, a.from, &mut a.bytes, n, &mut self.tun);
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.dirty = false;
+        self.tun.now = now.as_micros();
+        if let Some(exit) = &mut self.exit {
+            exit.handle_timeout(now, &mut self.tun);
+        }
+    }
+
+    pub(super) fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> Option<Outgoing> {
+        self.exit.as_mut()?.poll_transmit(now, out)
+    }
+
+    pub(super) fn work(&mut self, state: &mut u64) -> Option<(u64, Done)> {
+        let exit = self.exit.as_mut().filter(|_| !self.busy)?;
+        let task = exit.poll_task(entropy(state))?;
+        self.busy = true;
+        Some((self.life, task.run(&mut self.door)))
+    }
+
+    pub(super) fn done(&mut self, now: Instant, life: u64, done: Done) {
+        self.dirty = true;
+        if let Some(exit) = self.exit.as_mut().filter(|_| life == self.life) {
+            self.busy = false;
+            exit.handle_done(now, done);
+        }
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let Some(exit) = &self.exit else {
+            return format!("exit {} is off", self.number);
+        };
+        let mut out = format!("exit {}: {:?}", self.number, exit.refusals());
+        for (i, seat, session) in exit.seats() {
+            let paths = seat.tunnel().paths();
+            let paths: Vec<_> = paths
+                .map(|(at, p)| (p.id(), p.state(), session.address_of(at)))
+                .collect();
+            out += &format!(
+                "\n  seat {i} {:?} handshakes {} {paths:?}",
+                session.key, session.handshakes
+            );
+        }
+        out
+    }
+}
