@@ -42,6 +42,14 @@ fn find(folder: &Path, ending: &str) -> std::path::PathBuf {
         .unwrap()
 }
 
+fn same_bytes(first: &Path, second: &Path) {
+    for ending in [".deb", ".tar.gz"] {
+        let same =
+            fs::read(find(first, ending)).unwrap() == fs::read(find(second, ending)).unwrap();
+        assert!(same, "two builds of the {ending} differ");
+    }
+}
+
 #[test]
 fn the_packages_are_complete_reproducible_and_what_they_hold_runs() {
     if !have("dpkg-deb") || !have("tar") {
@@ -51,11 +59,7 @@ fn the_packages_are_complete_reproducible_and_what_they_hold_runs() {
     let (first, second) = (dir.path().join("a"), dir.path().join("b"));
     pack(&first);
     pack(&second);
-    for ending in [".deb", ".tar.gz"] {
-        let same =
-            fs::read(find(&first, ending)).unwrap() == fs::read(find(&second, ending)).unwrap();
-        assert!(same, "two builds of the {ending} differ");
-    }
+    same_bytes(&first, &second);
     let deb = find(&first, ".deb");
     let about = must(Command::new("dpkg-deb").arg("-I").arg(&deb));
     for line in [

@@ -203,7 +203,7 @@ impl Model<'_> {
     fn obey(&mut self, command: u8, what: u8) {
         let at = usize::from(what) % self.link.len().max(1);
         match command % 9 {
-            0 | 1 => self.send(command % 9 == 0, what & 3, usize::from(what) * 6),
+            0 | 1 => self.send(command.is_multiple_of(9), what & 3, usize::from(what) * 6),
             2 => self.pass(u64::from(what) * 400),
             3 => self.silent[usize::from(what) % PATHS] = what & 0x80 != 0,
             4 if !self.link.is_empty() => drop(self.link.remove(at)),
