@@ -6,6 +6,14 @@
 mod bulk_transfer;
 mod exit_restart;
 mod finding_each_other;
+mod foreign_source;
 mod lender_silent;
+mod mesh_cut;
+mod nat_rebinding;
 mod no_own_line;
+mod outsiders;
+mod random_input;
+mod random_outages;
+mod rekey;
+mod revocation;
 mod world;

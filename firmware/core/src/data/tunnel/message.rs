@@ -111,6 +111,18 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         })
     }
 
+    /// Is this an authentic message, of the length that opens a path? It stays sealed.
+    pub fn check_opening(&mut self, datagram: &[u8]) -> Result<(), Refusal> {
+        let head = Header::parse(datagram)?;
+        let copy: &mut [u8; MIN_LEN] = &mut datagram.try_into().map_err(|_| Refusal::Malformed)?;
+        let (header, rest) = copy.split_at_mut(HEADER);
+        let (sealed, tag) = rest.split_at_mut(BODY);
+        let word = PATH_MESSAGES | u32::from(head.path);
+        let number = u64::from(head.counter);
+        self.keys
+            .open(head.phase, word, number, header, sealed, tag)
+    }
+
     /// Opens a path message. The owner of the tunnel has found (or opened) the path by ID.
     pub fn handle_path_message(
         &mut self,
@@ -125,6 +137,9 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             .get_mut(at)
             .and_then(Option::as_mut)
             .ok_or(Refusal::Unknown)?;
+        if head.path != path.setup.id {
+            return Err(Refusal::Unknown);
+        }
         path.rx.messages.check(u64::from(head.counter))?;
         let (header, rest) = datagram
             .split_at_mut_checked(HEADER)

@@ -121,9 +121,9 @@ impl Exit<'_> {
         d: &mut [u8],
     ) -> Result<(), Refusal> {
         let head = Header::parse(d)?;
-        let (at, place) = match self.find(head.cid) {
-            Some(found) => found,
-            None => self.open_path(now, &head, from)?,
+        let (at, place, fresh) = match self.find(head.cid) {
+            Some((at, place)) => (at, place, false),
+            None => self.open_path(now, &head, d, from)?,
         };
         let seat = self
             .seats
@@ -131,7 +131,6 @@ impl Exit<'_> {
             .and_then(Option::as_mut)
             .ok_or(Refusal::Unknown)?;
         let session = seat.session.as_mut().ok_or(Refusal::Unknown)?;
-        let fresh = session.opened.check(u64::from(head.path)).is_ok();
         let body = match seat.tunnel.handle_path_message(now, place, d) {
             Ok(body) => body,
             Err(why) => {
@@ -158,13 +157,14 @@ impl Exit<'_> {
     }
 
     /// A path message under the session's connection ID: a path that is to be opened, or one that we opened already and
-    /// whose answer has not arrived.
+    /// whose answer has not arrived. Gives seat and place, and whether the path is new: then nothing of it is proved yet.
     fn open_path(
         &mut self,
         now: Instant,
         head: &Header,
+        message: &[u8],
         from: SocketAddr,
-    ) -> Result<(usize, usize), Refusal> {
+    ) -> Result<(usize, usize, bool), Refusal> {
         let ours = |s: &super::Session| s.is_for(head.cid);
         let at = self
             .seats
@@ -181,11 +181,13 @@ impl Exit<'_> {
             .and_then(Option::as_mut)
             .ok_or(Refusal::Unknown)?;
         if let Some(place) = seat.tunnel.place_of(head.path) {
-            return Ok((at, place));
+            return Ok((at, place, false));
         }
         let session = seat.session.as_ref().ok_or(Refusal::Unknown)?;
         session.opened.check(u64::from(head.path))?;
         if seat.tunnel.free_place().is_none() {
+            // Only the member may give up one path for another.
+            seat.tunnel.check_opening(message)?;
             let dead = |p: &crate::data::path::Path| p.state() == State::Dead;
             let gone = seat
                 .tunnel
@@ -210,7 +212,7 @@ impl Exit<'_> {
             known_rate: None,
         };
         seat.tunnel.open_path(now, setup)?;
-        Ok((at, place))
+        Ok((at, place, true))
     }
 
     /// The next run of datagrams, written to `out` (at least 2 KB); `None` when there is nothing to send now.

@@ -74,7 +74,9 @@ pub struct World {
     pub mesh_cut: bool,
     /// Of every 1000 datagrams on the mesh so many are lost.
     pub mesh_loss: u64,
-    /// Whatever arrives is kept here as well.
+    /// One in so many handshake datagrams arrives, the others are lost; 0: all arrive.
+    pub drop_handshakes: u64,
+    /// Whatever arrives and is not refused is kept here as well.
     pub capture: Option<Vec<Arrival>>,
     mesh: Direction,
     events: BinaryHeap<Reverse<Entry>>,
@@ -105,6 +107,7 @@ impl World {
             exits: Vec::new(),
             mesh_cut: false,
             mesh_loss: 0,
+            drop_handshakes: 0,
             capture: None,
             mesh: Direction::default(),
             events: BinaryHeap::new(),
@@ -252,10 +255,15 @@ impl World {
     }
 
     fn deliver(&mut self, a: Arrival) {
-        if let Some(kept) = &mut self.capture {
-            kept.push(a.clone());
+        let handshake = matches!(a.bytes.first(), Some(0x12..=0x14));
+        if handshake && self.drop_handshakes > 0 && self.random() % self.drop_handshakes != 0 {
+            return;
         }
-        let now = self.instant();
+        let (now, to) = (self.instant(), a.to);
+        let copy = self
+            .capture
+            .is_some()
+            .then(|| (self.refused(to), a.clone()));
         match a.to {
             Place::Gateway(g) => {
                 let forwards = self.gateways[g].receive(now, a);
@@ -265,6 +273,27 @@ impl World {
             }
             Place::Exit(e) => self.exits[e].receive(now, a),
         }
+        if let (Some(kept), Some((before, copy))) = (&mut self.capture, copy) {
+            kept.push(copy);
+            if self.refused(to) > before {
+                self.capture.as_mut().unwrap().pop();
+            }
+        }
+    }
+
+    /// How many datagrams a node refused.
+    pub fn refused(&self, at: Place) -> u32 {
+        let (all, gate) = match at {
+            Place::Gateway(g) => {
+                let (all, _, gate) = self.gateways[g].gw().refusals();
+                (all, gate)
+            }
+            Place::Exit(e) => {
+                let (all, gates) = self.exits[e].exit().refusals();
+                (all, gates[0].1)
+            }
+        };
+        all.total() + gate.malformed + gate.wrong_community + gate.bad_mac + gate.replayed
     }
 
     /// Lets every node that something happened to do what is due, and carries what it sends.
