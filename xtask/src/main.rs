@@ -7,6 +7,7 @@ mod apt;
 mod board;
 mod build;
 mod check_core;
+mod demo;
 mod elf;
 mod fuzz;
 mod package;
@@ -34,6 +35,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show it: three homes in namespaces, alone and pooled, a line pulled; a page in report/ (needs root)
+    Demo,
     /// Install what the other commands need on Debian 12 or newer; without root, say what is missing
     Setup(setup::Args),
     /// Run every ring of tests that this machine can run
@@ -50,6 +53,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Demo => demo::run(),
         Command::Setup(args) => setup::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Build(args) => build::run(&args),

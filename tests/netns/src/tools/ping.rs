@@ -60,6 +60,11 @@ impl Pinger {
         })
     }
 
+    /// The answers so far.
+    pub fn so_far(&self) -> Vec<Reply> {
+        replies(&self.daemon.log())
+    }
+
     /// Stops it and reads what it found.
     pub fn stop(mut self) -> Result<PingReport> {
         self.daemon.signal(libc::SIGINT)?;
@@ -132,19 +137,21 @@ impl PingReport {
 
 /// Reads the output of `ping -D`.
 fn parse(text: &str) -> Result<PingReport> {
-    let replies = text
-        .lines()
-        .filter(|line| !line.contains("DUP!"))
-        .filter_map(reply)
-        .collect();
     let summary = text
         .lines()
         .find(|line| line.contains("packets transmitted"));
     let sent = summary.and_then(|line| line.split_whitespace().next()?.parse().ok());
     Ok(PingReport {
         sent: sent.with_context(|| format!("ping gave no summary:\n{text}"))?,
-        replies,
+        replies: replies(text),
     })
+}
+
+fn replies(text: &str) -> Vec<Reply> {
+    text.lines()
+        .filter(|line| !line.contains("DUP!"))
+        .filter_map(reply)
+        .collect()
 }
 
 fn reply(line: &str) -> Option<Reply> {

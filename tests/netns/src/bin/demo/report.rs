@@ -1,0 +1,246 @@
+//! The page: what was done, two plots, a table. One file that needs nothing else.
+
+use std::fmt::Write as _;
+
+use burstmesh_netns::emulator::Way;
+use burstmesh_netns::tools::transfer::{Transfer, share};
+use burstmesh_netns::units::Rate;
+
+use crate::plot::Plot;
+use crate::recorder::{Recording, Step};
+
+const COLORS: [&str; 4] = ["#2f6fde", "#2aa876", "#f0a030", "#b05cc8"];
+const STYLE: &str = "
+body{font:15px/1.5 system-ui,sans-serif;max-width:1140px;margin:2em auto;padding:0 1em;color:#1c2430;background:#fff}
+h1{margin-bottom:0}h2{margin:1.6em 0 .2em}.big{font-size:1.25em}svg{width:100%;height:auto}
+svg text{font:11px system-ui,sans-serif;fill:#566}svg .name{fill:#1c2430}svg .levelname{fill:#a22}
+.grid{stroke:#dde3ea}.odd{fill:#f3f6fa}.even{fill:none}.level{stroke:#c33;stroke-dasharray:6 4}
+.moment{stroke:#c33;stroke-width:1.5}.loss{stroke:#c33;stroke-width:1.5}
+table{border-collapse:collapse}td,th{padding:.3em .8em;text-align:right;border-bottom:1px solid #dde3ea}
+td:first-child,th:first-child{text-align:left}tr.pooled{background:#eef7f2}
+i{display:inline-block;width:.9em;height:.9em;margin:0 .3em 0 1em;vertical-align:-.1em}p.note{color:#566}
+";
+
+/// What a home's line is called.
+pub fn line_name(index: usize) -> String {
+    let whose = if index == 0 { "own line" } else { "lent" };
+    format!("home {} ({whose})", index + 1)
+}
+
+/// One line about a step for the terminal.
+pub fn summary(step: &Step, lines: &[Rate]) -> String {
+    let ping = format!(
+        "ping p50 {:.0} ms, p99 {:.0} ms, {} lost",
+        p(step, 50.0),
+        p(step, 99.0),
+        step.lost.len()
+    );
+    let Some(transfer) = &step.transfer else {
+        return ping;
+    };
+    format!(
+        "{:.1} s, {:.1} Mbit/s, {:.0} % of the lines' sum, longest gap {:.0} ms; {ping}",
+        transfer.duration.as_secs_f64(),
+        rate(transfer) / 1e6,
+        100.0 * share(transfer, lines),
+        transfer.longest_gap.as_secs_f64() * 1e3,
+    )
+}
+
+/// The whole page.
+pub fn render(recording: &Recording) -> String {
+    let count = recording.lines.len();
+    let legend = (0..count).fold(String::new(), |mut legend, index| {
+        let _ = write!(
+            legend,
+            "<i style='background:{}'></i>{}",
+            color(index),
+            line_name(index)
+        );
+        legend
+    });
+    format!(
+        "<!doctype html>\n<html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\n\
+         <title>burstmesh: demonstration</title><style>{STYLE}</style>\n\
+         <h1>burstmesh: {count} lines, one connection</h1>\n{}\
+         <h2>Throughput of each line</h2><p class=note>{legend}; in the direction of the transfer, IP level, \
+         stacked. Dashed: one's own line.</p>\n{}\
+         <h2>Delay of a ping beside it</h2><p class=note>Round trip from the same client to the web server, ten a \
+         second. Strokes at the bottom: pings without an answer.</p>\n{}\
+         <h2>Results</h2>\n{}<p class=note>Rate: payload the receiver got, over the whole transfer. Share: payload \
+         after the first five seconds over the sum of the lines' IP-level rates; one line alone can reach at most \
+         {:.0} %. Real kernel TCP, one connection each, in network namespaces over emulated lines; the gateways \
+         are told no rate.</p>\n</html>\n",
+        headline(recording),
+        throughput(recording),
+        delay(recording),
+        table(recording),
+        100.0 * own(recording) / sum(recording),
+    )
+}
+
+fn headline(recording: &Recording) -> String {
+    let mut text = String::from("<p class=big>One file over one TCP connection: ");
+    for (way, verb) in [(Way::Down, "down"), (Way::Up, "up")] {
+        let of = |pooled| {
+            let mut steps = recording
+                .steps
+                .iter()
+                .filter(|step| step.way == way && step.pooled == pooled);
+            steps.find_map(|step| step.transfer.as_ref()).map(rate)
+        };
+        if let (Some(alone), Some(pooled)) = (of(false), of(true)) {
+            let _ = write!(
+                text,
+                "{verb} <b>{:.1}</b> Mbit/s instead of {:.1} ({:.1} times). ",
+                pooled / 1e6,
+                alone / 1e6,
+                pooled / alone
+            );
+        }
+    }
+    text + "</p>\n"
+}
+
+fn throughput(recording: &Recording) -> String {
+    let mut plot = stage(recording, sum(recording) / 1e6 * 1.1, "Mbit/s");
+    for step in &recording.steps {
+        let inside = |at: f64| at >= step.span.0 && at <= step.span.1 + 0.2;
+        let samples: Vec<_> = recording
+            .samples
+            .iter()
+            .filter(|sample| inside(sample.at))
+            .collect();
+        for index in 0..recording.lines.len() {
+            let level = |rates: &[f64], lines: usize| rates.iter().take(lines).sum::<f64>() / 1e6;
+            let points = samples.iter().map(|sample| {
+                let rates = sample.way(step.way);
+                (sample.at, level(rates, index), level(rates, index + 1))
+            });
+            plot.area(&points.collect::<Vec<_>>(), color(index));
+        }
+    }
+    plot.level(own(recording) / 1e6, "one's own line");
+    finish(plot, recording)
+}
+
+fn delay(recording: &Recording) -> String {
+    let top = recording
+        .steps
+        .iter()
+        .map(|step| step.ping.max())
+        .filter(|ms| ms.is_finite());
+    let mut plot = stage(recording, top.fold(20.0, f64::max) * 1.1, "ms");
+    for step in &recording.steps {
+        let points: Vec<_> = step
+            .ping
+            .replies
+            .iter()
+            .map(|reply| (reply.at, reply.rtt_ms))
+            .collect();
+        plot.line(&points, COLORS[0]);
+        for at in &step.lost {
+            plot.loss(*at);
+        }
+    }
+    finish(plot, recording)
+}
+
+/// A plot with the steps named.
+fn stage(recording: &Recording, y_max: f64, unit: &'static str) -> Plot {
+    let end = recording.steps.last().map_or(1.0, |step| step.span.1);
+    let mut plot = Plot::new(end, y_max, unit);
+    for (index, step) in recording.steps.iter().enumerate() {
+        plot.stretch(step.span, step.title, index % 2 == 1);
+    }
+    plot
+}
+
+fn finish(mut plot: Plot, recording: &Recording) -> String {
+    for (at, what) in &recording.marks {
+        plot.moment(*at, what);
+    }
+    plot.finish()
+}
+
+fn table(recording: &Recording) -> String {
+    let mut rows = String::from(
+        "<table><tr><th>Step<th>File<th>Time<th>Rate<th>Share of the sum<th>Longest gap<th>Ping p50<th>Ping p99\
+         <th>Pings lost</tr>\n",
+    );
+    for step in &recording.steps {
+        let class = if step.pooled { " class=pooled" } else { "" };
+        let _ = write!(
+            rows,
+            "<tr{class}><td>{}{}",
+            step.title,
+            transfer_cells(step.transfer.as_ref(), recording)
+        );
+        for percent in [50.0, 99.0] {
+            let ms = p(step, percent);
+            let _ = if ms.is_finite() {
+                write!(rows, "<td>{ms:.0} ms")
+            } else {
+                write!(rows, "<td>no answer")
+            };
+        }
+        let _ = writeln!(
+            rows,
+            "<td>{} of {}</tr>",
+            step.lost.len(),
+            step.lost.len() + step.ping.replies.len()
+        );
+    }
+    rows + "</table>\n"
+}
+
+fn transfer_cells(transfer: Option<&Transfer>, recording: &Recording) -> String {
+    let Some(transfer) = transfer else {
+        return "<td>–".repeat(5);
+    };
+    let whole = if transfer.complete && transfer.intact {
+        ""
+    } else {
+        ", <b>not whole</b>"
+    };
+    format!(
+        "<td>{:.0} MB{whole}<td>{:.1} s<td>{:.1} Mbit/s<td>{:.0} %<td>{:.0} ms",
+        transfer.bytes as f64 / 1e6,
+        transfer.duration.as_secs_f64(),
+        rate(transfer) / 1e6,
+        100.0 * share(transfer, &recording.lines),
+        transfer.longest_gap.as_secs_f64() * 1e3,
+    )
+}
+
+/// Payload bits per second over the whole transfer.
+fn rate(transfer: &Transfer) -> f64 {
+    transfer.bytes as f64 * 8.0 / transfer.duration.as_secs_f64().max(0.001)
+}
+
+fn p(step: &Step, percent: f64) -> f64 {
+    step.ping.percentile(percent)
+}
+
+fn own(recording: &Recording) -> f64 {
+    recording
+        .lines
+        .first()
+        .map_or(0.0, |rate| rate.bits_per_second() as f64)
+}
+
+fn sum(recording: &Recording) -> f64 {
+    recording
+        .lines
+        .iter()
+        .map(|rate| rate.bits_per_second() as f64)
+        .sum()
+}
+
+fn color(index: usize) -> &'static str {
+    COLORS.get(index % COLORS.len()).copied().unwrap_or("gray")
+}
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;
