@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use burstmesh_netns::community::Community;
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::transfer::{self, share};
@@ -37,7 +37,7 @@ fn reach(lab: &Lab, lines: &[Rate], bar: f64) -> Result<()> {
             return Ok(());
         }
     }
-    panic!(
+    bail!(
         "shares {seen:.3?} under {bar}; status {:#}",
         community.status("gw1")?
     );

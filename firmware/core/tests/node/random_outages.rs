@@ -11,7 +11,7 @@ fn stir(w: &mut World) {
         6 => w.gateways[g].lines[0].loss_permille = w.random() % 80,
         7 => w.gateways[g].lines[0].delay = 2_000 + w.random() % 60_000,
         8 => w.mesh_loss = w.random() % 50,
-        9 => w.mesh_cut = w.random() % 3 == 0,
+        9 => w.mesh_cut = w.random().is_multiple_of(3),
         10 => w.gateways[g].lines[0].rebinds += 1,
         _ => w.gateways[g].lines[0].rate = 250_000 + w.random() % 3_000_000,
     }

@@ -256,7 +256,10 @@ impl World {
 
     fn deliver(&mut self, a: Arrival) {
         let handshake = matches!(a.bytes.first(), Some(0x12..=0x14));
-        if handshake && self.drop_handshakes > 0 && self.random() % self.drop_handshakes != 0 {
+        if handshake
+            && self.drop_handshakes > 0
+            && !self.random().is_multiple_of(self.drop_handshakes)
+        {
             return;
         }
         let (now, to) = (self.instant(), a.to);
