@@ -12,11 +12,22 @@ fn light_flow(w: &mut World, ms: u64, next: &mut u32) {
     });
 }
 
-fn nothing_was_lost(w: &mut World, sent: u32) {
+fn nothing_was_lost_or_late(w: &mut World, sent: u32) {
     w.run(1_000);
     let sent: Vec<u32> = (0..sent).collect();
     assert_eq!(w.exits[0].at(0).flow(7), sent);
     assert_eq!(w.gateways[0].at.flow(7), sent);
+    let gaps = (
+        w.exits[0].at(0).longest_gap_ms(0),
+        w.gateways[0].at.longest_gap_ms(0),
+    );
+    assert!(gaps.0 <= 150 && gaps.1 <= 150, "{gaps:?} ms");
+    for g in &w.gateways {
+        let gw = g.gw();
+        assert_eq!((g.live_paths(), gw.link().sessions()), ((1, 2), 1));
+        let deaths = gw.link().tunnel().paths().map(|(_, p)| p.counters().deaths);
+        assert_eq!(deaths.sum::<u32>(), 0, "{}", w.describe());
+    }
 }
 
 #[test]
@@ -30,46 +41,27 @@ fn keys_are_renewed_every_two_minutes_and_no_packet_is_lost() {
     let before = grants(&w);
     assert_eq!(before.len(), 6);
     light_flow(&mut w, 400_000, &mut next);
-    nothing_was_lost(&mut w, next);
+    nothing_was_lost_or_late(&mut w, next);
     for (_, _, session) in w.exits[0].exit().seats() {
         assert!(session.handshakes >= 4, "{}", session.handshakes);
     }
     assert_eq!(grants(&w), before, "grants survive");
-    for g in &w.gateways {
-        let gw = g.gw();
-        assert_eq!((g.live_paths(), gw.link().sessions()), ((1, 2), 1));
-        let deaths = gw.link().tunnel().paths().map(|(_, p)| p.counters().deaths);
-        assert_eq!(deaths.sum::<u32>(), 0, "{}", w.describe());
-    }
 }
 
 #[test]
 fn a_renewal_whose_answers_are_lost_costs_no_packet() {
-    // Every other datagram is lost on the mesh and on the lines while the keys are renewed: retries are the rule.
-    for seed in 1..4 {
+    // Of three sessions with the exit and three between neighbours: the first ones, all, all twice.
+    for lost in [2, 6, 12] {
         let (mut w, mut next) = (World::three(), 0);
-        w.reseed(seed);
         w.run(110_000);
         light_flow(&mut w, 2_000, &mut next);
-        let sessions = |w: &World| w.gateways.iter().map(|g| g.gw().link().sessions()).sum();
-        w.drop_handshakes = 2;
-        light_flow(&mut w, 40_000, &mut next);
-        w.drop_handshakes = 0;
-        light_flow(&mut w, 30_000, &mut next);
-        nothing_was_lost(&mut w, next);
-        assert_eq!(3u32, sessions(&w), "seed {seed}\n{}", w.describe());
+        w.lose_answers = lost;
+        light_flow(&mut w, 60_000, &mut next);
+        assert_eq!(w.lose_answers, 0);
+        nothing_was_lost_or_late(&mut w, next);
         for (_, _, session) in w.exits[0].exit().seats() {
-            assert!(
-                session.handshakes >= 2,
-                "seed {seed}: {}",
-                session.handshakes
-            );
+            let n = session.handshakes;
+            assert!(n >= 2, "{n} handshakes after {lost} losses");
         }
-        let all = w.gateways.iter();
-        assert!(
-            all.map(|g| g.live_paths()).all(|l| l == (1, 2)),
-            "{}",
-            w.describe()
-        );
     }
 }

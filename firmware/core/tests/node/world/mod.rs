@@ -74,8 +74,8 @@ pub struct World {
     pub mesh_cut: bool,
     /// Of every 1000 datagrams on the mesh so many are lost.
     pub mesh_loss: u64,
-    /// One in so many handshake datagrams arrives, the others are lost; 0: all arrive.
-    pub drop_handshakes: u64,
+    /// So many answers to handshakes are lost at their last hop, from now on.
+    pub lose_answers: u32,
     /// Whatever arrives and is not refused is kept here as well.
     pub capture: Option<Vec<Arrival>>,
     mesh: Direction,
@@ -107,7 +107,7 @@ impl World {
             exits: Vec::new(),
             mesh_cut: false,
             mesh_loss: 0,
-            drop_handshakes: 0,
+            lose_answers: 0,
             capture: None,
             mesh: Direction::default(),
             events: BinaryHeap::new(),
@@ -255,11 +255,8 @@ impl World {
     }
 
     fn deliver(&mut self, a: Arrival) {
-        let handshake = matches!(a.bytes.first(), Some(0x12..=0x14));
-        if handshake
-            && self.drop_handshakes > 0
-            && !self.random().is_multiple_of(self.drop_handshakes)
-        {
+        if a.bytes.first() == Some(&0x13) && self.lose_answers > 0 {
+            self.lose_answers -= 1;
             return;
         }
         let (now, to) = (self.instant(), a.to);
