@@ -75,8 +75,14 @@ impl Plot {
         self.add(format_args!(
             "<rect class={class} x='{x:.1}' y='{TOP}' width='{width:.1}' height='{height}'/>"
         ));
+        // A name that begins far to the right would leave the plot.
+        let (x, anchor) = if x > 0.75 * WIDTH {
+            (x + width, "end")
+        } else {
+            (x, "start")
+        };
         self.add(format_args!(
-            "<text class=name x='{x:.1}' y='{row}'>{name}</text>"
+            "<text class=name x='{x:.1}' y='{row}' text-anchor={anchor}>{name}</text>"
         ));
     }
 

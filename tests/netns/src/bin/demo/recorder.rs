@@ -62,6 +62,8 @@ pub struct Step {
     pub ping: PingReport,
     /// When the pings were sent that got no answer.
     pub lost: Vec<f64>,
+    /// How late the emulator sent 99 % of its packets: the machine's own noise.
+    pub late: Duration,
 }
 
 /// Looks at the lines from a thread of its own until it is dropped.

@@ -16,7 +16,7 @@ h1{margin-bottom:0}h2{margin:1.6em 0 .2em}.big{font-size:1.25em}svg{width:100%;h
 svg text{font:11px system-ui,sans-serif;fill:#566}svg .name{fill:#1c2430}svg .levelname{fill:#a22}
 .grid{stroke:#dde3ea}.odd{fill:#f3f6fa}.even{fill:none}.level{stroke:#c33;stroke-dasharray:6 4}
 .moment{stroke:#c33;stroke-width:1.5}.loss{stroke:#c33;stroke-width:1.5}
-table{border-collapse:collapse}td,th{padding:.3em .8em;text-align:right;border-bottom:1px solid #dde3ea}
+table{border-collapse:collapse}td,th{padding:.3em .7em;white-space:nowrap;text-align:right;border-bottom:1px solid #dde3ea}
 td:first-child,th:first-child{text-align:left}tr.pooled{background:#eef7f2}
 i{display:inline-block;width:.9em;height:.9em;margin:0 .3em 0 1em;vertical-align:-.1em}p.note{color:#566}
 ";
@@ -70,7 +70,8 @@ pub fn render(recording: &Recording) -> String {
          <h2>Results</h2>\n{}<p class=note>Rate: payload the receiver got, over the whole transfer. Share: payload \
          after the first five seconds over the sum of the lines' IP-level rates; one line alone can reach at most \
          {:.0} %. Real kernel TCP, one connection each, in network namespaces over emulated lines; the gateways \
-         are told no rate.</p>\n</html>\n",
+         are told no rate. Lab late: 99 % of the packets left the emulated lines no later than this after \
+         their time; where it is not far below the lines' delay, the machine was too busy to trust the row.</p>\n</html>\n",
         headline(recording),
         throughput(recording),
         delay(recording),
@@ -80,26 +81,27 @@ pub fn render(recording: &Recording) -> String {
 }
 
 fn headline(recording: &Recording) -> String {
-    let mut text = String::from("<p class=big>One file over one TCP connection: ");
-    for (way, verb) in [(Way::Down, "down"), (Way::Up, "up")] {
-        let of = |pooled| {
-            let mut steps = recording
-                .steps
-                .iter()
-                .filter(|step| step.way == way && step.pooled == pooled);
-            steps.find_map(|step| step.transfer.as_ref()).map(rate)
-        };
-        if let (Some(alone), Some(pooled)) = (of(false), of(true)) {
-            let _ = write!(
-                text,
-                "{verb} <b>{:.1}</b> Mbit/s instead of {:.1} ({:.1} times). ",
-                pooled / 1e6,
-                alone / 1e6,
-                pooled / alone
-            );
-        }
-    }
-    text + "</p>\n"
+    let of = |way, pooled| {
+        let mut steps = recording
+            .steps
+            .iter()
+            .filter(|step| step.way == way && step.pooled == pooled);
+        steps.find_map(|step| step.transfer.as_ref()).map(rate)
+    };
+    let compared = [(Way::Down, "down"), (Way::Up, "up")].map(|(way, verb)| {
+        let (alone, pooled) = (of(way, false)?, of(way, true)?);
+        Some(format!(
+            "{verb} <b>{:.1}</b> Mbit/s instead of {:.1} ({:.1} times)",
+            pooled / 1e6,
+            alone / 1e6,
+            pooled / alone
+        ))
+    });
+    let compared: Vec<_> = compared.into_iter().flatten().collect();
+    format!(
+        "<p class=big>One file over one TCP connection: {}.</p>\n",
+        compared.join(", ")
+    )
 }
 
 fn throughput(recording: &Recording) -> String {
@@ -166,7 +168,7 @@ fn finish(mut plot: Plot, recording: &Recording) -> String {
 fn table(recording: &Recording) -> String {
     let mut rows = String::from(
         "<table><tr><th>Step<th>File<th>Time<th>Rate<th>Share of the sum<th>Longest gap<th>Ping p50<th>Ping p99\
-         <th>Pings lost</tr>\n",
+         <th>Pings lost<th>Lab late</tr>\n",
     );
     for step in &recording.steps {
         let class = if step.pooled { " class=pooled" } else { "" };
@@ -186,9 +188,10 @@ fn table(recording: &Recording) -> String {
         }
         let _ = writeln!(
             rows,
-            "<td>{} of {}</tr>",
+            "<td>{} of {}<td>{:.1} ms</tr>",
             step.lost.len(),
-            step.lost.len() + step.ping.replies.len()
+            step.lost.len() + step.ping.replies.len(),
+            step.late.as_secs_f64() * 1e3,
         );
     }
     rows + "</table>\n"

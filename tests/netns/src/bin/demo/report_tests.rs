@@ -37,6 +37,7 @@ fn step(title: &'static str, pooled: bool, begun: f64, seconds: u64) -> Step {
         transfer: Some(transfer),
         ping,
         lost: vec![begun + 1.1],
+        late: Duration::from_micros(1500),
     }
 }
 
@@ -68,7 +69,7 @@ fn the_page_compares_alone_and_pooled() {
     );
     assert!(
         page.contains(
-            "<td>75 MB<td>12.0 s<td>50.0 Mbit/s<td>83 %<td>120 ms<td>42 ms<td>42 ms<td>1 of 2"
+            "<td>75 MB<td>12.0 s<td>50.0 Mbit/s<td>83 %<td>120 ms<td>42 ms<td>42 ms<td>1 of 2<td>1.5 ms"
         ),
         "{page}"
     );

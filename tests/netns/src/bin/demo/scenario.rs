@@ -149,10 +149,11 @@ impl Stage<'_> {
         work: impl FnOnce(&mut Self, &Pinger) -> Result<Option<Transfer>>,
     ) -> Result<()> {
         self.live.step(title, bytes);
-        let begun = self.recorder.now();
+        let (begun, noise) = (self.recorder.now(), self.lab.lateness()?);
         let pinger = Pinger::start(self.lab, CLIENT, self.lab.link("web")?.v4, PING_EVERY, 56)?;
         let transfer = work(self, &pinger)?;
         let ended = self.recorder.now();
+        let late = self.lab.lateness()?.since(&noise).percentile(99.0);
         // The last ones asked for may still be answered.
         sleep(PAUSE);
         let mut ping = pinger.stop()?;
@@ -176,6 +177,7 @@ impl Stage<'_> {
             transfer,
             ping,
             lost,
+            late,
         };
         self.live.say(format_args!(
             "  {}",
