@@ -16,7 +16,7 @@ h1{margin-bottom:0}h2{margin:1.6em 0 .2em}.big{font-size:1.25em}svg{width:100%;h
 svg text{font:11px system-ui,sans-serif;fill:#566}svg .name{fill:#1c2430}svg .levelname{fill:#a22}
 .grid{stroke:#dde3ea}.odd{fill:#f3f6fa}.even{fill:none}.level{stroke:#c33;stroke-dasharray:6 4}
 .moment{stroke:#c33;stroke-width:1.5}.loss{stroke:#c33;stroke-width:1.5}
-table{border-collapse:collapse}td,th{padding:.3em .7em;white-space:nowrap;text-align:right;border-bottom:1px solid #dde3ea}
+table{border-collapse:collapse}td,th{padding:.3em .45em;font-size:14px;white-space:nowrap;text-align:right;border-bottom:1px solid #dde3ea}
 td:first-child,th:first-child{text-align:left}tr.pooled{background:#eef7f2}
 i{display:inline-block;width:.9em;height:.9em;margin:0 .3em 0 1em;vertical-align:-.1em}p.note{color:#566}
 ";
