@@ -116,8 +116,7 @@ impl Server {
                     WAKE => self.collect(now)?,
                     token => {
                         let at = (token - FIRST_LISTENER) as usize;
-                        self.sockets
-                            .receive(now, at, &mut self.exit, &mut self.inside);
+                        self.sockets.receive(at, &mut self.exit, &mut self.inside);
                     }
                 }
             }

@@ -62,7 +62,7 @@ impl Sockets {
     }
 
     /// Hands on what has come in on one socket, one round.
-    pub fn receive(&mut self, now: Instant, at: usize, exit: &mut Exit<'_>, inside: &mut Inside) {
+    pub fn receive(&mut self, at: usize, exit: &mut Exit<'_>, inside: &mut Inside) {
         let Some(socket) = self.sockets.get(at) else {
             return;
         };
@@ -72,6 +72,9 @@ impl Sockets {
             let Ok(filled) = socket.recv_batch(&mut self.batch) else {
                 continue;
             };
+            // Read after receiving: an arrival stamped too early would pass for a shorter line for many seconds, and
+            // every later packet for one that waited in a queue.
+            let now = burstmesh_linux::clock::now();
             for d in self.batch.datagrams() {
                 if let Some(local) = d.local {
                     self.sources.note(via, d.from, local);

@@ -266,6 +266,9 @@ impl Engine {
                     continue;
                 }
             }
+            // Read after receiving: an arrival stamped too early would pass for a shorter line for many seconds, and
+            // every later packet for one that waited in a queue.
+            let now = clock::now();
             let mut out = Outlet {
                 tun: &self.parts.tun,
                 sockets: &mut self.sockets,
