@@ -31,11 +31,10 @@ pub fn members(
 }
 
 fn live(seat: &Seat<'_>, session: &Session, carried: Carried, now: Instant) -> Live {
-    let (tunnel, queue, resequencer) = seat.tunnel().counters();
+    let (_, queue, resequencer) = seat.tunnel().counters();
     let drops = [
         ("aqm", queue.aqm_drops),
         ("memory", queue.overflow),
-        ("no_path", tunnel.unroutable),
         ("duplicate", resequencer.duplicates),
     ];
     Live {

@@ -76,8 +76,6 @@ pub enum NotTaken {
 pub struct Counters {
     /// Packets queued for repair.
     pub repairs: u32,
-    /// Packets that no path could carry.
-    pub unroutable: u32,
     /// Control messages that found no room.
     pub control_dropped: u32,
 }
