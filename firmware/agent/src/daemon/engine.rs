@@ -308,7 +308,6 @@ impl Engine {
             stride,
         }) = self.gateway.poll_transmit(now, self.send)
         {
-            let to = to.map(|to| self.scoped(via, to));
             let run = self.send.get(..len).unwrap_or_default();
             if self
                 .sockets
@@ -317,18 +316,6 @@ impl Engine {
             {
                 self.gateway.handle_unreachable(now, via);
             }
-        }
-    }
-
-    /// Link-local addresses need their interface.
-    fn scoped(&self, via: Via, to: SocketAddr) -> SocketAddr {
-        match (via, to) {
-            (Via::Mesh(mesh), SocketAddr::V6(mut v6)) => {
-                let index = self.meshes.get(usize::from(mesh)).and_then(|m| m.index);
-                v6.set_scope_id(index.unwrap_or(v6.scope_id()));
-                SocketAddr::V6(v6)
-            }
-            _ => to,
         }
     }
 
@@ -467,29 +454,16 @@ impl Engine {
             mut sockets,
             config,
             send,
-            meshes,
             ..
         } = self;
         let now = clock::now();
         gateway.leave();
         while let Some(o) = gateway.poll_transmit(now, send) {
-            let to = o.to.map(|to| match (o.via, to) {
-                (Via::Mesh(m), SocketAddr::V6(mut v6)) => {
-                    v6.set_scope_id(
-                        meshes
-                            .get(usize::from(m))
-                            .and_then(|m| m.index)
-                            .unwrap_or(0),
-                    );
-                    SocketAddr::V6(v6)
-                }
-                _ => to,
-            });
             let _ = sockets.send(
                 &parts.poll,
                 config,
                 o.via,
-                to,
+                o.to,
                 send.get(..o.len).unwrap_or_default(),
                 o.stride,
             );

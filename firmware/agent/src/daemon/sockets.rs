@@ -22,6 +22,8 @@ pub struct Socket {
     pub via: Via,
     /// The socket.
     pub udp: UdpSocket,
+    /// The interface that link-local destinations are on; 0: none.
+    scope: u32,
 }
 
 /// All sockets. Their places are their poll tokens.
@@ -66,7 +68,7 @@ impl Sockets {
         let udp = UdpSocket::bind(any, &options)?;
         udp.join_multicast_v6(GROUP, index)?;
         udp.set_multicast_v6(index, 1, false)?;
-        self.insert(poll, Via::Mesh(mesh), udp)
+        self.insert(poll, Via::Mesh(mesh), udp, index)
     }
 
     /// Sends a run of datagrams; says whether an error means that nobody is there.
@@ -88,6 +90,12 @@ impl Sockets {
         let Some(socket) = self.table.iter().flatten().find(|s| s.via == via) else {
             return Sent::Unreachable;
         };
+        let to = to.map(|mut to| {
+            if let (SocketAddr::V6(v6), true) = (&mut to, socket.scope != 0) {
+                v6.set_scope_id(socket.scope);
+            }
+            to
+        });
         match socket.udp.send_run(run, stride, to) {
             Ok(_) => Sent::Done,
             Err(e) if e.is_unreachable() => Sent::Unreachable,
@@ -128,10 +136,10 @@ impl Sockets {
         };
         let udp = UdpSocket::bind(SocketAddr::new(any, 0), &options)?;
         udp.connect(*to)?;
-        self.insert(poll, via, udp)
+        self.insert(poll, via, udp, 0)
     }
 
-    fn insert(&mut self, poll: &Poll, via: Via, udp: UdpSocket) -> Result<()> {
+    fn insert(&mut self, poll: &Poll, via: Via, udp: UdpSocket, scope: u32) -> Result<()> {
         if !self.segmentation {
             udp.set_gso(false);
         }
@@ -141,7 +149,7 @@ impl Sockets {
         };
         poll.add(udp.fd(), FIRST_TOKEN + place as u32, Interest::Read)?;
         if let Some(slot) = self.table.get_mut(place) {
-            *slot = Some(Socket { via, udp });
+            *slot = Some(Socket { via, udp, scope });
         }
         Ok(())
     }
