@@ -81,6 +81,10 @@ impl Receiving {
             }
             let _ = self.samples.push_back((counter, now));
         }
+    }
+
+    /// What came is to be reported.
+    pub(super) fn owe_report(&mut self, now: Instant) {
         self.report_at
             .get_or_insert(now.max(self.reported + REPORT));
     }

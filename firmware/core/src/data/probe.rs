@@ -8,8 +8,13 @@ const SIZES: [u16; 8] = [1472, 1452, 1435, 1412, 1380, 1340, 1280, 1232];
 /// Every network carries this (IPv6 minimum MTU 1280 less IPv6 and UDP headers).
 pub const SMALLEST: u16 = 1232;
 const OUTSTANDING: usize = 12;
-/// Idle paths are looked at this often, so that a dead one is known before a burst needs it.
+/// Paths that were idle only a moment ago are looked at this often, so that a dead one is known before a burst needs it.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// After so many looks in a row at an idle path the pause doubles ...
+const LOOKS: u8 = 8;
+/// ... so many times, to 16 s: under the half minute after which the hastiest NATs forget a UDP mapping (RFC 4787, REQ-5,
+/// asks for two minutes). An idle path then costs some 60 MB a month; looked at every second it would cost 800.
+const DOUBLINGS: u8 = 4;
 const RETRY: Duration = Duration::from_millis(100);
 const RETRY_DEAD: Duration = Duration::from_millis(1_000);
 /// How long the first round of MTU probes may take before the path is used with what is known.
@@ -46,6 +51,8 @@ pub struct Prober {
     sizing_until: Instant,
     mtu: u16,
     srtt: Duration,
+    /// Looks in a row at an idle path.
+    looks: u8,
     /// When the oldest thing left that nothing has confirmed since; `None` while all is confirmed.
     unconfirmed: Option<Instant>,
 }
@@ -61,6 +68,7 @@ impl Prober {
             sizing_until: Instant::FAR,
             mtu: SMALLEST,
             srtt: Duration::from_millis(100),
+            looks: 0,
             unconfirmed: None,
         }
     }
@@ -105,7 +113,10 @@ impl Prober {
             State::Opening => RETRY.times(2),
             State::Dead => RETRY_DEAD,
             _ if self.unconfirmed.is_some() => RETRY,
-            _ => KEEP_ALIVE,
+            _ => {
+                self.looks = self.looks.saturating_add(1);
+                self.keep_alive()
+            }
         };
         if self.state == State::Opening {
             // Quick at first, then once a second.
@@ -132,6 +143,35 @@ impl Prober {
         }
         self.next_at = now + KEEP_ALIVE;
         None
+    }
+
+    /// How long an idle path is left alone.
+    fn keep_alive(&self) -> Duration {
+        KEEP_ALIVE.times(1 << (self.looks / LOOKS).min(DOUBLINGS))
+    }
+
+    /// The path carried something for clients, either way.
+    pub fn carried(&mut self, now: Instant) {
+        if self.looks >= LOOKS {
+            self.next_at = self.next_at.min(now + KEEP_ALIVE);
+        }
+        self.looks = 0;
+    }
+
+    /// A challenge is out, and its answer is late.
+    pub fn doubtful(&self, now: Instant) -> bool {
+        self.is_up()
+            && self
+                .unconfirmed
+                .is_some_and(|t| now.since(t) > self.srtt + RETRY.shr(1))
+    }
+
+    /// Another path of the same exit is in doubt: if this one is left alone for long, look whether it answers.
+    pub fn look_if_idle(&mut self, now: Instant) {
+        if self.is_up() && self.looks >= LOOKS && self.unconfirmed.is_none() {
+            self.looks = 0;
+            self.next_at = now;
+        }
     }
 
     /// A challenge with this token has left.
@@ -183,6 +223,7 @@ impl Prober {
             }
             (State::Dead, _) => {
                 self.state = State::Live;
+                self.looks = 0;
                 self.next_at = now + KEEP_ALIVE;
             }
             (_, Some(rtt)) => {
@@ -264,6 +305,32 @@ mod tests {
         }
         assert_eq!(p.mtu(), 1452);
         assert!(now < Instant::from_millis(300), "{now:?}");
+    }
+
+    #[test]
+    fn looks_at_an_idle_path_grow_rare_and_traffic_brings_them_back() {
+        let mut p = Prober::new(Instant::ZERO);
+        p.sent(Instant::ZERO, 1, 0);
+        p.answered(Instant::from_millis(20), 1, 51);
+        let looks = |p: &mut Prober, from: u64, to: u64| {
+            let at = |ms: &u64| {
+                let now = Instant::from_millis(*ms);
+                p.check(now);
+                let challenge = p.poll(now).is_some();
+                if challenge {
+                    p.sent(now, *ms, 0);
+                    p.answered(now, *ms, 51);
+                }
+                challenge
+            };
+            (from..to).filter(at).count()
+        };
+        looks(&mut p, 20, 1_000);
+        assert!((7..=9).contains(&looks(&mut p, 1_000, 9_000)));
+        looks(&mut p, 9_000, 200_000);
+        assert!((9..=11).contains(&looks(&mut p, 200_000, 360_000)));
+        p.carried(Instant::from_millis(360_000));
+        assert!((7..=9).contains(&looks(&mut p, 360_000, 368_000)));
     }
 
     #[test]

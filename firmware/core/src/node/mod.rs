@@ -93,6 +93,11 @@ impl Draw {
     }
 }
 
+/// Bytes of IP and UDP header around a datagram, as the account of an access line sees them.
+pub(crate) const fn outer_headers(v6: bool) -> u8 {
+    if v6 { 48 } else { 28 }
+}
+
 /// An address as bytes, for cookies.
 pub(crate) fn address_bytes(a: SocketAddr) -> [u8; 18] {
     let mut out = [0; 18];

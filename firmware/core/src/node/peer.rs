@@ -162,7 +162,7 @@ impl Peer {
             local_cid,
             remote_cid,
             headroom: 0,
-            outer: 48,
+            outer: super::outer_headers(true),
             lent: false,
             known_rate: None,
         };

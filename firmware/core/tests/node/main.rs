@@ -7,6 +7,7 @@ mod bulk_transfer;
 mod exit_restart;
 mod finding_each_other;
 mod foreign_source;
+mod idle;
 mod lender_silent;
 mod mesh_cut;
 mod nat_rebinding;

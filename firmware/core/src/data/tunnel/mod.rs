@@ -262,10 +262,14 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
     pub fn handle_timeout(&mut self, now: Instant, sink: &mut impl Sink) {
         self.resequencer.handle_timeout(now, &mut self.pool, sink);
         self.queue.expire(now);
+        let doubt = self.paths().any(|(_, p)| p.prober.doubtful(now));
         for at in 0..PATHS {
             let Some(path) = self.path_mut(at) else {
                 continue;
             };
+            if doubt {
+                path.prober.look_if_idle(now);
+            }
             if path.prober.check(now) {
                 path.counters.deaths = path.counters.deaths.saturating_add(1);
                 path.rate.restart();

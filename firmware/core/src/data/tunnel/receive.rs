@@ -49,17 +49,20 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         path.rx.window.insert(number)?;
         let outer = path.account_received(len);
         path.rx.arrived(now, number, outer);
-        self.handle_records(now, body, sink)
+        self.handle_records(now, at, body, sink)
     }
 
     fn handle_records(
         &mut self,
         now: Instant,
+        at: usize,
         body: &[u8],
         sink: &mut impl Sink,
     ) -> Result<(), Refusal> {
         for record in Records::new(body) {
-            match record? {
+            let record = record?;
+            self.owe_report(now, at, &record);
+            match record {
                 Record::Packet {
                     flow,
                     order,
@@ -81,6 +84,20 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             }
         }
         Ok(())
+    }
+
+    /// Whatever carries something is reported. Reports are not, or two idle ends would report to each other for ever
+    /// (RFC 9000, 13.2.1, has the same rule).
+    fn owe_report(&mut self, now: Instant, at: usize, record: &Record<'_>) {
+        let Some(path) = self.paths.get_mut(at).and_then(Option::as_mut) else {
+            return;
+        };
+        match record {
+            Record::Feedback(_) => return,
+            Record::Packet { .. } => path.prober.carried(now),
+            Record::Control(_) => {}
+        }
+        path.rx.owe_report(now);
     }
 
     /// Learns what arrived on a path of ours: acknowledges, repairs, measures.

@@ -353,6 +353,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         };
         path.counters.repairs = path.counters.repairs.saturating_add(u32::from(repaired));
         path.last_data = now;
+        path.prober.carried(now);
         path.prober.data_sent(now);
         self.pool.push(&mut path.in_flight, id);
         path.oldest_sent.get_or_insert(now);

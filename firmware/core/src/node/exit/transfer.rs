@@ -7,9 +7,9 @@ use crate::data::path::Setup;
 use crate::data::probe::State;
 use crate::data::tunnel::{MAX_PATHS, NotTaken};
 use crate::error::Refusal;
-use crate::node::{Outgoing, Via};
+use crate::node::{Outgoing, Via, outer_headers};
 use crate::time::Instant;
-use crate::wire::path::{Ask, Header};
+use crate::wire::path::{Ask, Header, MIN_LEN};
 use crate::wire::{Kind, classify, frame};
 use core::net::SocketAddr;
 
@@ -207,7 +207,7 @@ impl Exit<'_> {
             local_cid: (random & 0xffff_0000) | ((at as u32) << 4) | place as u32,
             remote_cid: session.remote_cid,
             headroom: 0,
-            outer: if from.is_ipv6() { 48 } else { 28 },
+            outer: outer_headers(from.is_ipv6()),
             lent: false,
             known_rate: None,
         };
@@ -237,7 +237,9 @@ impl Exit<'_> {
                 continue;
             };
             while let Some(t) = seat.tunnel.poll_transmit(now, out) {
-                if let Some((via, to)) = session.address(now, t.path, t.message) {
+                // What is padded goes only where a challenge was answered: an unproved address gets no more than it sent.
+                let small = t.message && t.len <= MIN_LEN;
+                if let Some((via, to)) = session.address(now, t.path, small) {
                     self.turn = at + 1;
                     return Some(Outgoing {
                         via,

@@ -6,7 +6,7 @@ use crate::data::path::Setup;
 use crate::data::probe::State;
 use crate::data::tunnel::{MAX_PATHS, Memory, Tunnel};
 use crate::identity::PublicKey;
-use crate::node::Draw;
+use crate::node::{Draw, outer_headers};
 use crate::time::{Duration, Instant};
 use crate::wire::handshake::Lease;
 use crate::wire::{Capabilities, relay};
@@ -176,7 +176,7 @@ impl<'m> ExitLink<'m> {
             local_cid,
             remote_cid: session.remote_cid,
             headroom: if lent { relay::HEADER as u8 } else { 0 },
-            outer: if v6 { 48 } else { 28 },
+            outer: outer_headers(v6),
             lent,
             known_rate: None,
         };

@@ -2,20 +2,17 @@
 
 use super::exit_link::Route;
 use super::maintain::say;
-use super::{Deliver, Gateway, Peer, Question};
+use super::{Deliver, ExitConfig, Gateway, Peer, Question};
 use crate::control::cookie::Verdict;
 use crate::data::resequence::Sink;
 use crate::error::Refusal;
-use crate::node::{Output, Via, address_bytes};
+use crate::node::{Output, Via, address_bytes, outer_headers};
 use crate::time::Instant;
 use crate::wire::control::{MAX_LEN, Message, Reason};
 use crate::wire::handshake::Datagram;
 use crate::wire::{Kind, classify, frame, relay};
 use core::net::SocketAddr;
 use heapless::Vec;
-
-/// IPv4 and UDP headers around a datagram on an uplink; 20 more with IPv6.
-const OUTER_V4: usize = 28;
 
 impl Gateway<'_> {
     /// Takes a run of datagrams of `stride` bytes each (the last may be shorter) that came in together.
@@ -225,7 +222,7 @@ impl Gateway<'_> {
             ) {
                 return Err(Refusal::Forbidden);
             }
-            let outer = datagram.len() + OUTER_V4;
+            let outer = datagram.len() + outer_to(&self.exits, r.via);
             r.admit_up(now, head.counter, outer)?;
             peer.carried.up_bytes += outer as u64;
             peer.carried.up_packets = peer.carried.up_packets.wrapping_add(1);
@@ -284,7 +281,7 @@ impl Gateway<'_> {
             .and_then(Option::as_mut)
             .ok_or(Refusal::Unknown)?;
         let session = peer.session.as_ref().ok_or(Refusal::Unknown)?;
-        let outer = d.len() + OUTER_V4;
+        let outer = d.len() + outer_to(&self.exits, via);
         let counter = r.admit_down(now, outer)?;
         peer.carried.down_bytes += outer as u64;
         peer.carried.down_packets = peer.carried.down_packets.wrapping_add(1);
@@ -442,6 +439,16 @@ impl Gateway<'_> {
             Err(_) => refuse(Reason::Full),
         }
     }
+}
+
+/// IP and UDP headers around a datagram on the way to an exit.
+fn outer_to(exits: &[ExitConfig], via: Via) -> usize {
+    let Via::Uplink { exit, address, .. } = via else {
+        return 0;
+    };
+    let exit = exits.get(usize::from(exit));
+    let to = exit.and_then(|e| e.addresses.get(usize::from(address)));
+    usize::from(outer_headers(to.is_some_and(SocketAddr::is_ipv6)))
 }
 
 /// Control messages of one frame.
