@@ -5,6 +5,7 @@
 //! [`seal`]. Receiving: [`seal`] -> [`replay`] -> [`resequence`]. [`path`], [`probe`] and [`rate`]
 //! measure; [`tunnel`] resends.
 
+mod black_hole;
 pub mod codel;
 pub mod inner;
 pub mod pace;

@@ -1,5 +1,6 @@
 //! One path of a tunnel: its numbers, its replay windows, what it carries, and what is on its way.
 
+use super::black_hole::BlackHole;
 use super::pace::Pacer;
 use super::pool::List;
 use super::probe::{Prober, State};
@@ -137,6 +138,8 @@ pub struct Path {
     pub(super) answer: Option<Answer>,
     pub(super) counters: Counters,
     pub(super) largest_acked: u64,
+    /// Do only small datagrams arrive?
+    pub(super) black_hole: BlackHole,
     /// Departure of the oldest packet on its way.
     pub(super) oldest_sent: Option<Instant>,
     /// When feedback last brought news.
@@ -177,6 +180,7 @@ impl Path {
             answer: None,
             counters: Counters::default(),
             largest_acked: 0,
+            black_hole: BlackHole::default(),
             oldest_sent: None,
             progress: now,
             suspect: false,

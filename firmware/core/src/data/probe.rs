@@ -19,6 +19,8 @@ const RETRY: Duration = Duration::from_millis(100);
 const RETRY_DEAD: Duration = Duration::from_millis(1_000);
 /// How long the first round of MTU probes may take before the path is used with what is known.
 const MTU_ROUND: Duration = Duration::from_millis(400);
+/// Larger sizes are tried again this often: a route may have become wider (RFC 8899, 5.1.1, PMTU_RAISE_TIMER).
+const RAISE: Duration = Duration::from_secs(600);
 
 #[derive(Clone, Copy, Debug)]
 struct Sent {
@@ -48,6 +50,7 @@ pub struct Prober {
     next_at: Instant,
     /// Which MTU probe comes next; two rounds of [`SIZES`].
     step: u8,
+    raise_at: Instant,
     sizing_until: Instant,
     mtu: u16,
     srtt: Duration,
@@ -65,6 +68,7 @@ impl Prober {
             sent: [None; OUTSTANDING],
             next_at: now,
             step: 0,
+            raise_at: Instant::FAR,
             sizing_until: Instant::FAR,
             mtu: SMALLEST,
             srtt: Duration::from_millis(100),
@@ -102,6 +106,9 @@ impl Prober {
     pub fn poll(&mut self, now: Instant) -> Option<u16> {
         if now < self.next_at {
             return None;
+        }
+        if now >= self.raise_at {
+            (self.step, self.raise_at) = (0, now + RAISE);
         }
         if self.state == State::Sizing
             || (self.state == State::Live && usize::from(self.step) < 2 * SIZES.len())
@@ -148,6 +155,19 @@ impl Prober {
     /// How long an idle path is left alone.
     fn keep_alive(&self) -> Duration {
         KEEP_ALIVE.times(1 << (self.looks / LOOKS).min(DOUBLINGS))
+    }
+
+    /// Large datagrams do not arrive any more: the sizes are tried from the smallest, and nothing else is sent meanwhile.
+    pub fn size_anew(&mut self, now: Instant) {
+        self.mtu = SMALLEST;
+        self.start_sizing(now);
+    }
+
+    fn start_sizing(&mut self, now: Instant) {
+        (self.state, self.step) = (State::Sizing, 0);
+        self.sizing_until = now + MTU_ROUND.min(self.srtt.times(2) + Duration::from_millis(60));
+        self.raise_at = now + RAISE;
+        self.next_at = now;
     }
 
     /// The path carried something for clients, either way.
@@ -217,13 +237,11 @@ impl Prober {
         match (self.state, rtt) {
             (State::Opening, Some(rtt)) => {
                 self.srtt = rtt;
-                self.state = State::Sizing;
-                self.sizing_until = now + MTU_ROUND.min(rtt.times(2) + Duration::from_millis(60));
-                self.next_at = now;
+                self.start_sizing(now);
             }
             (State::Dead, _) => {
-                self.state = State::Live;
-                self.looks = 0;
+                // What came back may have come by another way.
+                (self.state, self.step, self.looks) = (State::Live, 0, 0);
                 self.next_at = now + KEEP_ALIVE;
             }
             (_, Some(rtt)) => {

@@ -280,6 +280,10 @@ impl<'m> Resequencer<'m> {
             pool.pop(&mut flow.held);
             hand_over(&mut self.counters, now, pool, id, sink);
         }
+        if target.ahead_of(flow.next) >= WINDOW as i16 {
+            // Nothing of what is remembered lies in the new window: no need to go there step by step.
+            (flow.next, flow.seen) = (target, [0; WORDS]);
+        }
         while target.ahead_of(flow.next) > 0 {
             flow.advance();
         }
@@ -406,6 +410,17 @@ mod tests {
             self.reseq
                 .handle_timeout(Instant::from_millis(ms), &mut self.pool, &mut self.out);
         }
+    }
+
+    #[test]
+    fn a_jump_over_more_than_the_window_forgets_it_and_goes_on() {
+        let mut r = Rig::new();
+        for order in [0u16, 1, 32_000, 32_001, 62_000, 62_000] {
+            r.packet(0, order);
+        }
+        r.timeout(1_000);
+        assert_eq!(r.out.0, [0, 1, 32_000, 32_001, 62_000]);
+        assert_eq!(r.reseq.counters().duplicates, 1);
     }
 
     #[test]

@@ -81,6 +81,12 @@ impl Loan {
         self.ask_at = now + RENEW.shr(1);
     }
 
+    /// The exit did not answer by this lender under that address: ask for the next of `count`, under another name.
+    pub fn try_next_address(&mut self, now: Instant, count: u8, cid: u32) {
+        self.address = (self.address + 1) % count.max(1);
+        (self.relay, self.cid, self.ask_at) = (None, cid, now);
+    }
+
     /// The counter for the next relay frame.
     pub fn count_up(&mut self) -> u32 {
         self.next_up = self.next_up.wrapping_add(1);

@@ -25,41 +25,47 @@ pub struct Carried {
     pub down_packets: u32,
 }
 
-/// A token bucket over datagrams' bytes.
+/// A token bucket over datagrams, in bits: a kbit/s is a bit per millisecond. Holds 100 ms, and at least two full
+/// datagrams.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
-    /// Bytes per millisecond; 0 = unlimited.
-    per_ms: u32,
+    /// 0 = unlimited.
+    kbit: u32,
     level: u32,
     at: Instant,
 }
 
 impl Bucket {
     fn new(now: Instant, kbit: u32) -> Self {
-        let per_ms = kbit / 8;
-        Self {
-            per_ms,
-            level: per_ms.saturating_mul(100).max(3_000),
+        let mut bucket = Self {
+            kbit,
+            level: 0,
             at: now,
-        }
+        };
+        bucket.level = bucket.most();
+        bucket
+    }
+    fn most(&self) -> u32 {
+        self.kbit.saturating_mul(100).max(24_000)
+    }
+    /// Another rate from now on; what was saved up counts as far as it fits.
+    fn set_rate(&mut self, kbit: u32) {
+        self.kbit = kbit;
+        self.level = self.level.min(self.most());
     }
     fn spend(&mut self, now: Instant, bytes: usize) -> Result<(), Refusal> {
-        if self.per_ms == 0 {
+        if self.kbit == 0 {
             return Ok(());
         }
-        let ms = now.since(self.at).as_micros() as u32 / 1_000;
+        let ms = (now.since(self.at).as_micros().min(100_000_000) as u32) / 1_000;
         if ms > 0 {
-            let most = self.per_ms.saturating_mul(100).max(3_000);
-            self.level = self
-                .level
-                .saturating_add(self.per_ms.saturating_mul(ms.min(1_000)))
-                .min(most);
-            self.at = now;
+            let more = self.kbit.saturating_mul(ms);
+            self.level = self.level.saturating_add(more).min(self.most());
+            // The rest of a millisecond is not given away.
+            self.at += Duration::from_millis(u64::from(ms));
         }
-        self.level = self
-            .level
-            .checked_sub(bytes as u32)
-            .ok_or(Refusal::Forbidden)?;
+        let level = self.level.checked_sub(bytes as u32 * 8);
+        self.level = level.ok_or(Refusal::Forbidden)?;
         Ok(())
     }
 }
@@ -112,6 +118,8 @@ impl Relays {
             .find(|r| r.peer == peer && r.via == via)
         {
             r.until = now + LEASE;
+            r.up.set_rate(up_kbit);
+            r.down.set_rate(down_kbit);
             if r.cids != *cids {
                 (r.id, r.cids, r.next_down) = (fresh, cids.clone(), 0);
                 r.window = ReplayWindow::default();
@@ -159,6 +167,38 @@ impl Relays {
             .find(|r| r.via == via && r.until >= now && r.cids.contains(&cid))
     }
 
+    /// New limits for what goes over an uplink; holds at once, also for grants in force.
+    pub fn limit(&mut self, uplink: u8, up_kbit: u32, down_kbit: u32) {
+        for r in self
+            .table
+            .iter_mut()
+            .flatten()
+            .filter(|r| r.is_over(uplink))
+        {
+            r.up.set_rate(up_kbit);
+            r.down.set_rate(down_kbit);
+        }
+    }
+
+    /// The uplink is not lent any more: takes its grants back; gives the borrowers' places and the exits' sockets.
+    pub fn revoke(&mut self, uplink: u8) -> Vec<(u8, Via), MAX_RELAYS> {
+        let mut revoked = Vec::new();
+        for r in &mut self.table {
+            if let Some(relay) = r.take_if(|r| r.is_over(uplink)) {
+                let _ = revoked.push((relay.peer, relay.via));
+            }
+        }
+        revoked
+    }
+
+    /// Another grant, or a path of our own, already answers to one of these connection IDs on that socket.
+    pub fn knows(&self, peer: u8, via: Via, cids: &[u32]) -> bool {
+        self.table
+            .iter()
+            .flatten()
+            .any(|r| r.via == via && r.peer != peer && r.cids.iter().any(|c| cids.contains(c)))
+    }
+
     /// A peer has left, or its session is new: its grants end.
     pub fn forget_peer(&mut self, peer: u8) {
         for r in &mut self.table {
@@ -170,6 +210,10 @@ impl Relays {
 }
 
 impl Relay {
+    fn is_over(&self, over: u8) -> bool {
+        matches!(self.via, Via::Uplink { uplink, .. } if uplink == over)
+    }
+
     /// A frame from the borrower was authentic: may it go out? Counts it.
     pub fn admit_up(&mut self, now: Instant, counter: u32, outer: usize) -> Result<(), Refusal> {
         self.window.check(u64::from(counter))?;
@@ -220,6 +264,38 @@ mod tests {
                 .named(now + LEASE + Duration::from_millis(1), 42)
                 .is_none()
         );
+    }
+
+    #[test]
+    fn a_limit_lets_through_what_it_says_however_small_the_steps() {
+        for kbit in [64, 800, 2_000] {
+            let mut bucket = Bucket::new(Instant::ZERO, kbit);
+            // A kilobit every 370 us is 2.7 Mbit/s.
+            let steps = (0..20_000_000 / 370).map(|n| Instant::from_micros(n * 370));
+            let carried = steps.filter(|now| bucket.spend(*now, 125).is_ok()).count() as u32 / 20;
+            assert!(
+                carried.abs_diff(kbit) <= kbit / 50 + 1,
+                "{carried} of {kbit} kbit/s"
+            );
+        }
+    }
+
+    #[test]
+    fn a_new_limit_holds_at_once_for_grants_in_force_and_a_revoked_one_carries_nothing() {
+        let (mut relays, now) = (Relays::default(), Instant::from_millis(5));
+        let cids = Vec::from_slice(&[7]).unwrap();
+        relays.grant(now, 1, VIA, &cids, 42, 0, 0).unwrap();
+        relays.limit(0, 800, 0);
+        let r = relays.named(now, 42).unwrap();
+        let sent = (1..100).filter(|c| r.admit_up(now, *c, 1500).is_ok());
+        assert!(sent.count() <= 6);
+        // A renewal does not lift it.
+        relays.grant(now, 1, VIA, &cids, 43, 800, 0).unwrap();
+        let r = relays.named(now, 42).unwrap();
+        assert_eq!(r.admit_up(now, 200, 1500), Err(Refusal::Forbidden));
+        assert!(relays.revoke(1).is_empty());
+        assert_eq!(relays.revoke(0).as_slice(), [(1, VIA)]);
+        assert!(relays.named(now, 42).is_none());
     }
 
     #[test]

@@ -178,6 +178,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             Ask::Response => {
                 if path.prober.answered(now, body.token, body.size).is_some() {
                     path.suspect = false;
+                    path.black_hole.arrived(0);
                     let raw = body.time.wrapping_sub(body.echo);
                     let origin = *self.delay_origin.get_or_insert(raw);
                     path.rate.delay_sample(now, raw.wrapping_sub(origin) as i32);

@@ -9,6 +9,7 @@ mod receive;
 mod tests;
 mod transmit;
 
+use super::black_hole::BlackHole;
 use super::inner::{self, Inner};
 use super::path::{Path, Setup};
 use super::pool::{Block, List, PacketId, Pool, Slot};
@@ -28,6 +29,8 @@ use siphasher::sip::SipHasher24;
 pub const MAX_PATHS: usize = 8;
 /// What a full data frame adds to an inner packet: header, record header, tag.
 pub const FRAME_OVERHEAD: usize = frame::OVERHEAD + record::PACKET_HEADER;
+/// IPv6 asks every link to carry this much (RFC 8200, 5).
+const IPV6_MINIMUM: u16 = 1280;
 /// A lost or doubtful packet is sent again at most so often.
 const MAX_REPAIRS: u8 = 4;
 
@@ -78,6 +81,8 @@ pub struct Counters {
     pub repairs: u32,
     /// Control messages that found no room.
     pub control_dropped: u32,
+    /// Packets dropped because no path in use carries their size any more.
+    pub misfits: u32,
 }
 
 /// One end of a session.
@@ -222,14 +227,15 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
         self.paths().any(|(_, p)| p.usable())
     }
 
-    /// Largest inner packet that every path in use carries; `None` without such a path.
+    /// Largest inner packet that every path in use carries; `None` without such a path. A path too narrow for IPv6's
+    /// minimum (RFC 8200, 5) does not count beside wider ones: it carries what fits.
     pub fn inner_mtu(&self) -> Option<u16> {
-        let smallest = self
-            .paths()
-            .filter(|(_, p)| p.usable())
-            .map(|(_, p)| p.mtu())
-            .min()?;
-        Some(smallest - FRAME_OVERHEAD as u16)
+        let inner = |(_, p): (usize, &Path)| p.mtu() - FRAME_OVERHEAD as u16;
+        let all = || self.paths().filter(|(_, p)| p.usable()).map(inner);
+        all()
+            .filter(|mtu| *mtu >= IPV6_MINIMUM)
+            .min()
+            .or_else(|| all().max())
     }
 
     /// Takes a client's packet. May change it (MSS). The packet is copied; the buffer is free afterwards.
@@ -278,6 +284,12 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
                 path.suspect = true;
                 self.rescue(at);
             }
+            if let Some(path) = self.path_mut(at)
+                && path.black_hole.is_certain()
+            {
+                path.black_hole = BlackHole::default();
+                path.prober.size_anew(now);
+            }
         }
     }
 
@@ -306,6 +318,7 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
             return;
         };
         while let Some(id) = self.pool.pop(&mut path.in_flight) {
+            path.black_hole.lost(self.pool.len_of(id));
             queue_repair(&mut self.pool, &mut self.repair, &mut self.counters, id);
         }
         path.oldest_sent = None;

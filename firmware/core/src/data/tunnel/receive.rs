@@ -125,12 +125,14 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             match verdict(f, largest, meta.counter) {
                 Verdict::Arrived => {
                     learned.acked += 1;
+                    path.black_hole.arrived(self.pool.len_of(id));
                     learned.sample(now, f, largest, &meta);
                     self.pool.unlink(&mut path.in_flight, before, id);
                     self.pool.release(id);
                 }
                 Verdict::Lost => {
                     learned.lost += 1;
+                    path.black_hole.lost(self.pool.len_of(id));
                     self.pool.unlink(&mut path.in_flight, before, id);
                     queue_repair(&mut self.pool, &mut self.repair, &mut self.counters, id);
                 }

@@ -12,6 +12,7 @@ pub(super) struct Link {
     pub delay: u64,
     pub loss_permille: u64,
     pub silent: (u64, u64),
+    pub mtu: (u64, usize),
 }
 
 impl Link {
@@ -21,6 +22,7 @@ impl Link {
             delay: delay_ms * 1000,
             loss_permille: 0,
             silent: (0, 0),
+            mtu: (u64::MAX, 0),
         }
     }
 }
@@ -130,7 +132,8 @@ impl Pair {
                 let wire = &mut self.wires[t.path][usize::from(from_a)];
                 let start = wire.free.max(self.now);
                 let lost = dice < link.loss_permille
-                    || (link.silent.0 <= self.now && self.now < link.silent.1);
+                    || (link.silent.0 <= self.now && self.now < link.silent.1)
+                    || (self.now >= link.mtu.0 && datagram.len() > link.mtu.1);
                 // A queue of 100 ms at the link, as routers have.
                 if start - self.now > 100_000 {
                     continue;
@@ -363,4 +366,80 @@ fn a_packet_larger_than_the_paths_is_refused_with_the_mtu() {
         pair.a.handle_inner(now, &mut [0; 40]),
         Err(NotTaken::Malformed)
     );
+}
+
+/// Keeps 40 packets of the largest size that is allowed waiting at `a`.
+fn saturate(p: &mut Pair, now: Instant, next: &mut u32) {
+    while p.a.backlog() < 40 {
+        let mtu = usize::from(p.a.inner_mtu().unwrap_or(1442).min(1442));
+        let mut packet = udp_packet(1, mtu - 28);
+        packet[28..32].copy_from_slice(&next.to_be_bytes());
+        *next += 1;
+        p.a.handle_inner(now, &mut packet).unwrap();
+    }
+}
+
+#[test]
+fn packets_too_large_for_the_path_that_is_left_do_not_stop_the_others() {
+    let (mut wide, mut narrow) = (Link::mbit(20, 10), Link::mbit(20, 10));
+    wide.silent = (4_000_000, u64::MAX);
+    // It comes after the wide one has gone, so packets for the wide one are waiting.
+    narrow.silent = (0, 4_300_000);
+    narrow.mtu = (0, 1400);
+    let mut pair = Pair::new(&[wide, narrow], Capabilities::OURS);
+    let mut next = 0;
+    pair.run(6_000, |p, now| saturate(p, now, &mut next));
+    let before = pair.at_b.bytes;
+    pair.run(10_000, |p, now| saturate(p, now, &mut next));
+    let mbit = (pair.at_b.bytes - before) * 8 / 4_000_000;
+    assert!(mbit >= 17, "{mbit} Mbit/s of 20");
+    assert!(pair.a.counters().0.misfits > 0);
+    // And with nothing to do, nothing is asked for at once.
+    let mut spins = 0;
+    pair.run(12_000, |p, now| {
+        spins += u32::from(p.a.poll_timeout(now) <= now);
+    });
+    assert!(pair.a.backlog() == 0 && spins < 2_000, "{spins} of 10000");
+}
+
+#[test]
+fn a_path_whose_mtu_shrinks_is_measured_anew_within_a_second() {
+    let mut link = Link::mbit(20, 10);
+    link.mtu = (4_000_000, 1400);
+    let mut pair = Pair::new(&[link], Capabilities::OURS);
+    let mut next = 0;
+    pair.run(4_000, |p, now| saturate(p, now, &mut next));
+    assert_eq!(pair.a.path(0).unwrap().mtu(), 1472);
+    pair.run(5_000, |p, now| saturate(p, now, &mut next));
+    assert_eq!(pair.a.path(0).unwrap().mtu(), 1380);
+    // The losses have cost rate; it comes back.
+    pair.run(8_000, |p, now| saturate(p, now, &mut next));
+    let before = pair.at_b.bytes;
+    pair.run(11_000, |p, now| saturate(p, now, &mut next));
+    let mbit = (pair.at_b.bytes - before) * 8 / 3_000_000;
+    assert!(mbit >= 16, "{mbit} Mbit/s of 20");
+}
+
+#[test]
+fn a_path_that_becomes_wider_is_used_so_within_ten_minutes() {
+    let mut link = Link::mbit(20, 10);
+    link.mtu = (0, 1300);
+    let mut pair = Pair::new(&[link], Capabilities::OURS);
+    pair.run(3_000, |_, _| {});
+    assert_eq!(pair.a.path(0).unwrap().mtu(), 1280);
+    pair.links[0].mtu = (u64::MAX, 0);
+    pair.run(660_000, |_, _| {});
+    assert_eq!(pair.a.path(0).unwrap().mtu(), 1472);
+}
+
+#[test]
+fn a_path_too_narrow_for_ipv6_does_not_narrow_the_others() {
+    let mut narrow = Link::mbit(20, 10);
+    narrow.mtu = (0, 1240);
+    let mut pair = Pair::new(&[Link::mbit(20, 10), narrow], Capabilities::OURS);
+    pair.run(3_000, |_, _| {});
+    assert_eq!(pair.a.inner_mtu(), Some(1442));
+    let mut alone = Pair::new(&[narrow], Capabilities::OURS);
+    alone.run(3_000, |_, _| {});
+    assert_eq!(alone.a.inner_mtu(), Some(1202));
 }

@@ -214,6 +214,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
     /// What to send next, and where: repairs and light flows by the path where they arrive first, bursts by the path
     /// that is free.
     fn next_packet(&mut self, now: Instant) -> Option<(usize, PacketId)> {
+        self.drop_misfits(now);
         if let Some(id) = self.repair.front()
             && let Some(at) = self.urgent_path(now, self.pool.len_of(id))
         {
@@ -241,6 +242,45 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         };
         let id = self.stash.take().or_else(|| self.pop_burst(now))?;
         Some((at, id))
+    }
+
+    /// A packet that none of the paths in use carries (the one it was meant for is gone) must not hold up the others. Its
+    /// flow hears of the smaller size by its next packet.
+    fn drop_misfits(&mut self, now: Instant) {
+        while let Some(id) = self.repair.front()
+            && self.misfit(self.pool.len_of(id))
+        {
+            self.pool.pop(&mut self.repair);
+            self.drop_misfit(id);
+        }
+        if let Some(id) = self.stash.filter(|id| self.misfit(self.pool.len_of(*id))) {
+            self.stash = None;
+            self.drop_misfit(id);
+        }
+        for kind in [Kind::Light, Kind::Burst] {
+            while let Some(len) = self.queue.peek_len(kind, &self.pool)
+                && self.misfit(len)
+                && let Some(id) = self.queue.pop(now, &mut self.pool, kind, true)
+            {
+                if self.misfit(self.pool.len_of(id)) {
+                    self.drop_misfit(id);
+                } else {
+                    // The AQM gave another packet than the one that was seen.
+                    self.pool.push(&mut self.repair, id);
+                }
+            }
+        }
+    }
+
+    fn drop_misfit(&mut self, id: PacketId) {
+        self.counters.misfits = self.counters.misfits.saturating_add(1);
+        self.pool.release(id);
+    }
+
+    /// Some path is in use, but none that takes an inner packet of this length.
+    fn misfit(&self, len: usize) -> bool {
+        let mut usable = self.paths().filter(|(_, p)| p.usable()).peekable();
+        usable.peek().is_some() && !usable.any(|(_, p)| p.fits(len))
     }
 
     /// Where something urgent arrives first, of the paths that take it now. (Waiting for a better one that is not ready

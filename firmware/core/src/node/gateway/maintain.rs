@@ -8,7 +8,7 @@ use crate::data::probe::State;
 use crate::node::borrow::Loan;
 use crate::node::{Letter, Via};
 use crate::time::{Duration, Instant};
-use crate::wire::control::{MAX_LEN, MAX_UPLINKS, Message, Offer};
+use crate::wire::control::{MAX_LEN, MAX_UPLINKS, Message, Offer, Reason};
 use crate::wire::relay;
 use core::net::SocketAddr;
 use heapless::Vec;
@@ -139,6 +139,9 @@ impl Gateway<'_> {
         } else if link.initiator.attempts() >= PATIENCE && link.initiator.wants_initiate(now) {
             let rekey_of = good.filter(|_| link.rekeying);
             link.initiator.start(now, link.cid, rekey_of);
+            if good.is_none() {
+                self.turn_loans(now, |_, l| l.relay.is_some());
+            }
         }
     }
 
@@ -172,13 +175,33 @@ impl Gateway<'_> {
                         self.next_address.rotate(uplink, address);
                     }
                 }
-                Some(Route::Lent { peer, uplink }) if !self.loan_stands(now, peer, uplink) => {
-                    self.link.close(at)
+                Some(Route::Lent { peer, uplink }) => {
+                    if self.link.stuck(now, at) {
+                        self.link.close(at);
+                        self.turn_loans(now, |p, l| (p, l.uplink) == (peer, uplink));
+                    } else if !self.loan_stands(now, peer, uplink) {
+                        self.link.close(at);
+                    }
                 }
-                Some(Route::Lent { .. }) | None => {}
+                None => {}
             }
         }
         self.open_paths(now);
+    }
+
+    /// The lender's line may know only some of the exit's addresses, as one without IPv6 does: ask for the next one.
+    fn turn_loans(&mut self, now: Instant, which: impl Fn(u8, &Loan) -> bool) {
+        let exit = self.exits.get(self.link.exit);
+        let count = exit.map_or(0, |e| e.addresses.len() as u8);
+        if count < 2 {
+            return;
+        }
+        for (place, peer) in self.peers.iter_mut().enumerate() {
+            let loans = peer.iter_mut().flat_map(|p| &mut p.loans);
+            for loan in loans.filter(|l| which(place as u8, l)) {
+                loan.try_next_address(now, count, self.draw.cid());
+            }
+        }
     }
 
     fn loan_stands(&self, now: Instant, peer: u8, uplink: u8) -> bool {
@@ -345,6 +368,27 @@ impl Gateway<'_> {
             .filter(lendable)
             .map(offer)
             .collect()
+    }
+
+    /// Takes back all grants over an uplink, and says so.
+    pub(super) fn revoke(&mut self, uplink: u8) {
+        for (place, via) in self.relays.revoke(uplink) {
+            let exit = match via {
+                Via::Uplink { exit, .. } => self.exits.get(usize::from(exit)),
+                _ => None,
+            };
+            let peer = self.peers.get_mut(usize::from(place));
+            if let (Some(exit), Some(peer)) = (exit, peer.and_then(Option::as_mut)) {
+                let _ = say(
+                    peer,
+                    &Message::Refuse {
+                        uplink,
+                        exit: exit.key.node_id().0,
+                        reason: Reason::NotLent,
+                    },
+                );
+            }
+        }
     }
 
     fn announce_offer(&mut self, now: Instant) {

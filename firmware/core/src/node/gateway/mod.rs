@@ -210,10 +210,18 @@ impl<'m> Gateway<'m> {
         self.maintain_at = now;
     }
 
-    /// New lending rules, for the same uplinks in the same order.
+    /// New lending rules, for the same uplinks in the same order. They hold at once, also for what is lent already.
     pub fn set_uplinks(&mut self, configs: Vec<UplinkConfig, MAX_UPLINKS>) {
-        for (u, config) in self.uplinks.iter_mut().zip(configs) {
-            u.config = config;
+        for (n, config) in configs.iter().enumerate() {
+            if let Some(u) = self.uplinks.get_mut(n) {
+                u.config = *config;
+            }
+            if config.lend {
+                let (up, down) = (config.lend_up_kbit, config.lend_down_kbit);
+                self.relays.limit(n as u8, up, down);
+            } else {
+                self.revoke(n as u8);
+            }
         }
     }
 

@@ -419,6 +419,12 @@ impl Gateway<'_> {
             exit: e as u8,
             address,
         };
+        // A name that somebody else answers to would take his datagrams.
+        let paths = self.link.tunnel.paths();
+        let ours = |(_, p): (usize, &crate::data::path::Path)| cids.contains(&p.setup().local_cid);
+        if self.relays.knows(place as u8, via, cids) || paths.map(ours).any(|own| own) {
+            return refuse(Reason::Full);
+        }
         let fresh = self.draw.cid();
         let (up_kbit, down_kbit) = (config.lend_up_kbit, config.lend_down_kbit);
         match self

@@ -5,11 +5,15 @@ use crate::control::handshake::{Established, RespondJob};
 use crate::identity::{PublicKey, SecretKey};
 use crate::node::job::{Done, Outcome, Owner, Responded, Task, Work};
 use crate::node::{Letter, Via};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::handshake::{Datagram, Hello};
 use crate::wire::{Capabilities, MINOR};
 use core::net::SocketAddr;
 use heapless::Vec;
+
+/// Who has not begun a handshake for so long gives up the place where his last one is remembered. Sessions are renewed
+/// every two minutes, so it is nobody who is there.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
 
 impl Gateway<'_> {
     pub(super) fn next_task(
@@ -162,6 +166,9 @@ impl Gateway<'_> {
     /// We have answered a neighbour's handshake.
     fn answered(&mut self, now: Instant, mesh: u8, from: SocketAddr, r: &Responded) {
         let key: PublicKey = r.answered.remote;
+        if self.heard.is_full() {
+            self.heard.forget_silent(now, FORGET_AFTER);
+        }
         if self
             .heard
             .note(now, key, r.hello.epoch, r.hello.counter)
