@@ -172,6 +172,12 @@ pub fn drop_privileges(uid: u32, gid: u32) -> Result<()> {
         check("change the group", libc::setgid(gid))?;
         check("change the user", libc::setuid(uid))?;
     }
+    keep_network_capabilities()
+}
+
+/// Keeps only what configuring the network takes; programs that it starts (nft) get the same. Root without its other
+/// capabilities still owns its files, so settings and keys can be read again, and nothing else is open to it.
+pub fn keep_network_capabilities() -> Result<()> {
     set_capabilities(1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW)?;
     for capability in [CAP_NET_ADMIN, CAP_NET_RAW] {
         let (raise, capability) = (
@@ -274,6 +280,26 @@ mod tests {
             rtnl.set_link(index, true, Some(1400)).unwrap();
             assert!(run("ip rule").contains("9:"));
             assert!(std::fs::read("/etc/shadow").is_err());
+        });
+    }
+
+    #[test]
+    fn root_with_the_networks_capabilities_alone_can_do_all_that_the_agent_needs() {
+        in_namespace(|| {
+            forbid_new_privileges().unwrap();
+            keep_network_capabilities().unwrap();
+            assert!(is_root());
+            let tun = crate::tun::Tun::open("bm0").unwrap();
+            crate::nft::apply(b"add table inet t\n", &mut [0; 99]).unwrap();
+            let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+            assert!(
+                status.contains("CapEff:\t0000000000003000\n")
+                    && status.contains("NoNewPrivs:\t1\n")
+            );
+            let mut rtnl = crate::netlink::Rtnl::open().unwrap();
+            let index = rtnl.link_index(tun.name()).unwrap().unwrap();
+            rtnl.set_link(index, true, Some(1400)).unwrap();
+            assert!(run("grep CapEff /proc/self/status").contains("0000000000003000"));
         });
     }
 

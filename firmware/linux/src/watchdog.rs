@@ -80,6 +80,15 @@ impl Watchdog {
     }
 }
 
+impl Drop for Watchdog {
+    /// Leaves no zombie of a child that has ended by itself.
+    fn drop(&mut self) {
+        let mut status = 0;
+        // SAFETY: our own child, a valid status.
+        unsafe { libc::waitpid(self.child, &mut status, libc::WNOHANG) };
+    }
+}
+
 fn send(link: &Fd, note: u8) -> Result<()> {
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     // SAFETY: one readable byte.

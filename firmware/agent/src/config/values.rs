@@ -17,6 +17,8 @@ pub const LABEL_BYTES: usize = 15;
 pub const PATH_BYTES: usize = 128;
 /// The largest rate that can be stated: 100 Gbit/s.
 pub const RATE_MAX: u64 = 100_000_000_000;
+/// The smallest that is not none: a path needs some kbit/s for its reports alone.
+pub const RATE_MIN: u64 = 64_000;
 /// The longest duration that can be stated: a day.
 pub const DURATION_MAX: Duration = Duration::from_secs(86_400);
 /// The tunnel device that the agent makes.
@@ -207,7 +209,7 @@ pub fn rate(text: &str) -> Result<Rate, ValueError> {
         _ => return Err(ValueError::BadUnit),
     };
     let bits = scaled(thousandths, factor)?;
-    if bits > RATE_MAX || (bits == 0 && thousandths > 0) {
+    if bits > RATE_MAX || (bits < RATE_MIN && thousandths > 0) {
         return Err(ValueError::OutOfRange);
     }
     Ok(Rate(bits))

@@ -2,6 +2,7 @@
 
 use super::network::{self, MeshState, UplinkState};
 use super::pooling::Pooler;
+use super::reload::Reload;
 use super::sockets::{FIRST_TOKEN, Sent, Sockets};
 use super::{Failure, because, complain, routing, status};
 use crate::cli::Exit;
@@ -13,7 +14,7 @@ use burstmesh_core::data::pool::{Block, Slot};
 use burstmesh_core::data::queue::TxFlow;
 use burstmesh_core::data::resequence::RxFlow;
 use burstmesh_core::data::tunnel::Memory;
-use burstmesh_core::node::gateway::{self, ExitConfig, Gateway, UplinkConfig};
+use burstmesh_core::node::gateway::{self, ExitConfig, Gateway, MAX_EXITS, UplinkConfig};
 use burstmesh_core::node::job::{Anyone, Done, Task};
 use burstmesh_core::node::{Outgoing, Output, Via};
 use burstmesh_core::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use burstmesh_linux::tun::Tun;
 use burstmesh_linux::udp::{RecvBatch, segmentation_works};
 use burstmesh_linux::watchdog::Watchdog;
 use burstmesh_linux::worker::{Owner, Worker};
-use burstmesh_linux::{clock, control, debug, entropy, info, log, warn};
+use burstmesh_linux::{clock, control, debug, entropy, error, info, log, warn};
 use core::net::SocketAddr;
 use heapless::Vec;
 use static_cell::{ConstStaticCell, StaticCell};
@@ -236,8 +237,14 @@ impl Engine {
     fn read_tun(&mut self, now: Instant) {
         let mut packet = [0; 2048];
         for _ in 0..TUN_ROUND {
-            let Ok(Some(len)) = self.parts.tun.read(&mut packet) else {
-                return;
+            let len = match self.parts.tun.read(&mut packet) {
+                Ok(Some(len)) => len,
+                Ok(None) => return,
+                Err(error) => {
+                    error!("{}: {error}; somebody has taken it away", routing::TUN);
+                    self.stopping = Some(Exit::Failure);
+                    return;
+                }
             };
             let mut out = Outlet {
                 tun: &self.parts.tun,
@@ -380,10 +387,7 @@ impl Engine {
                 continue;
             }
             let number = i as u8;
-            self.sockets.close(
-                &self.parts.poll,
-                |via| matches!(via, Via::Uplink { uplink, .. } if uplink == number),
-            );
+            self.sockets.close(&self.parts.poll, over_uplink(number));
             self.gateway.handle_uplink(now, number, state.up);
             let name = self.config.uplinks.get(i).map_or("", |u| u.ifname.as_str());
             info!(
@@ -430,19 +434,43 @@ impl Engine {
         let Loaded::Good(new) = load(path, complain) else {
             return warn!("{path} has errors: the settings from before stay in force");
         };
-        if needs_restart(self.config, &new) {
+        let now = clock::now();
+        let reload = Reload::new(self.config, new);
+        if reload.needs_restart(self.config) {
             info!("the new settings need a restart: flows are cut once");
             self.stopping = Some(Exit::Failure);
             return;
         }
-        log::set_level(super::level(new.community.log_level));
-        *self.config = new;
+        log::set_level(super::level(reload.new.community.log_level));
+        for uplink in reload.replaced_uplinks(self.config) {
+            self.sockets.close(&self.parts.poll, over_uplink(uplink));
+            self.gateway.replace_uplink(now, uplink);
+            if let Some(state) = self.uplinks.get_mut(usize::from(uplink)) {
+                *state = UplinkState::default();
+            }
+        }
+        for mesh in reload.replaced_meshes(self.config) {
+            self.sockets
+                .close(&self.parts.poll, |via| via == Via::Mesh(mesh));
+            if let Some(state) = self.meshes.get_mut(usize::from(mesh)) {
+                *state = MeshState::default();
+            }
+        }
+        let exits_moved = reload.exits_differ(self.config);
+        *self.config = reload.new;
+        if exits_moved {
+            self.sockets
+                .close(&self.parts.poll, |via| matches!(via, Via::Uplink { .. }));
+            self.gateway.set_exits(now, exit_configs(self.config));
+        }
+        self.gateway.set_uplinks(now, &uplink_configs(self.config));
+        let ports = self.config.meshes.iter().map(|m| m.port).collect();
+        self.gateway.set_meshes(now, ports);
         if let Err(error) = routing::prepare(self.config) {
             warn!("firewall: {error}");
         }
-        let uplinks = self.config.uplinks.iter().map(uplink_config).collect();
-        self.gateway.set_uplinks(uplinks);
         self.pooler.firewall_is_new();
+        self.look_at = now;
         info!("settings reloaded");
     }
 
@@ -474,33 +502,9 @@ impl Engine {
     }
 }
 
-/// Settings that are part of the session: community, key, exits, or which devices there are.
-fn needs_restart(old: &Config, new: &Config) -> bool {
-    let devices = |c: &Config| {
-        c.uplinks
-            .iter()
-            .map(|u| u.ifname.clone())
-            .collect::<Vec<_, 4>>()
-    };
-    let meshes = |c: &Config| {
-        c.meshes
-            .iter()
-            .map(|m| (m.ifname.clone(), m.port))
-            .collect::<Vec<_, 4>>()
-    };
-    let exits = |c: &Config| {
-        c.exits
-            .iter()
-            .map(|e| (e.key, e.addresses.clone()))
-            .collect::<Vec<_, 4>>()
-    };
-    old.community.name != new.community.name
-        || old.community.secret.bytes() != new.community.secret.bytes()
-        || old.community.key_file != new.community.key_file
-        || !new.community.enabled
-        || devices(old) != devices(new)
-        || meshes(old) != meshes(new)
-        || exits(old) != exits(new)
+/// The sockets over an uplink.
+fn over_uplink(number: u8) -> impl Fn(Via) -> bool {
+    move |via| matches!(via, Via::Uplink { uplink, .. } if uplink == number)
 }
 
 fn uplink_config(u: &crate::config::Uplink) -> UplinkConfig {
@@ -513,6 +517,20 @@ fn uplink_config(u: &crate::config::Uplink) -> UplinkConfig {
     }
 }
 
+fn uplink_configs(config: &Config) -> Vec<UplinkConfig, MAX_UPLINKS> {
+    config.uplinks.iter().map(uplink_config).collect()
+}
+
+fn exit_configs(config: &Config) -> Vec<ExitConfig, MAX_EXITS> {
+    let exits = config.exits.iter();
+    exits
+        .map(|e| ExitConfig {
+            key: e.key,
+            addresses: e.addresses.clone(),
+        })
+        .collect()
+}
+
 fn gateway_config(
     config: &Config,
     credentials: Credentials,
@@ -522,17 +540,9 @@ fn gateway_config(
     gateway::Config {
         credentials,
         epoch,
-        exits: config
-            .exits
-            .iter()
-            .map(|e| ExitConfig {
-                key: e.key,
-                addresses: e.addresses.clone(),
-            })
-            .collect(),
-        uplinks: config.uplinks.iter().map(uplink_config).collect(),
-        meshes: config.meshes.len() as u8,
-        mesh_port: config.meshes.first().map_or(4454, |m| m.port),
+        exits: exit_configs(config),
+        uplinks: uplink_configs(config),
+        mesh_ports: config.meshes.iter().map(|m| m.port).collect(),
         seed,
     }
 }

@@ -4,6 +4,7 @@ mod engine;
 mod identity;
 mod network;
 mod pooling;
+mod reload;
 mod routing;
 mod sockets;
 mod status;
@@ -77,6 +78,11 @@ fn because(what: &str, why: impl core::fmt::Display) -> Failure {
 
 /// Sets everything up; on failure nothing is left behind.
 fn start(config: &Config, socket: &str) -> Result<Engine, Failure> {
+    if process::is_root() {
+        process::forbid_new_privileges()
+            .and_then(|()| process::keep_network_capabilities())
+            .map_err(|e| because("giving up privileges", e))?;
+    }
     let credentials = identity::credentials(config)?;
     let epoch = identity::next_epoch(config);
     make_directory_of(socket);

@@ -11,6 +11,7 @@ mod idle;
 mod lender_silent;
 mod mesh_cut;
 mod nat_rebinding;
+mod new_settings;
 mod no_own_line;
 mod outsiders;
 mod random_input;

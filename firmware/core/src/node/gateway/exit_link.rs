@@ -93,6 +93,23 @@ impl<'m> ExitLink<'m> {
         }
     }
 
+    /// Another exit from now on: the session with the one before ends.
+    pub(super) fn turn_to(
+        &mut self,
+        exit: usize,
+        credentials: &Credentials,
+        exits: &Vec<ExitConfig, MAX_EXITS>,
+        draw: &mut Draw,
+        secret: [u8; 16],
+    ) {
+        let key = exits.get(exit).map_or(PublicKey([0; 32]), |e| e.key);
+        self.tunnel.reset(secret);
+        self.initiator = Initiator::new(credentials, key, draw.u64());
+        (self.exit, self.session, self.reading) = (exit, None, None);
+        (self.routes, self.next_path) = ([None; MAX_PATHS], 0);
+        (self.rekeying, self.turn, self.cid) = (false, 0, draw.cid());
+    }
+
     /// The tunnel, for what it counts.
     pub fn tunnel(&self) -> &Tunnel<'m> {
         &self.tunnel

@@ -140,8 +140,17 @@ impl Gateway<'_> {
             let rekey_of = good.filter(|_| link.rekeying);
             link.initiator.start(now, link.cid, rekey_of);
             if good.is_none() {
-                self.turn_loans(now, |_, l| l.relay.is_some());
+                self.try_next_way(now);
             }
+        }
+    }
+
+    /// The exit does not answer by any way: perhaps another one does, or this one under another address.
+    fn try_next_way(&mut self, now: Instant) {
+        if self.exits.len() > 1 {
+            self.use_exit(now, (self.link.exit + 1) % self.exits.len());
+        } else {
+            self.turn_loans(now, |_, l| l.relay.is_some());
         }
     }
 
@@ -170,7 +179,8 @@ impl Gateway<'_> {
                         .tunnel
                         .path(at)
                         .is_some_and(|p| p.state() == State::Dead);
-                    if self.link.stuck(now, at) || (gone && dead) {
+                    let removed = usize::from(uplink) >= self.uplinks.len();
+                    if self.link.stuck(now, at) || (gone && dead) || removed {
                         self.link.close(at);
                         self.next_address.rotate(uplink, address);
                     }

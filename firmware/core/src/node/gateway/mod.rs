@@ -4,6 +4,7 @@ mod exit_link;
 mod maintain;
 mod receive;
 mod sessions;
+mod settings;
 mod transmit;
 
 pub use exit_link::{ExitLink, Route};
@@ -14,7 +15,7 @@ use super::lend::Relays;
 pub use super::lend::{Carried, Relay};
 pub use super::peer::{MAX_PEERS, Peer};
 use super::{Draw, Letter, Output};
-use crate::control::announcer::{self, Announcer};
+use crate::control::announcer::Announcer;
 use crate::control::cookie::{Budget, Gatekeeper};
 use crate::control::handshake::{Credentials, FinishJob};
 use crate::control::heard::Heard;
@@ -67,10 +68,8 @@ pub struct Config {
     pub exits: Vec<ExitConfig, MAX_EXITS>,
     /// Our uplinks.
     pub uplinks: Vec<UplinkConfig, MAX_UPLINKS>,
-    /// How many mesh interfaces the shell has.
-    pub meshes: u8,
-    /// The UDP port of the mesh.
-    pub mesh_port: u16,
+    /// The UDP port on each of the shell's mesh interfaces.
+    pub mesh_ports: Vec<u16, MAX_MESHES>,
     /// Fresh entropy.
     pub seed: [u8; 32],
 }
@@ -99,7 +98,7 @@ pub struct Gateway<'m> {
     hellos: u64,
     exits: Vec<ExitConfig, MAX_EXITS>,
     uplinks: Vec<Uplink, MAX_UPLINKS>,
-    mesh_port: u16,
+    mesh_ports: Vec<u16, MAX_MESHES>,
     announcers: Vec<Announcer<32>, MAX_MESHES>,
     gatekeeper: Gatekeeper,
     questions: Deque<Question, 4>,
@@ -138,26 +137,11 @@ impl<'m> Gateway<'m> {
         seed.copy_from_slice(config.seed.first_chunk::<16>().unwrap_or(&[0; 16]));
         let mut draw = Draw::new(seed);
         let credentials = config.credentials;
-        let announcers = (0..config.meshes)
-            .take(MAX_MESHES)
-            .map(|_| {
-                let key = credentials.identity.public();
-                let offer = announcer::Offer::default();
-                Announcer::new(
-                    now,
-                    credentials.community.clone(),
-                    key,
-                    config.epoch,
-                    offer,
-                    draw.u64(),
-                )
-            })
-            .collect();
         let link = ExitLink::new(&credentials, &config.exits, memory, &mut draw);
-        Self {
+        let mut gateway = Self {
             gatekeeper: Gatekeeper::new(now, &credentials, Budget::ROUTER, config.seed),
             link,
-            announcers,
+            announcers: Vec::new(),
             credentials,
             epoch: config.epoch,
             hellos: 0,
@@ -170,7 +154,7 @@ impl<'m> Gateway<'m> {
                     up: false,
                 })
                 .collect(),
-            mesh_port: config.mesh_port,
+            mesh_ports: Vec::new(),
             questions: Deque::new(),
             answering: false,
             heard: Heard::new(),
@@ -184,7 +168,9 @@ impl<'m> Gateway<'m> {
             lending: false,
             refusals: Refusals::default(),
             wrong_version: 0,
-        }
+        };
+        gateway.set_meshes(now, config.mesh_ports);
+        gateway
     }
 
     /// Takes a client's packet from the TUN. A packet that is too big is answered (ICMP) through `out`.
@@ -208,21 +194,6 @@ impl<'m> Gateway<'m> {
         }
         self.link.look_now(now, uplink);
         self.maintain_at = now;
-    }
-
-    /// New lending rules, for the same uplinks in the same order. They hold at once, also for what is lent already.
-    pub fn set_uplinks(&mut self, configs: Vec<UplinkConfig, MAX_UPLINKS>) {
-        for (n, config) in configs.iter().enumerate() {
-            if let Some(u) = self.uplinks.get_mut(n) {
-                u.config = *config;
-            }
-            if config.lend {
-                let (up, down) = (config.lend_up_kbit, config.lend_down_kbit);
-                self.relays.limit(n as u8, up, down);
-            } else {
-                self.revoke(n as u8);
-            }
-        }
     }
 
     /// A mesh interface came up, or changed.

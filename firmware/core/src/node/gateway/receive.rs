@@ -420,9 +420,9 @@ impl Gateway<'_> {
             address,
         };
         // A name that somebody else answers to would take his datagrams.
-        let paths = self.link.tunnel.paths();
+        let mut paths = self.link.tunnel.paths();
         let ours = |(_, p): (usize, &crate::data::path::Path)| cids.contains(&p.setup().local_cid);
-        if self.relays.knows(place as u8, via, cids) || paths.map(ours).any(|own| own) {
+        if self.relays.knows(place as u8, via, cids) || paths.any(ours) {
             return refuse(Reason::Full);
         }
         let fresh = self.draw.cid();

@@ -32,12 +32,12 @@ impl Gateway<'_> {
     }
 
     fn poll_announcement(&mut self, out: &mut [u8]) -> Option<Outgoing> {
-        let port = self.mesh_port;
         let (mesh, len) = self
             .announcers
             .iter_mut()
             .enumerate()
             .find_map(|(i, a)| a.poll_transmit(out).map(|n| (i, n)))?;
+        let port = self.mesh_ports.get(mesh).copied()?;
         let to = Some(SocketAddr::V6(SocketAddrV6::new(GROUP, port, 0, 0)));
         Some(Outgoing {
             via: Via::Mesh(mesh as u8),

@@ -112,8 +112,7 @@ impl GatewayNode {
             epoch: self.life,
             exits: exits.collect(),
             uplinks: uplinks.collect(),
-            meshes: 1,
-            mesh_port: MESH_PORT,
+            mesh_ports: [MESH_PORT].into_iter().collect(),
             seed,
         };
         let mut gw = Box::new(Gateway::new(now, config, memory()));

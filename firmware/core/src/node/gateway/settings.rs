@@ -1,0 +1,87 @@
+//! New settings for a gateway that goes on: what they do not touch keeps its flows.
+
+use super::{ExitConfig, Gateway, MAX_EXITS, MAX_MESHES, Uplink, UplinkConfig};
+use crate::control::announcer::{Announcer, Offer};
+use crate::time::Instant;
+use crate::wire::control::MAX_UPLINKS;
+use heapless::Vec;
+
+impl Gateway<'_> {
+    /// All uplinks with their lending rules, in the shell's order. The rules hold at once, also for what is lent already;
+    /// paths over uplinks that are not there any more are closed, and what was on its way there goes by the others.
+    pub fn set_uplinks(&mut self, now: Instant, configs: &Vec<UplinkConfig, MAX_UPLINKS>) {
+        for n in configs.len()..self.uplinks.len() {
+            self.revoke(n as u8);
+        }
+        self.uplinks.truncate(configs.len());
+        for (n, config) in configs.iter().enumerate() {
+            match self.uplinks.get_mut(n) {
+                Some(u) => u.config = *config,
+                None => {
+                    let _ = self.uplinks.push(Uplink {
+                        config: *config,
+                        up: false,
+                    });
+                }
+            }
+            if config.lend {
+                let (up, down) = (config.lend_up_kbit, config.lend_down_kbit);
+                self.relays.limit(n as u8, up, down);
+            } else {
+                self.revoke(n as u8);
+            }
+        }
+        self.maintain_at = now;
+    }
+
+    /// Another device stands behind this uplink from now on: nobody's grant was for that.
+    pub fn replace_uplink(&mut self, now: Instant, uplink: u8) {
+        self.revoke(uplink);
+        self.handle_uplink(now, uplink, false);
+    }
+
+    /// The port on each mesh interface, in the shell's order. Neighbours heard over interfaces that went are forgotten as
+    /// if they had fallen silent.
+    pub fn set_meshes(&mut self, now: Instant, ports: Vec<u16, MAX_MESHES>) {
+        self.mesh_ports = ports;
+        self.announcers.truncate(self.mesh_ports.len());
+        while self.announcers.len() < self.mesh_ports.len() {
+            let announcer = Announcer::new(
+                now,
+                self.credentials.community.clone(),
+                self.credentials.identity.public(),
+                self.epoch,
+                Offer::default(),
+                self.draw.u64(),
+            );
+            let _ = self.announcers.push(announcer);
+        }
+    }
+
+    /// The pinned exits. An exit in use that only moved keeps its session, and its paths follow; if it is pinned no more,
+    /// the first one takes its place.
+    pub fn set_exits(&mut self, now: Instant, exits: Vec<ExitConfig, MAX_EXITS>) {
+        let used = self.exits.get(self.link.exit).map(|e| e.key);
+        self.exits = exits;
+        match self.exits.iter().position(|e| Some(e.key) == used) {
+            Some(at) => self.link.exit = at,
+            None => self.use_exit(now, 0),
+        }
+        // Grants are for an exit by its place, and for one of its addresses.
+        for uplink in 0..self.uplinks.len() as u8 {
+            self.revoke(uplink);
+        }
+        self.maintain_at = now;
+    }
+
+    /// Turns to another exit: the session with the one before, and its flows, end here.
+    pub(super) fn use_exit(&mut self, now: Instant, exit: usize) {
+        let secret = self.draw.secret();
+        self.link
+            .turn_to(exit, &self.credentials, &self.exits, &mut self.draw, secret);
+        for peer in self.peers.iter_mut().flatten() {
+            peer.loans.clear();
+        }
+        self.maintain_at = now;
+    }
+}

@@ -1,0 +1,69 @@
+use crate::world::World;
+use crate::world::packet::{FAR, leased, packet};
+use burstmesh_core::node::gateway::UplinkConfig;
+
+/// Sends a packet up every 5 ms for so long.
+fn talk(w: &mut World, ms: u64, next: &mut u32) {
+    w.run_with(ms, 5_000, |w| {
+        let now = w.instant();
+        w.gateways[0].send(now, &mut packet(leased(0), FAR, 7, *next, 300));
+        *next += 1;
+    });
+}
+
+fn set_uplinks(w: &mut World, gateway: usize, configs: &[UplinkConfig]) {
+    let now = w.instant();
+    let gw = w.gateways[gateway].gw.as_mut().unwrap();
+    gw.set_uplinks(now, &configs.iter().copied().collect());
+    for u in 0..configs.len() {
+        gw.handle_uplink(now, u as u8, true);
+    }
+}
+
+#[test]
+fn flows_go_on_while_an_uplink_is_taken_out_and_put_back() {
+    let (mut w, mut next) = (World::three(), 0);
+    w.run(3_000);
+    talk(&mut w, 1_000, &mut next);
+    set_uplinks(&mut w, 0, &[]);
+    talk(&mut w, 1_000, &mut next);
+    assert_eq!(w.gateways[0].live_paths(), (0, 2));
+    set_uplinks(&mut w, 0, &[UplinkConfig::default()]);
+    talk(&mut w, 3_000, &mut next);
+    w.run(500);
+    assert_eq!(w.gateways[0].live_paths(), (1, 2));
+    assert_eq!(w.exits[0].at(0).flow(7), (0..next).collect::<Vec<_>>());
+    assert_eq!(w.gateways[0].gw().link().sessions(), 1);
+}
+
+#[test]
+fn an_uplink_that_is_lent_no_more_carries_nothing_of_others_from_then_on() {
+    let (mut w, mut next) = (World::three(), 0);
+    w.run(3_000);
+    talk(&mut w, 1_000, &mut next);
+    set_uplinks(&mut w, 1, &[UplinkConfig::default()]);
+    w.run(20);
+    let carried = |w: &World| w.gateways[1].gw().relays().count();
+    assert_eq!(carried(&w), 0);
+    talk(&mut w, 2_000, &mut next);
+    w.run(500);
+    assert_eq!(w.gateways[0].live_paths(), (1, 1));
+    assert_eq!(carried(&w), 0);
+    assert_eq!(w.exits[0].at(0).flow(7), (0..next).collect::<Vec<_>>());
+}
+
+#[test]
+fn another_exit_is_taken_when_the_first_does_not_answer() {
+    let mut w = World::with(&[&[crate::world::Line::mbit(20, 10)]], 2);
+    w.run(3_000);
+    assert_eq!(w.gateways[0].gw().pooling().unwrap().exit, 0);
+    w.exits[0].exit = None;
+    let took = w.run_until(20_000, |w| {
+        w.gateways[0].gw().pooling().is_some_and(|p| p.exit == 1)
+    });
+    println!("another exit after {took} ms");
+    let now = w.instant();
+    w.gateways[0].send(now, &mut packet(leased(0), FAR, 7, 0, 300));
+    w.run(500);
+    assert_eq!(w.exits[1].at(0).flow(7), [0]);
+}
