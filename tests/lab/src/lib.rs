@@ -12,4 +12,12 @@
     clippy::indexing_slicing
 )]
 
+pub mod cell;
+pub mod flow;
+pub mod lab;
+pub mod plot;
+pub mod profile;
+pub mod report;
+pub mod special;
+pub mod table;
 pub mod world;

@@ -10,7 +10,7 @@ pub mod packet;
 
 pub use line::{Bursts, Direction, Line};
 pub use net::{Mesh, mesh_addr};
-pub use nodes::{ExitNode, GatewayNode};
+pub use nodes::{ExitNode, GatewayNode, Room};
 
 use burstmesh_core::identity::{CommunityKeys, Identity, SecretKey};
 use burstmesh_core::node::Via;
@@ -78,6 +78,8 @@ pub struct World {
     pub lose_answers: u32,
     /// Whatever arrives and is not refused is kept here as well.
     pub capture: Option<Vec<Arrival>>,
+    /// Packet memory of gateways.
+    room: Room,
     direct: Vec<(bool, Vec<u8>)>,
     events: BinaryHeap<Reverse<Entry>>,
     sequence: u64,
@@ -100,7 +102,26 @@ impl World {
         ])
     }
 
+    /// Another seed, and packet memory of the gateways.
+    pub fn seeded(lines: &[&[Line]], seed: u64, room: Room) -> Self {
+        let mut world = Self::empty(1);
+        world.reseed(seed);
+        world.room = room;
+        for own in lines {
+            world.add_gateway("home", own);
+        }
+        world
+    }
+
     pub fn with(lines: &[&[Line]], exits: usize) -> Self {
+        let mut world = Self::empty(exits);
+        for own in lines {
+            world.add_gateway("home", own);
+        }
+        world
+    }
+
+    fn empty(exits: usize) -> Self {
         let mut world = Self {
             now: 1_000_000,
             gateways: Vec::new(),
@@ -108,6 +129,7 @@ impl World {
             mesh: Mesh::mbit(100),
             lose_answers: 0,
             capture: None,
+            room: Room::HOME,
             direct: Vec::new(),
             events: BinaryHeap::new(),
             sequence: 0,
@@ -118,9 +140,6 @@ impl World {
             let exit = ExitNode::new(world.instant(), i, world.bytes());
             world.exits.push(exit);
         }
-        for own in lines {
-            world.add_gateway("home", own);
-        }
         world
     }
 
@@ -128,7 +147,7 @@ impl World {
     pub fn add_gateway(&mut self, community: &str, lines: &[Line]) -> usize {
         let (i, seed) = (self.gateways.len(), self.bytes());
         let keys = community_keys(community);
-        let mut node = GatewayNode::new(i, keys, lines);
+        let mut node = GatewayNode::new(i, keys, lines, self.room);
         let exits = self.exits.iter().map(|e| (e.key(), vec![e.addr]));
         node.start(self.instant(), exits.collect(), seed);
         for exit in &mut self.exits {

@@ -32,6 +32,11 @@ pub struct Room {
 }
 
 impl Room {
+    /// A gateway's, unless something else is said.
+    pub const HOME: Self = Self {
+        slots: 3_000,
+        blocks: 8_000,
+    };
     /// What the exit gives a seat.
     pub const SERVER: Self = Self {
         slots: 8_000,
@@ -91,7 +96,7 @@ pub struct GatewayNode {
 }
 
 impl GatewayNode {
-    pub(super) fn new(number: usize, community: CommunityKeys, lines: &[Line]) -> Self {
+    pub(super) fn new(number: usize, community: CommunityKeys, lines: &[Line], room: Room) -> Self {
         Self {
             number,
             gw: None,
@@ -105,16 +110,8 @@ impl GatewayNode {
             },
             life: 0,
             busy: false,
-            room: Room {
-                slots: 3_000,
-                blocks: 8_000,
-            },
+            room,
         }
-    }
-
-    /// Another memory than the usual one, from its next start on.
-    pub fn set_room(&mut self, room: Room) {
-        self.room = room;
     }
 
     pub fn key(&self) -> PublicKey {
@@ -166,6 +163,7 @@ impl GatewayNode {
             at: &mut self.at,
             forwards: Vec::new(),
         };
+        self.dirty = true;
         if let Some(gw) = &mut self.gw {
             gw.handle_inner(now, packet, &mut shell);
         }
@@ -384,6 +382,7 @@ impl ExitNode {
     /// A packet from the Internet for a member.
     pub fn send(&mut self, now: Instant, seat: usize, packet: &mut [u8]) {
         self.tun.now = now.as_micros();
+        self.dirty = true;
         if let Some(exit) = &mut self.exit {
             exit.handle_inner(now, seat, packet, &mut self.tun);
         }
