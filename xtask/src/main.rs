@@ -10,6 +10,7 @@ mod check_core;
 mod demo;
 mod elf;
 mod fuzz;
+mod lab;
 mod package;
 mod process;
 mod ring;
@@ -47,6 +48,8 @@ enum Command {
     PackageProxy(package::Args),
     /// Look for inputs that break a promise, longer than the tests do
     Fuzz(fuzz::Args),
+    /// Measure profiles of lines on virtual time: a table, CSV and pages in report/
+    Lab(lab::Args),
     /// Prove that core, linux and agent need neither an allocator nor 64-bit atomics
     CheckCore,
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build::run(&args),
         Command::PackageProxy(args) => package::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Lab(args) => lab::run(&args),
         Command::CheckCore => check_core::run(),
     };
     match outcome {

@@ -23,7 +23,7 @@ fn names() -> Vec<&'static str> {
 }
 
 /// The last one is a `cargo test`, so that the run ends with its result.
-const RINGS: [Ring; 8] = [
+const RINGS: [Ring; 9] = [
     Ring {
         name: "format",
         what: "rustfmt has nothing to change",
@@ -58,6 +58,13 @@ const RINGS: [Ring; 8] = [
         needs: &[],
         obstacle: ring::no_obstacle,
         run: unit,
+    },
+    Ring {
+        name: "lab",
+        what: "whole nodes and TCP on virtual time, against the committed table",
+        needs: &[],
+        obstacle: ring::no_obstacle,
+        run: lab,
     },
     Ring {
         name: "big-endian",
@@ -193,7 +200,14 @@ fn big_endian(options: &Options) -> Result<()> {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn unit(options: &Options) -> Result<()> {
-    let others = ["--workspace", "--exclude", "burstmesh-netns", "--exclude"];
+    let others = [
+        "--workspace",
+        "--exclude",
+        "burstmesh-netns",
+        "--exclude",
+        "burstmesh-lab",
+        "--exclude",
+    ];
     let all = [&["--package"][..], &others];
     for packages in all {
         let mut cargo = cargo();
@@ -201,6 +215,14 @@ fn unit(options: &Options) -> Result<()> {
         run_command(ignored_too(&mut cargo, options))?;
     }
     Ok(())
+}
+
+/// In a profile of its own: minutes of traffic.
+fn lab(options: &Options) -> Result<()> {
+    let mut cargo = cargo();
+    cargo.args(["test", "--locked", "--profile", "lab"]);
+    cargo.args(["--package", "burstmesh-lab"]);
+    run_command(ignored_too(&mut cargo, options))
 }
 
 /// Where the release programs land.

@@ -123,6 +123,12 @@ impl<'m> Resequencer<'m> {
         self.next_deadline
     }
 
+    /// Arrival of the oldest packet that is being held.
+    pub fn holding_since(&self, pool: &Pool<'_>) -> Option<Instant> {
+        let fronts = self.flows.iter().filter_map(|f| f.held.front());
+        fronts.map(|id| pool.meta(id).at).min()
+    }
+
     /// Takes one packet; delivers it, holds it, or drops a duplicate.
     #[allow(clippy::too_many_arguments)] // the fields of one record, and where it goes
     pub fn handle_packet(

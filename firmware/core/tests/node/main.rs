@@ -18,4 +18,5 @@ mod random_input;
 mod random_outages;
 mod rekey;
 mod revocation;
-mod world;
+
+use burstmesh_lab::world;

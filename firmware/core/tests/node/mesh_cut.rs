@@ -4,7 +4,7 @@ use crate::world::packet::{FAR, leased, packet};
 fn cut_for(ms: u64) {
     let mut w = World::three();
     w.run(4_000);
-    w.mesh_cut = true;
+    w.mesh.cut = true;
     let own_only = |w: &World| w.gateways.iter().all(|g| g.live_paths() == (1, 0));
     w.run_until(3_000, own_only);
     let mut next = 0;
@@ -16,7 +16,7 @@ fn cut_for(ms: u64) {
     assert!(own_only(&w));
     w.run(100);
     assert_eq!(w.exits[0].at(0).flow(7).len() as u32, next);
-    w.mesh_cut = false;
+    w.mesh.cut = false;
     let took = w.run_until(10_000, |w| {
         w.gateways.iter().all(|g| g.live_paths() == (1, 2))
     });

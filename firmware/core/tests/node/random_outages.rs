@@ -1,5 +1,5 @@
-use crate::world::World;
 use crate::world::packet::{FAR, leased, packet};
+use crate::world::{Line, World};
 use std::collections::BTreeSet;
 
 /// Changes something about the network at random.
@@ -8,12 +8,21 @@ fn stir(w: &mut World) {
     match what {
         0 | 1 => w.gateways[g].lines[0].silent = true,
         2..=5 => w.gateways[g].lines[0].silent = false,
-        6 => w.gateways[g].lines[0].loss_permille = w.random() % 80,
-        7 => w.gateways[g].lines[0].delay = 2_000 + w.random() % 60_000,
-        8 => w.mesh_loss = w.random() % 50,
-        9 => w.mesh_cut = w.random().is_multiple_of(3),
+        6 => {
+            let loss = w.random() % 80_000;
+            w.gateways[g].lines[0].both(|d| d.loss_ppm = loss);
+        }
+        7 => {
+            let delay = 2_000 + w.random() % 60_000;
+            w.gateways[g].lines[0].both(|d| d.delay = delay);
+        }
+        8 => w.mesh.channel.loss_ppm = w.random() % 50_000,
+        9 => w.mesh.cut = w.random().is_multiple_of(3),
         10 => w.gateways[g].lines[0].rebinds += 1,
-        _ => w.gateways[g].lines[0].rate = 250_000 + w.random() % 3_000_000,
+        _ => {
+            let (now, rate) = (w.now, 250_000 + w.random() % 3_000_000);
+            w.gateways[g].lines[0].both(|d| d.set_rate(now, rate));
+        }
     }
 }
 
@@ -48,11 +57,12 @@ fn storm(seed: u64) {
         });
     }
     // Calm again, everything comes back.
-    w.mesh_cut = false;
-    w.mesh_loss = 0;
+    (w.mesh.cut, w.mesh.channel.loss_ppm) = (false, 0);
     for g in &mut w.gateways {
-        (g.lines[0].silent, g.lines[0].loss_permille) = (false, 0);
-        (g.lines[0].rate, g.lines[0].delay) = (2_500_000, 10_000);
+        g.lines[0] = Line {
+            rebinds: g.lines[0].rebinds,
+            ..Line::mbit(20, 10)
+        };
     }
     w.run_until(15_000, |w| {
         w.gateways.iter().all(|g| g.live_paths() == (1, 2))

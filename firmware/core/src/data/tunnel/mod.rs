@@ -361,6 +361,10 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
     pub fn backlog(&self) -> u32 {
         self.queue.packets() + self.repair.packets()
     }
+    /// Since when something has been held back for order's sake; `None` while nothing is.
+    pub fn holding_since(&self) -> Option<Instant> {
+        self.resequencer.holding_since(&self.pool)
+    }
     /// Flows that hold a sender's slot.
     pub fn flows(&self) -> usize {
         self.queue.flows()

@@ -1,10 +1,9 @@
 //! The demonstration that `cargo xtask demo` builds and runs: three homes, alone and pooled, and a page about it.
 //!
-//! `scenario` is what happens, `recorder` what is written down meanwhile, `live` what the terminal shows, `report` and
-//! `plot` the page. The one argument is the file the page goes to.
+//! `scenario` is what happens, `recorder` what is written down meanwhile, `live` what the terminal shows, `report` the
+//! page. The one argument is the file the page goes to.
 
 mod live;
-mod plot;
 mod recorder;
 mod report;
 mod scenario;

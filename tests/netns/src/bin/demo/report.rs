@@ -6,8 +6,8 @@ use burstmesh_netns::emulator::Way;
 use burstmesh_netns::tools::transfer::{Transfer, share};
 use burstmesh_netns::units::Rate;
 
-use crate::plot::Plot;
 use crate::recorder::{Recording, Step};
+use burstmesh_lab::plot::Plot;
 
 const COLORS: [&str; 4] = ["#2f6fde", "#2aa876", "#f0a030", "#b05cc8"];
 const STYLE: &str = "

@@ -1,20 +1,21 @@
-//! A small deterministic world: gateways with access lines, one mesh segment, exits, and a clock that jumps.
+//! A deterministic world: gateways with access lines, one mesh segment, exits, and a clock that jumps.
 //!
 //! All randomness comes from one seed, so a failure replays. Nothing here runs in real time: [`World::run`] goes from
 //! one event to the next.
 
+pub mod line;
 mod net;
 mod nodes;
 pub mod packet;
 
-pub use net::{Line, mesh_addr};
-pub use nodes::{ExitNode, GatewayNode};
+pub use line::{Bursts, Direction, Line};
+pub use net::{Mesh, mesh_addr};
+pub use nodes::{ExitNode, GatewayNode, Room};
 
 use burstmesh_core::identity::{CommunityKeys, Identity, SecretKey};
 use burstmesh_core::node::Via;
 use burstmesh_core::node::job::Done;
 use burstmesh_core::time::Instant;
-use net::Direction;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
@@ -44,6 +45,8 @@ enum Event {
     Arrive(Arrival),
     /// Work that was given to the worker of that life of the node.
     Done(Place, u64, Box<Done>),
+    /// A packet past burstmesh, down (or up).
+    Direct(bool, Vec<u8>),
 }
 
 struct Entry(u64, u64, Event);
@@ -70,15 +73,14 @@ pub struct World {
     pub now: u64,
     pub gateways: Vec<GatewayNode>,
     pub exits: Vec<ExitNode>,
-    /// The mesh carries nothing.
-    pub mesh_cut: bool,
-    /// Of every 1000 datagrams on the mesh so many are lost.
-    pub mesh_loss: u64,
+    pub mesh: Mesh,
     /// So many answers to handshakes are lost at their last hop, from now on.
     pub lose_answers: u32,
     /// Whatever arrives and is not refused is kept here as well.
     pub capture: Option<Vec<Arrival>>,
-    mesh: Direction,
+    /// Packet memory of gateways.
+    room: Room,
+    direct: Vec<(bool, Vec<u8>)>,
     events: BinaryHeap<Reverse<Entry>>,
     sequence: u64,
     random: u64,
@@ -86,7 +88,7 @@ pub struct World {
 }
 
 impl World {
-    /// One gateway per list of lines, all in one community, and one exit that serves it.
+    /// One gateway per list of lines, all in one community, and one exit that serves it. The mesh has 100 Mbit/s.
     pub fn new(lines: &[&[Line]]) -> Self {
         Self::with(lines, 1)
     }
@@ -100,16 +102,35 @@ impl World {
         ])
     }
 
+    /// Another seed, and packet memory of the gateways.
+    pub fn seeded(lines: &[&[Line]], seed: u64, room: Room) -> Self {
+        let mut world = Self::empty(1);
+        world.reseed(seed);
+        world.room = room;
+        for own in lines {
+            world.add_gateway("home", own);
+        }
+        world
+    }
+
     pub fn with(lines: &[&[Line]], exits: usize) -> Self {
+        let mut world = Self::empty(exits);
+        for own in lines {
+            world.add_gateway("home", own);
+        }
+        world
+    }
+
+    fn empty(exits: usize) -> Self {
         let mut world = Self {
             now: 1_000_000,
             gateways: Vec::new(),
             exits: Vec::new(),
-            mesh_cut: false,
-            mesh_loss: 0,
+            mesh: Mesh::mbit(100),
             lose_answers: 0,
             capture: None,
-            mesh: Direction::default(),
+            room: Room::HOME,
+            direct: Vec::new(),
             events: BinaryHeap::new(),
             sequence: 0,
             random: 0x5eed,
@@ -119,9 +140,6 @@ impl World {
             let exit = ExitNode::new(world.instant(), i, world.bytes());
             world.exits.push(exit);
         }
-        for own in lines {
-            world.add_gateway("home", own);
-        }
         world
     }
 
@@ -129,7 +147,7 @@ impl World {
     pub fn add_gateway(&mut self, community: &str, lines: &[Line]) -> usize {
         let (i, seed) = (self.gateways.len(), self.bytes());
         let keys = community_keys(community);
-        let mut node = GatewayNode::new(i, keys, lines);
+        let mut node = GatewayNode::new(i, keys, lines, self.room);
         let exits = self.exits.iter().map(|e| (e.key(), vec![e.addr]));
         node.start(self.instant(), exits.collect(), seed);
         for exit in &mut self.exits {
@@ -188,13 +206,23 @@ impl World {
                 self.exits.iter_mut().for_each(|e| e.dirty = true);
                 feed_at = self.now + every_us;
             }
-            self.settle();
-            let next = self.next_event().min(feed_at).min(end);
-            self.now = next.max(self.now + STEP_US);
-            self.arrive();
+            self.step(feed_at.min(end));
         }
         let steps = self.steps - from;
         assert!(steps <= ms * 12, "it spins: {steps} steps in {ms} ms");
+    }
+
+    /// Lets the nodes do what is due, and goes to what happens next, at `until` at the latest.
+    pub fn step(&mut self, until: u64) {
+        self.settle();
+        let next = self.next_event().min(until);
+        self.now = next.max(self.now + STEP_US);
+        self.arrive();
+    }
+
+    /// What came out of lines past burstmesh: downwards or not, and the packet.
+    pub fn take_direct(&mut self) -> Vec<(bool, Vec<u8>)> {
+        std::mem::take(&mut self.direct)
     }
 
     pub fn run(&mut self, ms: u64) {
@@ -250,6 +278,7 @@ impl World {
                     let now = self.instant();
                     self.exits[e].done(now, life, *done);
                 }
+                Event::Direct(down, packet) => self.direct.push((down, packet)),
             }
         }
     }

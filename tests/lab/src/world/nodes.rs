@@ -1,6 +1,7 @@
 //! A gateway and an exit with what their shells would keep.
 
-use super::net::{Line, MESH_PORT, mesh_addr};
+use super::line::Line;
+use super::net::{MESH_PORT, mesh_addr};
 use super::packet::{Receiver, leased};
 use super::{Arrival, community_keys, identity, random};
 use burstmesh_core::control::cookie::Budget;
@@ -8,7 +9,7 @@ use burstmesh_core::control::handshake::Credentials;
 use burstmesh_core::data::pool::{Block, Slot};
 use burstmesh_core::data::queue::TxFlow;
 use burstmesh_core::data::resequence::RxFlow;
-use burstmesh_core::data::tunnel::Memory;
+use burstmesh_core::data::tunnel::{Memory, Tunnel};
 use burstmesh_core::identity::{CommunityId, CommunityKeys, PublicKey};
 use burstmesh_core::node::exit::{self, Exit, Seat};
 use burstmesh_core::node::gateway::{Config, ExitConfig, Gateway, Route, UplinkConfig};
@@ -23,13 +24,37 @@ fn leak<T: Clone>(value: T, n: usize) -> &'static mut [T] {
     Box::leak(vec![value; n].into_boxed_slice())
 }
 
-fn memory() -> Memory<'static> {
-    Memory {
-        slots: leak(Slot::FREE, 3000),
-        blocks: leak(Block::FREE, 8000),
-        tx_flows: leak(TxFlow::FREE, 64),
-        rx_flows: leak(RxFlow::FREE, 64),
+/// Packet memory of a node: slots and blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub slots: usize,
+    pub blocks: usize,
+}
+
+impl Room {
+    /// A gateway's, unless something else is said.
+    pub const HOME: Self = Self {
+        slots: 3_000,
+        blocks: 8_000,
+    };
+    /// What the exit gives a seat.
+    pub const SERVER: Self = Self {
+        slots: 8_000,
+        blocks: 16_000,
+    };
+
+    fn memory(self) -> Memory<'static> {
+        Memory {
+            slots: leak(Slot::FREE, self.slots),
+            blocks: leak(Block::FREE, self.blocks),
+            tx_flows: leak(TxFlow::FREE, 64),
+            rx_flows: leak(RxFlow::FREE, 64),
+        }
     }
+}
+
+fn seat_memory() -> Memory<'static> {
+    Room::SERVER.memory()
 }
 
 fn entropy(state: &mut u64) -> impl FnMut(&mut [u8; 32]) + '_ {
@@ -67,10 +92,11 @@ pub struct GatewayNode {
     credentials: Credentials,
     life: u64,
     busy: bool,
+    room: Room,
 }
 
 impl GatewayNode {
-    pub(super) fn new(number: usize, community: CommunityKeys, lines: &[Line]) -> Self {
+    pub(super) fn new(number: usize, community: CommunityKeys, lines: &[Line], room: Room) -> Self {
         Self {
             number,
             gw: None,
@@ -84,6 +110,7 @@ impl GatewayNode {
             },
             life: 0,
             busy: false,
+            room,
         }
     }
 
@@ -115,7 +142,7 @@ impl GatewayNode {
             mesh_ports: [MESH_PORT].into_iter().collect(),
             seed,
         };
-        let mut gw = Box::new(Gateway::new(now, config, memory()));
+        let mut gw = Box::new(Gateway::new(now, config, self.room.memory()));
         for u in 0..self.lines.len() {
             gw.handle_uplink(now, u as u8, true);
         }
@@ -135,6 +162,7 @@ impl GatewayNode {
             at: &mut self.at,
             forwards: Vec::new(),
         };
+        self.dirty = true;
         if let Some(gw) = &mut self.gw {
             gw.handle_inner(now, packet, &mut shell);
         }
@@ -258,7 +286,7 @@ impl Doorkeeper for Door {
             ipv6,
             dns4: None,
             dns6: None,
-            mtu: 1400,
+            mtu: 1442,
         }))
     }
 }
@@ -317,7 +345,7 @@ impl ExitNode {
         let seats: Vec<Option<Seat<'static>>> = (0..8).map(|_| None).collect();
         let seats = Box::leak(seats.into_boxed_slice());
         let own = identity(200 + self.number as u8);
-        let mut exit = Box::new(Exit::new(own, seats, memory, seed));
+        let mut exit = Box::new(Exit::new(own, seats, seat_memory, seed));
         exit.serve(now, community_keys("home"), Budget::SERVER)
             .unwrap();
         self.exit = Some(exit);
@@ -340,14 +368,20 @@ impl ExitNode {
     }
 
     pub fn backlog(&self, seat: usize) -> u32 {
+        self.tunnel(seat).map_or(0, Tunnel::backlog)
+    }
+
+    /// The exit's end of a member's tunnel.
+    pub fn tunnel(&self, seat: usize) -> Option<&Tunnel<'static>> {
         let mut seats = self.exit().seats();
         let seat = seats.find(|(i, _, _)| *i == seat);
-        seat.map_or(0, |(_, s, _)| s.tunnel().backlog())
+        seat.map(|(_, s, _)| s.tunnel())
     }
 
     /// A packet from the Internet for a member.
     pub fn send(&mut self, now: Instant, seat: usize, packet: &mut [u8]) {
         self.tun.now = now.as_micros();
+        self.dirty = true;
         if let Some(exit) = &mut self.exit {
             exit.handle_inner(now, seat, packet, &mut self.tun);
         }
