@@ -51,9 +51,9 @@ impl AeadInPlace for ChaCha20Poly1305 {
     ) -> Result<Tag, Error> {
         within_limit(buffer)?;
         let mut stream = Stream::new(&self.key, nonce.as_ref());
-        let one_time = Poly1305::new(&stream.block());
+        let mac = authenticator(&mut stream);
         stream.apply(buffer);
-        Ok(authenticate(one_time, associated_data, buffer).into())
+        Ok(authenticate(mac, associated_data, buffer).into())
     }
 
     fn decrypt_in_place_detached(
@@ -65,8 +65,8 @@ impl AeadInPlace for ChaCha20Poly1305 {
     ) -> Result<(), Error> {
         within_limit(buffer)?;
         let mut stream = Stream::new(&self.key, nonce.as_ref());
-        let one_time = Poly1305::new(&stream.block());
-        let computed = authenticate(one_time, associated_data, buffer);
+        let mac = authenticator(&mut stream);
+        let computed = authenticate(mac, associated_data, buffer);
         if !bool::from(computed.ct_eq(tag.as_ref())) {
             return Err(Error);
         }
@@ -90,6 +90,14 @@ fn within_limit(buffer: &[u8]) -> Result<(), Error> {
     } else {
         Err(Error)
     }
+}
+
+/// Its key is the first block of the key stream (RFC 8439, section 2.6).
+fn authenticator(stream: &mut Stream) -> Poly1305 {
+    let mut key = stream.block();
+    let mac = Poly1305::new(&key);
+    key.zeroize();
+    mac
 }
 
 /// RFC 8439, section 2.8: associated data and text, each filled up with zeros, then their lengths.
