@@ -7,6 +7,7 @@ mod apt;
 mod board;
 mod build;
 mod check_core;
+mod count_aead;
 mod demo;
 mod elf;
 mod fuzz;
@@ -49,6 +50,8 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Prove that core, linux and agent need neither an allocator nor 64-bit atomics
     CheckCore,
+    /// Count the instructions that sealing and opening a packet costs on a router
+    CountAead(count_aead::Args),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::PackageProxy(args) => package::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::CheckCore => check_core::run(),
+        Command::CountAead(args) => count_aead::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
