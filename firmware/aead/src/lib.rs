@@ -3,7 +3,7 @@
 //!
 //! The tuned one is compiled for every processor all the same, so that tests compare the two everywhere.
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![deny(missing_docs)]
 
 #[cfg(test)]
