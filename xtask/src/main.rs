@@ -7,6 +7,7 @@ mod apt;
 mod board;
 mod build;
 mod check_core;
+mod count_aead;
 mod demo;
 mod elf;
 mod fuzz;
@@ -52,6 +53,8 @@ enum Command {
     Lab(lab::Args),
     /// Prove that core, linux and agent need neither an allocator nor 64-bit atomics
     CheckCore,
+    /// Count the instructions that sealing and opening a packet costs on a router
+    CountAead(count_aead::Args),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Lab(args) => lab::run(&args),
         Command::CheckCore => check_core::run(),
+        Command::CountAead(args) => count_aead::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -58,6 +58,11 @@ impl Sources {
         self.build(cargo, "core");
     }
 
+    /// Lets `cargo` build `std` too, for programs that are measured here and never reach a router.
+    pub fn build_std(&self, cargo: &mut Command) {
+        self.build(cargo, "std,panic_abort");
+    }
+
     /// Lets `cargo` build what the test harness needs as well. One panic strategy for all, or there would be two `core`s.
     pub fn build_for_tests(&self, cargo: &mut Command) {
         self.build(cargo, "std,panic_unwind,test");

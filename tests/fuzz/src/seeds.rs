@@ -23,7 +23,7 @@ type Seeds = Vec<Vec<u8>>;
 
 /// Writes all seeds into the corpus as `seed-NN`.
 pub fn write() -> io::Result<()> {
-    let all: [(&str, Seeds); 13] = [
+    let all: [(&str, Seeds); 14] = [
         ("frame", frames()),
         ("feedback", feedbacks()),
         ("path", paths()),
@@ -35,6 +35,7 @@ pub fn write() -> io::Result<()> {
         ("uci", ucis()),
         ("invitation", invitations()),
         ("exit_config", exit_configs()),
+        ("aead", sealings()),
         ("peer", peers()),
         ("two_nodes", conversations()),
     ];
@@ -497,4 +498,26 @@ fn conversations() -> Seeds {
         [[8, 255]].concat().repeat(20),
         with(&[[2, 255]; 40]),
     ]
+}
+
+/// Lengths around the blocks of both halves, and words of all ones, where carries run through every limb.
+fn sealings() -> Seeds {
+    let sealing = |(fill, associated, offset, text): (u8, u8, u8, usize)| {
+        let mut out = vec![fill; 32 + 12];
+        out.extend([associated, offset]);
+        out.extend(
+            (0..usize::from(associated) + text).map(|i| (i as u8).wrapping_mul(fill) | fill),
+        );
+        out
+    };
+    let all = [
+        (1, 8, 0, 0),
+        (2, 0, 1, 1),
+        (3, 16, 2, 64),
+        (0xff, 8, 3, 63),
+        (0xff, 8, 0, 400),
+        (0, 17, 0, 129),
+        (0x55, 8, 1, 16),
+    ];
+    all.map(sealing).to_vec()
 }

@@ -5,8 +5,7 @@
 
 use crate::error::Refusal;
 use crate::wire::frame::TAG;
-use chacha20poly1305::aead::{AeadInPlace, KeyInit};
-use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce, Tag};
+use burstmesh_aead::{AeadInPlace, ChaCha20Poly1305, Key, KeyInit, Nonce, Tag};
 
 /// The top bit of the nonce's path word: set for path messages.
 pub const PATH_MESSAGES: u32 = 1 << 31;

@@ -1,11 +1,13 @@
 //! The targets.
 
+mod aead;
 mod config;
 mod control;
 mod inner;
 mod link;
 mod wire;
 
+pub use aead::aead;
 pub use config::{exit_config, invitation, uci};
 pub use control::{announcement, handshake};
 pub use inner::inner;
@@ -29,7 +31,7 @@ const fn target(name: &'static str, run: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 13] = [
+pub const ALL: [Target; 14] = [
     target("frame", frame),
     target("feedback", feedback),
     target("path", path),
@@ -41,6 +43,7 @@ pub const ALL: [Target; 13] = [
     target("uci", uci),
     target("invitation", invitation),
     target("exit_config", exit_config),
+    target("aead", aead),
     target("peer", peer),
     target("two_nodes", two_nodes),
 ];
