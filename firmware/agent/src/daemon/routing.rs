@@ -11,7 +11,7 @@ use burstmesh_linux::netlink::conntrack;
 use burstmesh_linux::netlink::counter::{self, Count};
 use burstmesh_linux::netlink::{Family, Kind, MAIN_TABLE, Prefix, Route, Rtnl, Rule};
 use burstmesh_linux::watchdog::Cause;
-use burstmesh_linux::{nft, warn};
+use burstmesh_linux::{file, nft, warn};
 use core::fmt::Write;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use heapless::String;
@@ -59,6 +59,20 @@ pub fn prepare(config: &Config) -> Result<(), String<256>> {
 /// What came over closed meshes and was dropped: for the router itself, and for somebody behind it.
 pub fn refused_from_mesh() -> [Count; 2] {
     FROM_MESH.map(|name| counter::read(FIREWALL, name).unwrap_or_default())
+}
+
+/// Lets answers in through the device `tun` where the router checks that packets come from where it would send to: seen
+/// from its main table the whole Internet lies behind the own line, or nowhere. The mark tells better.
+pub fn accept_answers(tun: &str) {
+    for (setting, value) in [("rp_filter", "2"), ("src_valid_mark", "1")] {
+        let mut path = String::<64>::new();
+        let written = write!(path, "/proc/sys/net/ipv4/conf/{tun}/{setting}");
+        if written.is_ok()
+            && let Err(error) = file::overwrite(&path, value.as_bytes())
+        {
+            warn!("{path}: {error}");
+        }
+    }
 }
 
 fn too_long() -> String<256> {
