@@ -48,6 +48,11 @@ pub fn write_atomically(path: &str, bytes: &[u8], mode: u32) -> Result<()> {
     Ok(())
 }
 
+/// Writes `bytes` into a file that is there already: how settings of the kernel (`/proc/sys`) are changed.
+pub fn overwrite(path: &str, bytes: &[u8]) -> Result<()> {
+    open(path, libc::O_WRONLY, 0)?.write_all(bytes)
+}
+
 /// Makes the directory, for its owner alone; no error if it exists.
 pub fn create_dir(path: &str) -> Result<()> {
     // SAFETY: a path that ends in zero.
@@ -100,7 +105,7 @@ fn flush_directory(path: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TempDir;
+    use crate::testing::{TempDir, in_namespace};
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -120,6 +125,22 @@ mod tests {
         remove(&path).unwrap();
         remove(&path).unwrap();
         assert!(!exists(&path));
+    }
+
+    #[test]
+    fn a_setting_is_written_where_it_exists_and_never_made() {
+        let dir = TempDir::new();
+        assert_eq!(
+            overwrite(&dir.path("none"), b"2").unwrap_err().errno,
+            libc::ENOENT
+        );
+        in_namespace(|| {
+            overwrite("/proc/sys/net/ipv4/conf/lo/rp_filter", b"2").unwrap();
+            assert_eq!(
+                read("/proc/sys/net/ipv4/conf/lo/rp_filter", &mut [0; 8]),
+                Ok(&b"2\n"[..])
+            );
+        });
     }
 
     #[test]

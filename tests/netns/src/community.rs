@@ -1,8 +1,8 @@
-//! The real daemons in a lab: an exit that invites, and an agent in every home.
+//! The real daemons in a lab: an exit that invites to every community of the topology, and an agent in every home.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -15,17 +15,18 @@ use crate::topology::plan::RESOLVER;
 /// How long a stopped daemon may take.
 const STOP: Duration = Duration::from_secs(5);
 
-/// A community with one exit, running in a lab.
+/// The communities of one exit, running in a lab; mostly one.
 pub struct Community<'l> {
     lab: &'l Lab,
     /// The exit's daemon, while it runs.
     pub exit: Option<Daemon>,
     agents: BTreeMap<String, Daemon>,
-    invitation: String,
+    /// By the community's name.
+    invitations: BTreeMap<String, String>,
 }
 
 impl<'l> Community<'l> {
-    /// Starts the exit and, with one invitation, an agent in every home.
+    /// Starts the exit and, with its community's invitation, an agent in every home.
     pub fn up(lab: &'l Lab) -> Result<Self> {
         let mut community = Self::exit_only(lab)?;
         for home in &lab.topology().homes {
@@ -34,17 +35,23 @@ impl<'l> Community<'l> {
         Ok(community)
     }
 
-    /// Starts only the exit, with a community that invites.
+    /// Starts only the exit, with communities that invite.
     pub fn exit_only(lab: &'l Lab) -> Result<Self> {
         let mut community = Self {
             lab,
             exit: None,
             agents: BTreeMap::new(),
-            invitation: String::new(),
+            invitations: BTreeMap::new(),
         };
         community.write_exit_config()?;
-        community.proxy(&["community", "add", "elm-street"])?;
-        community.invitation = community.invite("elm-street")?;
+        for home in &lab.topology().homes {
+            let name = &home.community;
+            if !community.invitations.contains_key(name) {
+                community.proxy(&["community", "add", name])?;
+                let invitation = community.invite(name)?;
+                community.invitations.insert(name.clone(), invitation);
+            }
+        }
         community.start_exit()?;
         Ok(community)
     }
@@ -69,9 +76,11 @@ impl<'l> Community<'l> {
             .to_owned())
     }
 
-    /// The invitation that the agents have.
-    pub fn invitation(&self) -> &str {
-        &self.invitation
+    /// The invitation that a home's agent has.
+    pub fn invitation(&self, home: &str) -> Result<&str> {
+        let name = &self.lab.topology().home(home)?.community;
+        let found = self.invitations.get(name);
+        Ok(found.with_context(|| format!("nobody was invited to {name}"))?)
     }
 
     fn exit_config(&self) -> PathBuf {
@@ -164,7 +173,7 @@ impl<'l> Community<'l> {
             "config community\n\toption invitation '{}'\n\toption key_file '{}/key'\n{no_uplink}\n\
              config mesh\n\toption ifname 'mesh0'\n\n{line}\n\
              config client 'lan'\n\toption ifname 'lan0'\n{more}",
-            self.invitation,
+            self.invitation(home)?,
             dir.display(),
         );
         let path = dir.join("burstmesh.uci");
@@ -174,7 +183,13 @@ impl<'l> Community<'l> {
 
     /// Starts the agent of a home with the workspace's own program.
     pub fn start_agent(&mut self, home: &str, more: &str) -> Result<()> {
-        let config = self.write_agent_config(home, more)?.display().to_string();
+        let config = self.write_agent_config(home, more)?;
+        self.start_agent_with(home, &config)
+    }
+
+    /// Starts the agent of a home with a configuration that was written already.
+    pub fn start_agent_with(&mut self, home: &str, config: &Path) -> Result<()> {
+        let config = config.display().to_string();
         let agent = self.lab.daemon(
             home,
             "burstmesh",
@@ -238,18 +253,18 @@ impl<'l> Community<'l> {
 
     /// The status of a home's agent.
     pub fn status(&self, home: &str) -> Result<Value> {
-        let mut command = self.lab.ns(home).command("burstmesh");
-        let output = command
-            .args(["status", "--json", "--socket", &self.socket(home)])
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let text = String::from_utf8_lossy(&output.stdout);
+        let socket = self.socket(home);
+        let arguments = ["status", "--json", "--socket", &socket];
+        let text = self.lab.ns(home).run("burstmesh", &arguments)?;
         serde_json::from_str(&text)
             .with_context(|| format!("the status of {home} is no JSON: {text}"))
+    }
+
+    /// The status of a home's agent as people read it.
+    pub fn status_table(&self, home: &str) -> Result<String> {
+        let socket = self.socket(home);
+        let arguments = ["status", "--socket", &socket];
+        self.lab.ns(home).run("burstmesh", &arguments)
     }
 
     /// Waits until a home's status fulfils `wanted`; returns how long it took.
@@ -281,19 +296,20 @@ impl<'l> Community<'l> {
         })
     }
 
-    /// Waits until every home pools over as many lines as there are.
+    /// Waits until every home pools over as many lines as its community has.
     pub fn wait_all_pooling(&self, limit: Duration) -> Result<()> {
-        let lines = self
-            .lab
-            .topology()
-            .homes
-            .iter()
-            .filter(|h| h.line.is_some())
-            .count();
-        for home in self.agents.keys() {
-            self.wait_pooling(home, lines, limit)?;
+        let homes = &self.lab.topology().homes;
+        for home in homes.iter().filter(|h| self.agents.contains_key(&h.name)) {
+            let fellows = homes.iter().filter(|h| h.community == home.community);
+            let lines = fellows.filter(|h| h.line.is_some()).count();
+            self.wait_pooling(&home.name, lines, limit)?;
         }
         Ok(())
+    }
+
+    /// The agent of a home reads its configuration again.
+    pub fn reload(&mut self, home: &str) -> Result<()> {
+        self.agent(home)?.signal(libc::SIGHUP)
     }
 }
 
@@ -301,7 +317,7 @@ impl<'l> Community<'l> {
 pub fn fetches(lab: &Lab, client: &str, url: &str, limit: Duration) -> bool {
     let limit = format!("{:.2}", limit.as_secs_f64());
     let mut command = lab.ns(client).command("curl");
-    command.args(["-sf", "-o", "/dev/null", "--max-time", &limit, url]);
+    command.args(["-sfg", "-o", "/dev/null", "--max-time", &limit, url]);
     command.status().is_ok_and(|status| status.success())
 }
 

@@ -3,7 +3,8 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{Error, Result as IoResult};
-use std::os::fd::{AsRawFd as _, RawFd};
+use std::net::UdpSocket;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -109,6 +110,21 @@ pub fn signal(pid: u32, signal: i32) -> IoResult<()> {
 /// Whether a process with this id exists.
 pub fn alive(pid: u32) -> bool {
     signal(pid, 0).is_ok()
+}
+
+/// A socket that sends and receives IPv4 UDP with its header in the payload, from whatever port: as somebody on the way
+/// between two others could. Belongs to the namespace of the calling thread.
+pub fn raw_udp() -> IoResult<UdpSocket> {
+    // SAFETY: plain integers; the descriptor is new and ours alone.
+    unsafe {
+        let fd = libc::socket(
+            libc::AF_INET,
+            libc::SOCK_RAW | libc::SOCK_CLOEXEC,
+            libc::IPPROTO_UDP,
+        );
+        check(fd)?;
+        Ok(UdpSocket::from_raw_fd(fd))
+    }
 }
 
 /// Whether we are root.

@@ -1,9 +1,13 @@
 //! A bad configuration: file, line, what and how, exit code 2, and nothing half set up.
 
 use std::fs;
+use std::time::Duration;
 
-use anyhow::Result;
-use burstmesh_netns::community::Community;
+use anyhow::{Context as _, Result, anyhow};
+use burstmesh_core::wire::invitation::{Invitation, Secret};
+use burstmesh_core::wire::text::key_from_text;
+use burstmesh_netns::community::{Community, fetches};
+use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::{Lab, Topology, root};
 
 #[test]
@@ -24,7 +28,7 @@ fn every_mistake_is_told_with_file_line_and_mend_by_check_and_by_run() -> Result
     )?;
     lab.ns("gw1")
         .run("ip", &["link", "set", "mesh1", "master", "br0"])?;
-    for case in cases(&community, &good) {
+    for case in cases(&community, &good)? {
         check_case(&lab, &good, case)?;
     }
     Ok(())
@@ -33,9 +37,9 @@ fn every_mistake_is_told_with_file_line_and_mend_by_check_and_by_run() -> Result
 /// What is wrong, the file, and a word that the answer must contain.
 type Case = (&'static str, String, &'static str);
 
-fn cases(community: &Community<'_>, good: &str) -> [Case; 6] {
-    let invitation = format!("\toption invitation '{}'\n", community.invitation());
-    [
+fn cases(community: &Community<'_>, good: &str) -> Result<[Case; 6]> {
+    let invitation = format!("\toption invitation '{}'\n", community.invitation("gw1")?);
+    Ok([
         (
             "unknown option",
             good.replace("option lend ", "option lent "),
@@ -75,7 +79,7 @@ fn cases(community: &Community<'_>, good: &str) -> [Case; 6] {
             good.replace("'mesh0'", "'mesh1'"),
             "bridge",
         ),
-    ]
+    ])
 }
 
 /// Both commands refuse it, and nothing is set up.
@@ -102,5 +106,66 @@ fn check_case(lab: &Lab, good: &str, (what, text, names): Case) -> Result<()> {
         !links.contains("bm0") && !tables.contains("burstmesh"),
         "{what}: half set up"
     );
+    Ok(())
+}
+
+/// A home's file without an invitation: name, secret and exit are written out.
+fn write_by_hand(community: &Community<'_>, lab: &Lab, home: &str, secret: &str) -> Result<()> {
+    let path = community.write_agent_config(home, "")?;
+    let text = fs::read_to_string(&path)?;
+    let invitation = format!("\toption invitation '{}'\n", community.invitation(home)?);
+    let (exit, key) = (lab.link("exit")?, community.proxy(&["key"])?);
+    let by_hand = text.replace(
+        &invitation,
+        &format!("\toption name 'by-hand'\n\toption secret '{secret}'\n"),
+    );
+    assert_ne!(text, by_hand);
+    let exit = format!(
+        "\nconfig exit 'main'\n\toption key '{}'\n\tlist address '{}:4454'\n\tlist address '[{}]:4454'\n",
+        key.trim(),
+        exit.v4,
+        exit.v6
+    );
+    Ok(fs::write(&path, by_hand + &exit)?)
+}
+
+#[test]
+fn a_community_by_hand_pools_as_an_invited_one_does() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let mut community = Community::exit_only(&lab)?;
+    let secret = lab.ns("gw1").run("burstmesh", &["keygen", "--secret"])?;
+    let secret = secret.lines().next().context("no secret")?.trim();
+    // The exit learns of it as of any community that was founded elsewhere.
+    let founded = Invitation {
+        name: "by-hand".try_into().map_err(|_| anyhow!("a long name"))?,
+        secret: Secret::new(key_from_text(secret).map_err(|e| anyhow!("{secret}: {e}"))?),
+        exits: Default::default(),
+        expires: None,
+        admission: None,
+    };
+    let founded = founded.encode().map_err(|e| anyhow!("{e}"))?;
+    community.proxy(&["community", "join", &founded])?;
+    for home in ["gw1", "gw2", "gw3"] {
+        write_by_hand(&community, &lab, home, secret)?;
+        let config = lab.ns(home).dir().join("burstmesh.uci");
+        community.start_agent_with(home, &config)?;
+    }
+    community.wait_all_pooling(Duration::from_secs(10))?;
+    let server = HttpServer::start(&lab, "web", 80)?;
+    let url = server.publish("page", 20_000, lab.link("web")?.v4)?;
+    assert!(fetches(&lab, "c1", &url, Duration::from_secs(3)));
+    let members = community.exit_status()?;
+    let of = |name: &str| {
+        let all = members["communities"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let found = all.iter().find(|c| c["name"] == name);
+        found.and_then(|c| c["members"].as_array().map(Vec::len))
+    };
+    assert_eq!((of("by-hand"), of("elm-street")), (Some(3), Some(0)));
     Ok(())
 }

@@ -50,6 +50,19 @@ fn direct_connection(lab: &Lab, scene: &Scene) -> Result<std::process::Child> {
     Ok(child)
 }
 
+/// It was under way all the time, and ends well.
+fn lives_on(direct: &mut std::process::Child) -> Result<()> {
+    assert!(
+        direct.try_wait()?.is_none(),
+        "the direct connection ended before the test did"
+    );
+    assert!(
+        direct.wait()?.success(),
+        "the connection that was direct before lived on"
+    );
+    Ok(())
+}
+
 #[test]
 fn a_lenders_line_that_goes_silent_costs_no_connection_and_is_used_again() -> Result<()> {
     if root::skip() {
@@ -105,11 +118,7 @@ fn when_the_exit_is_killed_clients_go_over_their_own_line_and_pooling_returns_wi
     let back = community.wait_pooling("gw1", 3, BACK)?;
     println!("pooling again after {back:?}");
     assert!(first_fetch(&lab, "c1", &scene.small, OWN_LINE).is_some());
-    assert!(
-        direct.wait()?.success(),
-        "the connection that was direct before lived on"
-    );
-    Ok(())
+    lives_on(&mut direct)
 }
 
 #[test]
@@ -138,11 +147,7 @@ fn when_the_agent_is_killed_nothing_of_it_stays_in_the_clients_way() -> Result<(
         community.wait_pooling("gw1", 3, BACK)?
     );
     assert!(first_fetch(&lab, "c1", &scene.small, OWN_LINE).is_some());
-    assert!(
-        direct.wait()?.success(),
-        "the connection that was direct before lived on"
-    );
-    Ok(())
+    lives_on(&mut direct)
 }
 
 #[test]
@@ -152,6 +157,7 @@ fn when_the_agent_is_stopped_the_watchdog_opens_the_own_line() -> Result<()> {
     }
     let lab = Lab::up(&Topology::builtin("three-homes")?)?;
     let scene = scene(&lab)?;
+    let mut direct = direct_connection(&lab, &scene)?;
     let mut community = Community::up(&lab)?;
     community.wait_all_pooling(BACK)?;
     community.agent("gw1")?.freeze()?;
@@ -165,7 +171,7 @@ fn when_the_agent_is_stopped_the_watchdog_opens_the_own_line() -> Result<()> {
         community.wait_pooling("gw1", 3, BACK)?
     );
     assert!(first_fetch(&lab, "c1", &scene.small, OWN_LINE).is_some());
-    Ok(())
+    lives_on(&mut direct)
 }
 
 #[test]
@@ -175,6 +181,7 @@ fn when_the_mesh_is_cut_homes_go_on_alone_and_meet_again() -> Result<()> {
     }
     let lab = Lab::up(&Topology::builtin("three-homes")?)?;
     let scene = scene(&lab)?;
+    let mut direct = direct_connection(&lab, &scene)?;
     let community = Community::up(&lab)?;
     community.wait_all_pooling(BACK)?;
     lab.mesh().silent()?;
@@ -189,5 +196,5 @@ fn when_the_mesh_is_cut_homes_go_on_alone_and_meet_again() -> Result<()> {
         community.wait_pooling("gw1", 3, BACK)?
     );
     assert!(first_fetch(&lab, "c1", &scene.small, OWN_LINE).is_some());
-    Ok(())
+    lives_on(&mut direct)
 }

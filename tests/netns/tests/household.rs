@@ -100,3 +100,31 @@ fn a_stopped_agent_leaves_the_router_as_it_was() -> Result<()> {
     assert_eq!(look(&lab)?, before);
     Ok(())
 }
+
+/// The lab's routers do both; this shows that it matters, and so that the other tests show something.
+#[test]
+fn pooling_needs_the_tunnels_zone_and_the_agents_word_about_sources() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let community = Community::up(&lab)?;
+    community.wait_all_pooling(Duration::from_secs(10))?;
+    let server = HttpServer::start(&lab, "web", 80)?;
+    let url = server.publish("page", 20_000, lab.link("web")?.v4)?;
+    let works = || fetches(&lab, "c1", &url, Duration::from_secs(1));
+    assert!(works(), "all is as it should be");
+    let agents = [("rp_filter", "2"), ("src_valid_mark", "1")];
+    let settings = |values: [(&str, &str); 2]| {
+        let [one, other] = values.map(|(name, value)| (format!("net/ipv4/conf/bm0/{name}"), value));
+        lab.ns("gw1")
+            .sysctls(&[(&one.0, one.1), (&other.0, other.1)])
+    };
+    settings([("rp_filter", "0"), ("src_valid_mark", "0")])?;
+    assert!(!works(), "answers from the tunnel pass a strict check");
+    settings(agents)?;
+    assert!(works(), "the agent's settings let answers in");
+    lab.nft("gw1", "flush chain inet home zone_burstmesh\n")?;
+    assert!(!works(), "the firewall forwards to a device of no zone");
+    Ok(())
+}

@@ -41,6 +41,10 @@ fn a_ping_beside_a_saturating_download_stays_within_sixty_milliseconds_of_idle()
     Ok(())
 }
 
+/// Of one flow's payload, what is left when 58 bytes of the tunnel are added to each packet of 1,500: 1,353 bytes in
+/// 1,463 against 1,448 in 1,500, less what feedback and probes take.
+const CEILING: f64 = 0.93;
+
 #[test]
 fn three_clients_at_once_each_get_at_least_what_their_own_line_gives_alone() -> Result<()> {
     if root::skip() {
@@ -50,11 +54,18 @@ fn three_clients_at_once_each_get_at_least_what_their_own_line_gives_alone() -> 
     let server = HttpServer::start(&lab, "web", 80)?;
     let url = server.publish("file", 400_000_000, lab.link("web")?.v4)?;
     let (from, limit) = (Duration::from_secs(5), Duration::from_secs(16));
-    let alone = transfer::download(&lab, "c1", &url, limit)?.rate_after(from);
-    let community = Community::up(&lab)?;
+    let rate = |client| anyhow::Ok(transfer::download(&lab, client, &url, limit)?.rate_after(from));
+    let bare = rate("c1")?;
+    // The same line through the tunnel, nobody else there yet.
+    let mut community = Community::exit_only(&lab)?;
+    community.start_agent("gw1", "")?;
+    community.wait_pooling("gw1", 1, Duration::from_secs(10))?;
+    let tunnel = rate("c1")?;
+    for home in ["gw2", "gw3"] {
+        community.start_agent(home, "")?;
+    }
     community.wait_all_pooling(Duration::from_secs(10))?;
-    // The tunnel's 58 bytes a packet are all that it may cost: 1,353 of 1,463 bytes against 1,448 of 1,500. Two cores
-    // carry everything here: a run that another program disturbed is repeated, not averaged away.
+    // Two cores carry everything here: a run that another program disturbed is repeated, not averaged away.
     for _ in 0..3 {
         let running =
             ["c1", "c2", "c3"].map(|client| transfer::start_download(&lab, client, &url, limit));
@@ -64,11 +75,16 @@ fn three_clients_at_once_each_get_at_least_what_their_own_line_gives_alone() -> 
         }
         let shown: Vec<String> = rates.iter().map(|r| format!("{:.2}", r / 1e6)).collect();
         println!(
-            "alone {:.2} Mbit/s, together {} Mbit/s",
-            alone / 1e6,
+            "alone {:.2} Mbit/s without the tunnel, {:.2} through it; together {} Mbit/s",
+            bare / 1e6,
+            tunnel / 1e6,
             shown.join(", ")
         );
-        if rates.iter().all(|r| *r >= 0.93 * alone) {
+        // Against the tunnel alone within what two runs of the same differ by.
+        if rates
+            .iter()
+            .all(|r| *r >= CEILING * bare && *r >= 0.98 * tunnel)
+        {
             return Ok(());
         }
     }

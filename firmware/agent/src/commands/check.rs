@@ -2,7 +2,7 @@
 
 use crate::cli::Exit;
 use crate::config::check::{System, check};
-use crate::config::values::Ifname;
+use crate::config::values::{Ifname, TUNNEL};
 use crate::config::{Config, Problem};
 use burstmesh_core::identity::{PublicKey, SecretKey};
 use burstmesh_core::wire::text::key_from_text;
@@ -14,6 +14,9 @@ use core::fmt::Write;
 
 /// Largest configuration file in bytes.
 const MAX_CONFIG: usize = 24 * 1024;
+
+/// OpenWrt's firewall configuration.
+const FIREWALL: &str = "/etc/config/firewall";
 
 /// What became of reading the configuration.
 #[allow(clippy::large_enum_variant)] // no allocator to box with
@@ -123,5 +126,12 @@ impl System for Router<'_> {
 
     fn own_key(&self) -> Option<PublicKey> {
         own_key(self.key_file).map(|k| k.public())
+    }
+
+    fn firewall_knows_tunnel(&self) -> Option<bool> {
+        let mut buffer = [0; MAX_CONFIG];
+        let text = file::read(FIREWALL, &mut buffer).ok()?;
+        let name = TUNNEL.as_bytes();
+        Some(text.windows(name.len()).any(|word| word == name))
     }
 }

@@ -18,6 +18,9 @@ pub trait System {
 
     /// This gateway's public key, if it has been made already.
     fn own_key(&self) -> Option<PublicKey>;
+
+    /// Whether the router's firewall has a word about the tunnel; `None` where it has no such configuration.
+    fn firewall_knows_tunnel(&self) -> Option<bool>;
 }
 
 /// Compares the configuration with the router. Every problem goes to `problems`; true if none of them is fatal.
@@ -47,6 +50,14 @@ pub fn check(config: &Config, system: &impl System, problems: &mut impl FnMut(Pr
     for (ifname, line) in uplinks.chain(clients) {
         device(system, ifname, line, &mut report, |ifname, bridge| {
             ProblemKind::PortOfBridge { ifname, bridge }
+        });
+    }
+    if let Some(client) = config.clients.first()
+        && system.firewall_knows_tunnel() == Some(false)
+    {
+        report(Problem {
+            line: client.line,
+            kind: ProblemKind::NoZone,
         });
     }
     let own = system.own_key();
@@ -88,6 +99,7 @@ mod tests {
     struct Router {
         devices: &'static [(&'static str, Option<&'static str>)],
         own: Option<PublicKey>,
+        zone: Option<bool>,
     }
 
     impl System for Router {
@@ -103,17 +115,37 @@ mod tests {
         fn own_key(&self) -> Option<PublicKey> {
             self.own
         }
+
+        fn firewall_knows_tunnel(&self) -> Option<bool> {
+            self.zone
+        }
     }
 
     fn messages(
         devices: &'static [(&'static str, Option<&'static str>)],
         own: Option<PublicKey>,
     ) -> (bool, std::vec::Vec<String>) {
+        let zone = None;
+        ask(&Router { devices, own, zone })
+    }
+
+    fn ask(router: &Router) -> (bool, std::vec::Vec<String>) {
         let mut all = std::vec::Vec::new();
-        let fine = check(&good(), &Router { devices, own }, &mut |p| {
+        let fine = check(&good(), router, &mut |p| {
             all.push(format!("{}: {p}", p.line))
         });
         (fine, all)
+    }
+
+    #[test]
+    fn a_firewall_without_a_zone_for_the_tunnel_is_noted_where_there_is_one() {
+        let devices = &[("mesh0", None), ("wan", None), ("br-lan", None)];
+        for (zone, notes) in [(None, 0), (Some(true), 0), (Some(false), 1)] {
+            let own = None;
+            let (fine, all) = ask(&Router { devices, own, zone });
+            assert!(fine && all.len() == notes, "{zone:?}: {all:?}");
+            assert!(all.iter().all(|note| note.contains("'bm0'")), "{all:?}");
+        }
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub struct Mesh {
     pub ifname: Ifname,
     /// UDP port of the mesh protocol.
     pub port: u16,
+    /// Whether the router's own firewall decides what else the mesh may reach. Closed, only the agent is reached.
+    pub open: bool,
     /// The section's line.
     pub line: u32,
 }

@@ -148,6 +148,9 @@ pub enum ProblemKind {
     OwnKey,
     /// The device does not exist now. A note: it may come up later.
     NoDevice(Ifname),
+    /// The router's firewall does not know the tunnel, so it refuses what clients send there. A note: it may be told by
+    /// other means.
+    NoZone,
     /// The mesh's device is a port of a bridge.
     MeshInBridge {
         /// The device.
@@ -168,7 +171,7 @@ impl Problem {
     /// Whether the agent must refuse to run. What is not fatal is a note to the reader.
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
-        !matches!(self.kind, ProblemKind::NoDevice(_))
+        !matches!(self.kind, ProblemKind::NoDevice(_) | ProblemKind::NoZone)
     }
 }
 
@@ -333,6 +336,9 @@ impl ProblemKind {
             }
             Self::OwnKey => {
                 "this is the gateway's own key, not an exit's; copy the key that 'burstmesh-proxy' prints on the exit"
+            }
+            Self::NoZone => {
+                "no zone of /etc/config/firewall has the device 'bm0', so pooled connections would be refused; run 'sh /etc/uci-defaults/80-burstmesh', or add the zone by hand as docs/firewall.md shows"
             }
             _ => "the configuration is wrong; see 'burstmesh help config'",
         }

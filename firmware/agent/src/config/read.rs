@@ -216,7 +216,14 @@ impl Draft {
             }
             SectionId::Mesh => {
                 let port = values::port(schema::MESH_PORT).unwrap_or_default();
-                self.meshes.push(Mesh { ifname, port, line }).is_ok()
+                self.meshes
+                    .push(Mesh {
+                        ifname,
+                        port,
+                        open: false,
+                        line,
+                    })
+                    .is_ok()
             }
             SectionId::Uplink => self
                 .uplinks
@@ -344,7 +351,9 @@ impl Draft {
                 })
             }
             Field::LogLevel => community.log_level = values::log_level(text)?,
-            Field::MeshIfname | Field::MeshPort => self.set_mesh(field, text)?,
+            Field::MeshIfname | Field::MeshPort | Field::MeshOpen => {
+                self.set_mesh(field, text)?;
+            }
             Field::ExitKey | Field::ExitAddress => self.set_exit(field, text)?,
             Field::ClientIfname | Field::Bypass => self.set_client(field, text)?,
             Field::UplinkIfname
@@ -363,6 +372,7 @@ impl Draft {
         };
         match field {
             Field::MeshPort => mesh.port = values::port(text)?,
+            Field::MeshOpen => mesh.open = values::boolean(text)?,
             _ => mesh.ifname = values::ifname(text)?,
         }
         Ok(())

@@ -84,6 +84,7 @@ pub enum Field {
     LogLevel,
     MeshIfname,
     MeshPort,
+    MeshOpen,
     UplinkIfname,
     Lend,
     LendUp,
@@ -316,6 +317,13 @@ const MESH: Section = Section {
             default: Some(MESH_PORT),
             example: "4460",
             doc: "UDP port of the mesh protocol, the same on every gateway.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::MeshOpen,
+            name: "open",
+            default: Some("0"),
+            doc: "Whether the mesh may reach more of this router than the agent. 0: whatever else comes in over it, to the router or through it, is dropped and counted, but for answers, ping and IPv6 housekeeping. 1: the router's own firewall decides, for whoever runs other services on the mesh.",
             ..OPTION
         },
     ],

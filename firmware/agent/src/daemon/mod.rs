@@ -101,6 +101,7 @@ fn start(config: &Config, socket: &str) -> Result<Engine, Failure> {
             e,
         )
     })?;
+    routing::accept_answers(tun.name());
     routing::prepare(config).map_err(|e| because("firewall", e))?;
     let monitor = Monitor::open().map_err(|e| because("netlink", e))?;
     let poll = Poll::new().map_err(|e| because("poll", e))?;

@@ -8,9 +8,10 @@
 use crate::config::Config;
 use burstmesh_core::wire::handshake::Lease;
 use burstmesh_linux::netlink::conntrack;
+use burstmesh_linux::netlink::counter::{self, Count};
 use burstmesh_linux::netlink::{Family, Kind, MAIN_TABLE, Prefix, Route, Rtnl, Rule};
 use burstmesh_linux::watchdog::Cause;
-use burstmesh_linux::{nft, warn};
+use burstmesh_linux::{file, nft, warn};
 use core::fmt::Write;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use heapless::String;
@@ -26,7 +27,11 @@ pub const PRIORITY: u32 = 1900;
 /// The device.
 pub const TUN: &str = crate::config::values::TUNNEL;
 
-const SCRIPT: usize = 6 * 1024;
+const SCRIPT: usize = 8 * 1024;
+/// The firewall's table.
+const FIREWALL: &str = "burstmesh";
+/// Counters of what came over a closed mesh and was dropped: for the router itself, and for somebody behind it.
+const FROM_MESH: [&str; 2] = ["mesh_input", "mesh_forward"];
 
 /// Where pooling never goes: private, local, special (RFC 6890), whatever the own line makes of them.
 const DIRECT_V4: &str = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.0.0.0/24, 192.168.0.0/16, 224.0.0.0/3";
@@ -47,8 +52,27 @@ pub struct Applied {
 /// Sets up the table and rules for `config`, with nothing pooled yet.
 pub fn prepare(config: &Config) -> Result<(), String<256>> {
     let mut script = String::<SCRIPT>::new();
-    write_base(config, &mut script).map_err(|_| too_long())?;
+    write_base(config, refused_from_mesh(), &mut script).map_err(|_| too_long())?;
     run(&script)
+}
+
+/// What came over closed meshes and was dropped: for the router itself, and for somebody behind it.
+pub fn refused_from_mesh() -> [Count; 2] {
+    FROM_MESH.map(|name| counter::read(FIREWALL, name).unwrap_or_default())
+}
+
+/// Lets answers in through the device `tun` where the router checks that packets come from where it would send to: seen
+/// from its main table the whole Internet lies behind the own line, or nowhere. The mark tells better.
+pub fn accept_answers(tun: &str) {
+    for (setting, value) in [("rp_filter", "2"), ("src_valid_mark", "1")] {
+        let mut path = String::<64>::new();
+        let written = write!(path, "/proc/sys/net/ipv4/conf/{tun}/{setting}");
+        if written.is_ok()
+            && let Err(error) = file::overwrite(&path, value.as_bytes())
+        {
+            warn!("{path}: {error}");
+        }
+    }
 }
 
 fn too_long() -> String<256> {
@@ -68,33 +92,13 @@ fn run(script: &str) -> Result<(), String<256>> {
     })
 }
 
-fn write_base(config: &Config, s: &mut String<SCRIPT>) -> core::fmt::Result {
+fn write_base(config: &Config, seen: [Count; 2], s: &mut String<SCRIPT>) -> core::fmt::Result {
     writeln!(
         s,
         "table inet burstmesh {{}}\ndelete table inet burstmesh\ntable inet burstmesh {{"
     )?;
     writeln!(s, "chain decide {{}}\nchain rescue {{}}")?;
-    writeln!(s, "chain bypass {{")?;
-    writeln!(s, "fib daddr type {{ local, broadcast, multicast }} return")?;
-    writeln!(
-        s,
-        "ip daddr {{ {DIRECT_V4} }} return\nip6 daddr != 2000::/3 return"
-    )?;
-    for (client, c) in config.clients.iter().enumerate() {
-        for prefix in config.bypasses_of(client) {
-            let family = if prefix.address.is_ipv4() {
-                "ip"
-            } else {
-                "ip6"
-            };
-            writeln!(
-                s,
-                "iifname \"{}\" {family} daddr {}/{} return",
-                c.ifname, prefix.address, prefix.length
-            )?;
-        }
-    }
-    writeln!(s, "jump decide\n}}")?;
+    write_bypass(config, s)?;
     writeln!(
         s,
         "chain incoming {{\ntype filter hook prerouting priority mangle; policy accept;"
@@ -128,6 +132,76 @@ fn write_base(config: &Config, s: &mut String<SCRIPT>) -> core::fmt::Result {
         s,
         "chain out {{\ntype nat hook postrouting priority 90; policy accept;\noifname \"{TUN}\" masquerade\n}}"
     )?;
+    write_mesh(config, seen, s)?;
+    writeln!(s, "}}")
+}
+
+/// Which new connections nobody decides about: they are direct.
+fn write_bypass(config: &Config, s: &mut String<SCRIPT>) -> core::fmt::Result {
+    writeln!(s, "chain bypass {{")?;
+    writeln!(s, "fib daddr type {{ local, broadcast, multicast }} return")?;
+    writeln!(
+        s,
+        "ip daddr {{ {DIRECT_V4} }} return\nip6 daddr != 2000::/3 return"
+    )?;
+    for (client, c) in config.clients.iter().enumerate() {
+        for prefix in config.bypasses_of(client) {
+            let family = if prefix.address.is_ipv4() {
+                "ip"
+            } else {
+                "ip6"
+            };
+            writeln!(
+                s,
+                "iifname \"{}\" {family} daddr {}/{} return",
+                c.ifname, prefix.address, prefix.length
+            )?;
+        }
+    }
+    writeln!(s, "jump decide\n}}")
+}
+
+/// Whoever is in radio range is on the mesh. A closed one reaches the agent, which judges for itself, and what IPv6 and
+/// people need to find each other; no other service of the router, and nothing behind it. Counting goes on at `seen`.
+fn write_mesh(config: &Config, seen: [Count; 2], s: &mut String<SCRIPT>) -> core::fmt::Result {
+    for (name, Count { packets, bytes }) in FROM_MESH.iter().zip(seen) {
+        writeln!(s, "counter {name} {{ packets {packets} bytes {bytes}; }}")?;
+    }
+    let answers = "ct direction reply ct state established,related accept";
+    writeln!(
+        s,
+        "chain stranger {{
+{answers}
+ip6 hoplimit 255 icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept
+icmpv6 type {{ mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report }} accept
+icmpv6 type echo-request limit rate 10/second accept
+icmp type echo-request limit rate 10/second accept
+counter name mesh_input drop
+}}
+chain through {{
+{answers}
+counter name mesh_forward drop
+}}"
+    )?;
+    let closed = || config.meshes.iter().filter(|m| !m.open);
+    writeln!(
+        s,
+        "chain from_mesh {{\ntype filter hook input priority -10; policy accept;"
+    )?;
+    for m in closed() {
+        let (ifname, port) = (&m.ifname, m.port);
+        writeln!(
+            s,
+            "iifname \"{ifname}\" meta nfproto ipv6 udp dport {port} accept\niifname \"{ifname}\" goto stranger"
+        )?;
+    }
+    writeln!(
+        s,
+        "}}\nchain past_mesh {{\ntype filter hook forward priority -10; policy accept;"
+    )?;
+    for m in closed() {
+        writeln!(s, "iifname \"{}\" goto through", m.ifname)?;
+    }
     writeln!(s, "}}")
 }
 
@@ -272,4 +346,59 @@ pub fn withdraw(_: &(), cause: Cause) {
 pub fn tear_down(rtnl: &mut Rtnl) {
     delete_rules(rtnl);
     let _ = run("table inet burstmesh {}\ndelete table inet burstmesh\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(config: &str) -> std::string::String {
+        let mut complaints = std::vec::Vec::new();
+        let config = Config::parse(config.as_bytes(), &mut |p| complaints.push(p.to_string()));
+        let config = config.unwrap_or_else(|| panic!("{complaints:?}"));
+        let mut script = String::<SCRIPT>::new();
+        let seen = Count {
+            packets: u64::MAX,
+            bytes: u64::MAX,
+        };
+        write_base(&config, [seen; 2], &mut script).unwrap();
+        script.as_str().into()
+    }
+
+    /// As many sections and lists as there can be, all of the longest.
+    fn largest() -> std::string::String {
+        let mut text = std::string::String::from(
+            "config community\n\toption name 'hillside'\n\toption no_uplink '1'\n\
+             \toption secret 'AwswVXqfxOkOM1h9osfsETZbgKXK7xQ5XoOozfIXPGE='\n\
+             config exit 'e'\n\toption key '3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08='\n\
+             \tlist address '203.0.113.7:4455'\n",
+        );
+        for m in 0..4 {
+            text += &format!(
+                "config mesh\n\toption ifname 'mesh-ifname-00{m}'\n\toption port '65535'\n"
+            );
+        }
+        for c in 0..8 {
+            text += &format!("config client 'c{c}'\n\toption ifname 'client-ifname-{c}'\n");
+            for b in 0..4 {
+                text +=
+                    &format!("\tlist bypass '2fff:ffff:ffff:ffff:ffff:ffff:ffff:ff{c}{b}/128'\n");
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn the_largest_configuration_fits_the_script() {
+        let script = script(&largest());
+        assert_eq!(script.matches("jump bypass").count(), 8);
+        assert_eq!(script.matches("goto stranger").count(), 4);
+    }
+
+    #[test]
+    fn an_open_mesh_is_left_to_the_routers_own_firewall() {
+        let open = largest().replacen("'65535'\n", "'65535'\n\toption open '1'\n", 3);
+        assert_eq!(script(&open).matches("goto stranger").count(), 1);
+        assert_eq!(script(&open).matches("goto through").count(), 1);
+    }
 }

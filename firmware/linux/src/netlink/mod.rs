@@ -1,10 +1,12 @@
 //! Talking to the kernel's network configuration.
 //!
 //! [`Rtnl`] reads and changes links, addresses, routes and rules; every change may be repeated: what is already so is
-//! no error. [`Monitor`] tells that something changed; [`conntrack`] forgets connections by their mark.
+//! no error. [`Monitor`] tells that something changed; [`conntrack`] forgets connections by their mark; [`counter`]
+//! reads what a firewall rule counted.
 
 pub mod address;
 pub mod conntrack;
+pub mod counter;
 pub mod link;
 mod message;
 pub mod monitor;

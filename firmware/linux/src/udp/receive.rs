@@ -19,14 +19,12 @@ pub struct RecvBatch<const SLOTS: usize = 32, const BYTES: usize = 2048> {
 struct About {
     from: Option<SocketAddr>,
     length: usize,
-    cut: bool,
     control: Received,
 }
 
 const NOTHING: About = About {
     from: None,
     length: 0,
-    cut: false,
     control: Received {
         ifindex: 0,
         local: None,
@@ -69,7 +67,8 @@ impl<const SLOTS: usize, const BYTES: usize> RecvBatch<SLOTS, BYTES> {
         }
     }
 
-    /// The datagrams received last. Those longer than a slot are left out: they were cut.
+    /// The datagrams received last. Those longer than a slot are cut to its length: nobody takes them for good then, but
+    /// they are seen, and counted.
     pub fn datagrams(&mut self) -> impl Iterator<Item = Datagram<'_>> {
         self.data
             .iter_mut()
@@ -82,7 +81,7 @@ impl<const SLOTS: usize, const BYTES: usize> RecvBatch<SLOTS, BYTES> {
                     about.control.segment
                 };
                 Some(Datagram {
-                    bytes: data.get_mut(..about.length).filter(|_| !about.cut)?,
+                    bytes: data.get_mut(..about.length)?,
                     from: about.from?,
                     ifindex: about.control.ifindex,
                     local: about.control.local,
@@ -156,7 +155,6 @@ impl UdpSocket {
             *about = About {
                 from: name.parse(),
                 length: header.msg_len as usize,
-                cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
                 // SAFETY: as recvmmsg left it; `controls` is alive.
                 control: unsafe { cmsg::parse(&header.msg_hdr) },
             };

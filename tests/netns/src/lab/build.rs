@@ -14,15 +14,16 @@ use crate::packages;
 use crate::topology::plan::{self, CORE, Link};
 use crate::topology::{Host, LineSpec};
 
-/// Settings of every namespace: quick and quiet addresses, and CUBIC, which is what transfers are judged with.
+/// Settings of every namespace: quick and quiet addresses, packets taken only from where one would send to (as many
+/// routers do), and CUBIC, which is what transfers are judged with.
 const SETTINGS: [(&str, &str); 9] = [
     ("net/ipv6/conf/all/accept_dad", "0"),
     ("net/ipv6/conf/default/accept_dad", "0"),
     ("net/ipv6/conf/default/dad_transmits", "0"),
     ("net/ipv6/conf/default/router_solicitations", "0"),
     ("net/ipv6/conf/default/accept_ra", "0"),
-    ("net/ipv4/conf/all/rp_filter", "0"),
-    ("net/ipv4/conf/default/rp_filter", "0"),
+    ("net/ipv4/conf/all/rp_filter", "1"),
+    ("net/ipv4/conf/default/rp_filter", "1"),
     ("net/ipv4/ping_group_range", "0 2147483647"),
     ("net/ipv4/tcp_congestion_control", "cubic"),
 ];

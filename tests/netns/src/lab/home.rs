@@ -12,7 +12,9 @@ use crate::daemon::Daemon;
 use crate::topology::Home;
 use crate::topology::plan::{self, CORE, LAN_CLIENT, LAN_GATEWAY, in_prefix};
 
-/// What a home router's firewall does by itself, with sets for what its owner opens.
+/// What a home router's firewall does by itself, with sets for what its owner opens. It forwards as OpenWrt's does:
+/// from lan to wan, and where a forwarding was added as docs/firewall.md shows, to the zone of the tunnel. Its input from
+/// the mesh is open: what the agent closes there must not be closed by somebody else.
 const FIREWALL: &str = "
 table inet home {
     set open6 { type ipv6_addr . inet_service; }
@@ -24,10 +26,14 @@ table inet home {
     chain forward {
         type filter hook forward priority filter; policy drop;
         ct state established,related accept
-        iifname lan0 accept
+        iifname lan0 oifname wan0 accept
+        jump zone_burstmesh
         ct status dnat accept
         iifname wan0 ip6 daddr . th dport @open6 accept
         counter
+    }
+    chain zone_burstmesh {
+        iifname lan0 oifname bm0 accept
     }
     chain prerouting {
         type nat hook prerouting priority dstnat; policy accept;
@@ -52,14 +58,20 @@ impl Lab {
             .context("cannot load the home's firewall")
     }
 
-    fn make_lan(&self, home: &Home) -> Result<()> {
-        let (gateway, client) = (
-            self.ns(&home.name).system_name(),
-            self.ns(&home.client).system_name(),
+    /// Joins a gateway and a client by a cable between these interfaces.
+    pub fn cable(&self, near: (&str, &str), far: (&str, &str)) -> Result<()> {
+        let of = |name: &str| self.ns(name).system_name();
+        let ((gateway, lan), (client, eth)) = (near, far);
+        let pair = format!(
+            "link add name {lan} netns {} type veth peer name {eth} netns {}\n",
+            of(gateway),
+            of(client)
         );
-        let pair =
-            format!("link add name lan0 netns {gateway} type veth peer name eth0 netns {client}\n");
-        ip(&["-batch", "-"], &pair)?;
+        ip(&["-batch", "-"], &pair)
+    }
+
+    fn make_lan(&self, home: &Home) -> Result<()> {
+        self.cable((&home.name, "lan0"), (&home.client, "eth0"))?;
         let mut inside = format!("address add {LAN_GATEWAY}/24 dev lan0\nlink set lan0 up\n");
         let mut outside = format!("address add {LAN_CLIENT}/24 dev eth0\nlink set eth0 up\n");
         writeln!(outside, "route add default via {LAN_GATEWAY}")?;
@@ -126,13 +138,18 @@ impl Lab {
             to.ip(),
             to.port()
         );
-        feed(self.ns(home).command("nft").args(["-f", "-"]), &rule)
+        self.nft(home, &rule)
     }
 
     /// Lets new connections from outside reach this IPv6 address and port inside.
     pub fn open_ipv6(&self, home: &str, address: std::net::Ipv6Addr, port: u16) -> Result<()> {
         let rule = format!("add element inet home open6 {{ {address} . {port} }}\n");
-        feed(self.ns(home).command("nft").args(["-f", "-"]), &rule)
+        self.nft(home, &rule)
+    }
+
+    /// Adds to, or changes, the firewall of a home by commands of `nft`.
+    pub fn nft(&self, home: &str, script: &str) -> Result<()> {
+        feed(self.ns(home).command("nft").args(["-f", "-"]), script)
     }
 
     /// Makes the provider of a `cgnat` home forget its translations: the next packet gets a new public port.

@@ -3,6 +3,7 @@
 pub mod capture;
 pub mod http;
 pub mod iperf;
+pub mod junk;
 pub mod pattern;
 pub mod ping;
 pub mod transfer;

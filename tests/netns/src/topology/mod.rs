@@ -10,7 +10,7 @@ use crate::emulator::Shape;
 use crate::units::{Loss, QueueLimit, Rate, Span};
 
 /// The topologies that come with the lab, by name.
-const BUILTIN: [(&str, &str); 4] = [
+const BUILTIN: [(&str, &str); 5] = [
     (
         "three-homes",
         include_str!("../../topologies/three-homes.toml"),
@@ -26,6 +26,10 @@ const BUILTIN: [(&str, &str); 4] = [
     (
         "no-own-line",
         include_str!("../../topologies/no-own-line.toml"),
+    ),
+    (
+        "two-communities",
+        include_str!("../../topologies/two-communities.toml"),
     ),
 ];
 
@@ -65,6 +69,9 @@ pub struct Home {
     /// Whether it has a `mesh0` port.
     #[serde(default = "yes")]
     pub mesh: bool,
+    /// The community it is a member of.
+    #[serde(default = "elm_street")]
+    pub community: String,
     /// Its own access line, if it has one.
     pub line: Option<LineSpec>,
     /// IPv4 on the access line.
@@ -237,6 +244,10 @@ impl LineSpec {
 
 fn builtin_names() -> String {
     BUILTIN.map(|(name, _)| name).join(", ")
+}
+
+fn elm_street() -> String {
+    "elm-street".to_owned()
 }
 
 fn one() -> u64 {

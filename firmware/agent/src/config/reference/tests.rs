@@ -206,3 +206,35 @@ fn the_shipped_file_says_the_unit_and_the_default_of_every_option() {
         }
     }
 }
+
+const FIREWALL_SCRIPT: &str =
+    include_str!("../../../../../openwrt-feed/burstmesh/files/etc/uci-defaults/80-burstmesh");
+const FIREWALL_DOCUMENT: &str = include_str!("../../../../../docs/firewall.md");
+
+/// What `uci` makes of the script, as the file would show it.
+fn made_by_script() -> std::vec::Vec<String> {
+    let mut made = std::vec::Vec::new();
+    for line in FIREWALL_SCRIPT.lines() {
+        let (word, rest) = line.split_once(" firewall.").unwrap_or_default();
+        let Some((place, value)) = rest.split_once('=') else {
+            continue;
+        };
+        made.push(match (word, place.split_once('.')) {
+            ("set", None) => format!("config {value} '{place}'"),
+            ("set", Some((_, option))) => format!("\toption {option} {value}"),
+            ("add_list", Some((_, list))) => format!("\tlist {list} {value}"),
+            _ => continue,
+        });
+    }
+    made
+}
+
+#[test]
+fn the_firewall_document_shows_what_the_shipped_script_sets() {
+    let shown = FIREWALL_DOCUMENT.split("```").nth(1).unwrap_or_default();
+    let shown = shown
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    assert!(made_by_script().len() > 20);
+    assert!(made_by_script().iter().eq(shown), "{:#?}", made_by_script());
+}

@@ -1,6 +1,7 @@
 //! JSON for programs.
 
 use super::{View, bits, state_name};
+use crate::daemon::routing;
 use burstmesh_core::error::Refusals;
 use burstmesh_core::node::Via;
 use burstmesh_core::node::gateway::Route;
@@ -169,6 +170,12 @@ impl View<'_> {
             gate.bad_mac,
             gate.over_budget,
             gate.replayed
+        )?;
+        let [input, forward] = routing::refused_from_mesh();
+        write!(
+            out,
+            "\"mesh_refused\":{{\"input\":{},\"forward\":{}}},",
+            input.packets, forward.packets
         )?;
         let tunnel = self.gateway.link().tunnel();
         let (t, q, r) = tunnel.counters();

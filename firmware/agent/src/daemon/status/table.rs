@@ -1,6 +1,7 @@
 //! The table for people.
 
 use super::{View, bits, state_name};
+use crate::daemon::routing;
 use burstmesh_core::data::path::Path;
 use burstmesh_core::error::Refusals;
 use burstmesh_core::wire::{MAJOR, MINOR};
@@ -87,6 +88,12 @@ impl View<'_> {
             out,
             "; handshakes: bad key {} over budget {}",
             gate.bad_mac, gate.over_budget
+        )?;
+        let [input, forward] = routing::refused_from_mesh();
+        writeln!(
+            out,
+            "from the mesh, refused: {} packets for this router, {} for somebody behind it",
+            input.packets, forward.packets
         )?;
         if version > 0 {
             writeln!(
