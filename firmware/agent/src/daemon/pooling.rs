@@ -8,6 +8,7 @@ use burstmesh_linux::{info, warn};
 
 /// An exit that has just come must answer this long before clients are sent to it.
 const SETTLE: Duration = Duration::from_millis(300);
+const IPV6_MINIMUM: u16 = 1280;
 /// All paths may be doubtful for this long before clients are sent over the own line.
 const DOUBT: Duration = Duration::from_millis(400);
 
@@ -40,6 +41,8 @@ impl Pooler {
         let pooling = gateway.pooling();
         let want = Applied {
             pooling: pooling.is_some(),
+            // An exit without IPv6 leases none, and a link under its minimum carries none (RFC 8200, 5).
+            ipv6: pooling.is_some_and(|p| p.lease.ipv6 != [0; 16] && p.mtu >= IPV6_MINIMUM),
             dns_rescue: pooling.is_some() && !gateway.own_line_works(),
             lease: pooling
                 .map(|p| (p.lease.ipv4, p.lease.ipv6))
@@ -72,9 +75,8 @@ impl Pooler {
             }
             routing::set_routes(rtnl, index);
         }
-        let decides = (want.pooling, want.dns_rescue)
-            != (self.applied.pooling, self.applied.dns_rescue)
-            || self.stale;
+        let decision = |a: Applied| (a.pooling, a.ipv6, a.dns_rescue);
+        let decides = decision(want) != decision(self.applied) || self.stale;
         if want.pooling && (decides || !self.applied.pooling) {
             routing::add_rules(rtnl);
         }
@@ -83,7 +85,7 @@ impl Pooler {
                 .pooling()
                 .map(|p| *p.lease)
                 .filter(|_| want.dns_rescue);
-            if let Err(error) = routing::set_decision(want.pooling, dns.as_ref()) {
+            if let Err(error) = routing::set_decision(want.pooling, want.ipv6, dns.as_ref()) {
                 warn!("{error}");
             }
         }

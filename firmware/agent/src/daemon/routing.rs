@@ -41,6 +41,8 @@ const DIRECT_V4: &str = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.
 pub struct Applied {
     /// New connections are pooled.
     pub pooling: bool,
+    /// Those over IPv6 too.
+    pub ipv6: bool,
     /// The router's own name look-ups go through the exit.
     pub dns_rescue: bool,
     /// The lease on the device.
@@ -206,13 +208,18 @@ counter name mesh_forward drop
 }
 
 /// New connections are pooled from now on, or not.
-pub fn set_decision(pooling: bool, dns: Option<&Lease>) -> Result<(), String<256>> {
+pub fn set_decision(pooling: bool, ipv6: bool, dns: Option<&Lease>) -> Result<(), String<256>> {
     let mut s = String::<SCRIPT>::new();
-    write_decision(pooling, dns, &mut s).map_err(|_| too_long())?;
+    write_decision(pooling, ipv6, dns, &mut s).map_err(|_| too_long())?;
     run(&s)
 }
 
-fn write_decision(pooling: bool, dns: Option<&Lease>, s: &mut String<SCRIPT>) -> core::fmt::Result {
+fn write_decision(
+    pooling: bool,
+    ipv6: bool,
+    dns: Option<&Lease>,
+    s: &mut String<SCRIPT>,
+) -> core::fmt::Result {
     writeln!(
         s,
         "flush chain inet burstmesh decide\nflush chain inet burstmesh rescue\nflush chain inet burstmesh rescue_to"
@@ -220,7 +227,8 @@ fn write_decision(pooling: bool, dns: Option<&Lease>, s: &mut String<SCRIPT>) ->
     if pooling {
         writeln!(
             s,
-            "add rule inet burstmesh decide ct mark set ct mark and {:#x} or {POOLED:#x}",
+            "add rule inet burstmesh decide {}ct mark set ct mark and {:#x} or {POOLED:#x}",
+            if ipv6 { "" } else { "meta nfproto ipv4 " },
             !MASK
         )?;
     }
