@@ -4,6 +4,7 @@ use crate::process;
 use crate::targets;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -68,6 +69,25 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// The feature of the agent that chooses it.
+    pub fn feature(self) -> Option<&'static str> {
+        match self {
+            Self::Tiny => Some("tiny"),
+            Self::Small => None,
+            Self::Large => Some("large"),
+        }
+    }
+
+    /// The most memory in bytes that a binary may take before it does anything.
+    pub fn static_memory(self) -> u64 {
+        let mb = match self {
+            Self::Tiny => 3,
+            Self::Small => 4,
+            Self::Large => 20,
+        };
+        mb << 20
+    }
+
     /// The least memory the profile is made for, in MB.
     fn least_ram_mb(self) -> u32 {
         match self {
@@ -82,6 +102,16 @@ impl Profile {
         [Self::Large, Self::Small, Self::Tiny]
             .into_iter()
             .find(|profile| ram_mb >= profile.least_ram_mb())
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tiny => "tiny",
+            Self::Small => "small",
+            Self::Large => "large",
+        })
     }
 }
 
@@ -184,7 +214,7 @@ impl Board {
             radios.join(", ")
         };
         format!(
-            "{} ({}, {} MB memory, {} MB flash; {radios}; limits {:?}; OpenWrt {} {})",
+            "{} ({}, {} MB memory, {} MB flash; {radios}; limits {}; OpenWrt {} {})",
             self.name,
             self.hardware.soc,
             self.hardware.ram_mb,

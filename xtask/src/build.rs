@@ -1,11 +1,11 @@
-//! `cargo xtask build`: the agent for routers, static, into `dist/`.
+//! `cargo xtask build`: the agent for routers, into `dist/`.
 
-use crate::board::{self, Board};
-use crate::elf;
+use crate::board::{self, Board, Profile};
+use crate::elf::{self, Contents, Linking};
 use crate::process::{self, command, run as run_command};
 use crate::targets::{self, Target};
-use crate::toolchain::{Sources, Zig, target_dir};
-use anyhow::{Context, Result};
+use crate::toolchain::{self, Sources, Zig, target_dir};
+use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     #[command(flatten)]
     what: What,
+    /// Link the router's own musl instead of carrying one, as OpenWrt's packages do
+    #[arg(long)]
+    dynamic: bool,
 }
 
 #[derive(clap::Args)]
@@ -31,32 +34,59 @@ struct What {
 }
 
 /// One binary to make.
-struct Job {
-    target: &'static Target,
+pub struct Job {
+    pub target: &'static Target,
     /// `-Ctarget-cpu`, from a board; a target alone takes Rust's default for it.
-    cpu: Option<String>,
+    pub cpu: Option<String>,
+    pub limits: Profile,
+    pub linking: Linking,
     /// Folder under `dist/`.
-    name: String,
+    pub name: String,
+}
+
+/// One binary that was made.
+pub struct Built {
+    /// What goes to the router.
+    pub binary: PathBuf,
+    pub size: u64,
+    /// What it is made of, from the file that still has its symbols.
+    pub contents: Contents,
 }
 
 impl Job {
-    fn for_target(target: &'static Target) -> Self {
+    pub fn for_target(target: &'static Target) -> Self {
         Self {
             target,
             cpu: None,
+            limits: Profile::Small,
+            linking: Linking::Static,
             name: target.triple.to_owned(),
         }
     }
 
-    fn for_board(board: &Board) -> Result<Self> {
+    pub fn for_board(board: &Board) -> Result<Self> {
         let target = targets::named(&board.rust.target)?;
-        // Boards with the processor that Rust assumes anyway share one build.
-        let cpu = (board.rust.cpu != target.cpu).then(|| board.rust.cpu.clone());
         Ok(Self {
-            target,
-            cpu,
+            // Boards with the processor that Rust assumes anyway share one build.
+            cpu: (board.rust.cpu != target.cpu).then(|| board.rust.cpu.clone()),
+            limits: board.limits,
             name: board.file.clone(),
+            ..Self::for_target(target)
         })
+    }
+
+    fn dynamic(self) -> Self {
+        Self {
+            linking: Linking::Dynamic,
+            name: format!("{}-dynamic", self.name),
+            ..self
+        }
+    }
+
+    /// Where the binary goes.
+    fn place(&self) -> PathBuf {
+        let dist = process::root().join("dist");
+        dist.join(&self.name).join("burstmesh")
     }
 }
 
@@ -75,21 +105,25 @@ pub fn run(args: &Args) -> Result<()> {
             jobs.push(Job::for_board(&board)?);
         }
     }
-    let made: Result<Vec<(String, u64)>> = jobs
-        .iter()
-        .map(|job| Ok((job.name.clone(), make(job)?)))
-        .collect();
-    for (name, size) in made? {
-        println!("{:>7.1} KB  dist/{name}/burstmesh", size as f64 / 1024.0);
+    if args.dynamic {
+        jobs = jobs.into_iter().map(Job::dynamic).collect();
+    }
+    let made: Result<Vec<(&Job, Built)>> = jobs.iter().map(|job| Ok((job, make(job)?))).collect();
+    for (job, built) in made? {
+        println!(
+            "{:>7.1} KB, {:>6} KB static memory ({}), dist/{}/burstmesh",
+            built.size as f64 / 1024.0,
+            built.contents.static_memory() / 1024,
+            job.limits,
+            job.name
+        );
     }
     Ok(())
 }
 
 /// Builds the agent for one target; returns the binary's path.
 pub fn for_target(target: &'static Target) -> Result<PathBuf> {
-    let job = Job::for_target(target);
-    make(&job)?;
-    Ok(place(&job))
+    Ok(make(&Job::for_target(target))?.binary)
 }
 
 /// Runs a router binary under the emulator. A missing emulator is an error: callers decide beforehand.
@@ -97,46 +131,58 @@ pub fn emulate(binary: &Path, target: &Target, args: &[&str]) -> Result<String> 
     process::output(command(target.emulator).arg(binary).args(args))
 }
 
-fn place(job: &Job) -> PathBuf {
-    process::root()
-        .join("dist")
-        .join(&job.name)
-        .join("burstmesh")
-}
-
-/// Builds, checks the ELF header and puts the binary into its place; returns its size in bytes.
-fn make(job: &Job) -> Result<u64> {
+/// Builds, checks the binary and its static memory, and puts it into its place, with its symbols beside it.
+pub fn make(job: &Job) -> Result<Built> {
     let triple = job.target.triple;
     let zig = Zig::ensure()?;
     let sources = Sources::ensure()?;
     let mut cargo = zig.cargo("zigbuild");
-    cargo.args([
-        "--package",
-        "burstmesh",
-        "--bin",
-        "burstmesh",
-        "--profile",
-        "router",
-        "--target",
-        triple,
-    ]);
-    sources.build_core(&mut cargo);
-    if let Some(cpu) = &job.cpu {
-        // Joins the flags of .cargo/config.toml, which every build of this target shares, `cross` included.
-        cargo.arg("--config").arg(format!(
-            "target.{triple}.rustflags=[\"-Ctarget-cpu={cpu}\"]"
-        ));
+    cargo.args(["--package", "burstmesh", "--bin", "burstmesh"]);
+    cargo.args(["--profile", "router", "--target", triple]);
+    // Symbols are kept to see what the binary is made of, and to decode the log of the defmt build; see `elf::strip`.
+    cargo.args(["--config", "profile.router.strip=\"none\""]);
+    if let Some(feature) = job.limits.feature() {
+        cargo.args(["--features", feature]);
     }
+    sources.build_core(&mut cargo);
+    toolchain::flags(job.linking, job.cpu.as_deref())?.apply(&mut cargo);
     run_command(&mut cargo)?;
     let built = target_dir().join(triple).join("router/burstmesh");
     let file = fs::read(&built).with_context(|| format!("no binary at {}", built.display()))?;
-    elf::check_static(&file, job.target)
+    elf::check(&file, job.target, job.linking)
         .with_context(|| format!("the binary for {} is wrong", job.name))?;
-    let place = place(job);
-    if let Some(folder) = place.parent() {
-        fs::create_dir_all(folder)?;
+    let contents = Contents::of(&file)?;
+    within_budget(job, &contents)?;
+    let binary = job.place();
+    let folder = binary.parent().context("a path without a folder")?;
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("burstmesh.elf"), &file)?;
+    // Copied for its mode, then replaced by what a router needs of it.
+    fs::copy(&built, &binary)?;
+    let stripped = elf::strip(&file)?;
+    fs::write(&binary, &stripped)?;
+    println!("{}: {} bytes", job.name, stripped.len());
+    Ok(Built {
+        binary,
+        size: stripped.len() as u64,
+        contents,
+    })
+}
+
+/// All memory that is there from the start must fit the profile, whatever `limits.rs` counts.
+fn within_budget(job: &Job, contents: &Contents) -> Result<()> {
+    let (taken, budget) = (contents.static_memory(), job.limits.static_memory());
+    if taken <= budget {
+        return Ok(());
     }
-    fs::copy(&built, &place)?;
-    println!("{}: {} bytes", job.name, file.len());
-    Ok(file.len() as u64)
+    let mut parts = contents.memory.clone();
+    parts.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+    for (name, size) in parts.iter().take(16) {
+        println!("{size:>10}  {name}");
+    }
+    bail!(
+        "{}: {taken} bytes of static memory, and the {} profile has {budget}; the table above has the largest parts",
+        job.name,
+        job.limits
+    );
 }

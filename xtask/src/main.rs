@@ -12,10 +12,12 @@ mod demo;
 mod elf;
 mod fuzz;
 mod lab;
+mod image;
 mod package;
 mod process;
 mod ring;
 mod setup;
+mod size;
 mod targets;
 mod test;
 mod toolchain;
@@ -45,6 +47,10 @@ enum Command {
     Test(test::Args),
     /// Build the agent for a board, a target, or all of them, into dist/
     Build(build::Args),
+    /// Show what the agent's binary is made of, and write docs/size.md; --check compares
+    Size(size::Args),
+    /// Make what OpenWrt's ImageBuilder needs for a board: packages and files, into dist/BOARD/image
+    Image(image::Args),
     /// Pack the exit: a Debian package and a plain archive, into dist/
     PackageProxy(package::Args),
     /// Look for inputs that break a promise, longer than the tests do
@@ -63,6 +69,8 @@ fn main() -> ExitCode {
         Command::Setup(args) => setup::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Build(args) => build::run(&args),
+        Command::Image(args) => image::run(&args),
+        Command::Size(args) => size::run(&args),
         Command::PackageProxy(args) => package::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Lab(args) => lab::run(&args),

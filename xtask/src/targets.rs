@@ -1,5 +1,6 @@
 //! The machines a router binary is built for.
 
+use crate::elf::Machine;
 use anyhow::{Result, bail};
 
 /// A Rust target and what a binary for it must look like.
@@ -11,86 +12,64 @@ pub struct Target {
     pub cpu: &'static str,
     /// The emulator's program for it, from the Debian package `qemu-user-static`.
     pub emulator: &'static str,
-    /// Byte order and word size in the ELF header.
+    /// Byte order in the ELF header.
     pub big_endian: bool,
-    pub bits: u8,
-    /// Machine number in the ELF header.
-    pub machine: u16,
+    /// Machine in the ELF header.
+    pub machine: Machine,
+    /// Where OpenWrt has musl's loader for it.
+    pub loader: &'static str,
 }
-
-const fn target(
-    triple: &'static str,
-    cpu: &'static str,
-    emulator: &'static str,
-    big_endian: bool,
-    bits: u8,
-    machine: u16,
-) -> Target {
-    Target {
-        triple,
-        cpu,
-        emulator,
-        big_endian,
-        bits,
-        machine,
-    }
-}
-
-const MIPS: u16 = 8;
-const ARM: u16 = 40;
-const X86_64: u16 = 62;
-const AARCH64: u16 = 183;
 
 /// Every target, in the order they are built.
 pub const ALL: [Target; 6] = [
-    target(
-        "mips-unknown-linux-musl",
-        "mips32r2",
-        "qemu-mips-static",
-        true,
-        32,
-        MIPS,
-    ),
-    target(
-        "mipsel-unknown-linux-musl",
-        "mips32r2",
-        "qemu-mipsel-static",
-        false,
-        32,
-        MIPS,
-    ),
-    target(
-        "armv7-unknown-linux-musleabihf",
-        "generic",
-        "qemu-arm-static",
-        false,
-        32,
-        ARM,
-    ),
-    target(
-        "armv7-unknown-linux-musleabi",
-        "generic",
-        "qemu-arm-static",
-        false,
-        32,
-        ARM,
-    ),
-    target(
-        "aarch64-unknown-linux-musl",
-        "generic",
-        "qemu-aarch64-static",
-        false,
-        64,
-        AARCH64,
-    ),
-    target(
-        "x86_64-unknown-linux-musl",
-        "x86-64",
-        "qemu-x86_64-static",
-        false,
-        64,
-        X86_64,
-    ),
+    Target {
+        triple: "mips-unknown-linux-musl",
+        cpu: "mips32r2",
+        emulator: "qemu-mips-static",
+        big_endian: true,
+        machine: Machine::Mips,
+        loader: "/lib/ld-musl-mips-sf.so.1",
+    },
+    Target {
+        triple: "mipsel-unknown-linux-musl",
+        cpu: "mips32r2",
+        emulator: "qemu-mipsel-static",
+        big_endian: false,
+        machine: Machine::Mips,
+        loader: "/lib/ld-musl-mipsel-sf.so.1",
+    },
+    Target {
+        triple: "armv7-unknown-linux-musleabihf",
+        cpu: "generic",
+        emulator: "qemu-arm-static",
+        big_endian: false,
+        machine: Machine::Arm,
+        loader: "/lib/ld-musl-armhf.so.1",
+    },
+    Target {
+        triple: "armv7-unknown-linux-musleabi",
+        cpu: "generic",
+        emulator: "qemu-arm-static",
+        big_endian: false,
+        machine: Machine::Arm,
+        loader: "/lib/ld-musl-arm.so.1",
+    },
+    Target {
+        triple: "aarch64-unknown-linux-musl",
+        cpu: "generic",
+        emulator: "qemu-aarch64-static",
+        big_endian: false,
+        machine: Machine::Aarch64,
+        loader: "/lib/ld-musl-aarch64.so.1",
+    },
+    Target {
+        triple: "x86_64-unknown-linux-musl",
+        cpu: "x86-64",
+        emulator: "qemu-x86_64-static",
+        big_endian: false,
+        machine: Machine::X86_64,
+        loader: "/lib/ld-musl-x86_64.so.1",
+    },
 ];
 
 /// The strictest target: 32-bit, big-endian, no 64-bit atomics.

@@ -4,7 +4,7 @@ use crate::process::{cargo, run as run_command};
 use crate::ring::{self, Options, Outcome, Ring};
 use crate::setup::{self, Purpose};
 use crate::toolchain::{Sources, Zig};
-use crate::{build, check_core, process, targets};
+use crate::{build, check_core, process, size, targets};
 use anyhow::{Result, bail, ensure};
 
 /// Arguments of `test`.
@@ -51,6 +51,13 @@ const RINGS: [Ring; 9] = [
         needs: &[Purpose::RouterBuilds, Purpose::Emulation],
         obstacle: ring::no_obstacle,
         run: router_build,
+    },
+    Ring {
+        name: "size",
+        what: "the static MIPS binary is within its size, docs/size.md is true",
+        needs: &[Purpose::RouterBuilds],
+        obstacle: ring::no_obstacle,
+        run: |_| size::check(),
     },
     Ring {
         name: "unit",
@@ -197,7 +204,7 @@ fn big_endian(options: &Options) -> Result<()> {
         if options.long {
             cargo.args(["--package", "burstmesh-linux"]);
         }
-        Sources::ensure()?.build_for_tests(&mut cargo);
+        Sources::ensure()?.build_for_tests(&mut cargo)?;
         cargo.env(targets::variable(target, "RUNNER"), target.emulator);
         run_command(&mut cargo)?;
     }

@@ -4,6 +4,7 @@
 //! update of one without the other breaks every tier 3 build.
 
 use crate::apt::Suite;
+use crate::elf::Linking;
 use crate::process::{self, command, output, run};
 use crate::setup::{self, Purpose};
 use anyhow::{Context, Result, bail};
@@ -64,9 +65,14 @@ impl Sources {
     }
 
     /// Lets `cargo` build what the test harness needs as well. One panic strategy for all, or there would be two `core`s.
-    pub fn build_for_tests(&self, cargo: &mut Command) {
+    pub fn build_for_tests(&self, cargo: &mut Command) -> Result<()> {
         self.build(cargo, "std,panic_unwind,test");
         cargo.args(["--config", "profile.dev.panic=\"unwind\""]);
+        let mut flags = flags(Linking::Static, None)?;
+        // The test harness does unwind.
+        flags.0.retain(|flag| flag != "-Cforce-unwind-tables=no");
+        flags.apply(cargo);
+        Ok(())
     }
 
     fn build(&self, cargo: &mut Command, crates: &str) {
@@ -78,6 +84,44 @@ impl Sources {
             .env("CARGO_TARGET_DIR", target_dir())
             .arg(format!("-Zbuild-std={crates}"));
     }
+}
+
+/// Flags of the compiler for router binaries.
+pub struct Flags(Vec<String>);
+
+impl Flags {
+    /// Has them take the place of every other set of flags.
+    pub fn apply(&self, cargo: &mut Command) {
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", self.0.join("\u{1f}"));
+    }
+}
+
+/// The flags of `.cargo/config.toml`, which `cross` takes as they are, fitted to this build.
+pub fn flags(linking: Linking, cpu: Option<&str>) -> Result<Flags> {
+    let file = process::root().join(".cargo/config.toml");
+    let config: toml::Table = fs::read_to_string(&file)?.parse()?;
+    let flags = config
+        .get("target")
+        .and_then(|target| {
+            target
+                .get("cfg(target_env = \"musl\")")?
+                .get("rustflags")?
+                .as_array()
+        })
+        .with_context(|| format!("no flags for router targets in {}", file.display()))?;
+    let mut flags: Vec<String> = flags
+        .iter()
+        .filter_map(|flag| flag.as_str().map(str::to_owned))
+        .collect();
+    if linking == Linking::Dynamic {
+        for flag in &mut flags {
+            *flag = flag.replace("+crt-static", "-crt-static");
+        }
+        // Zig's driver links musl statically unless it is told.
+        flags.push("-Clink-arg=-dynamic".to_owned());
+    }
+    flags.extend(cpu.map(|cpu| format!("-Ctarget-cpu={cpu}")));
+    Ok(Flags(flags))
 }
 
 fn is_library(folder: &Path) -> bool {

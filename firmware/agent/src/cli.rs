@@ -44,6 +44,11 @@ pub enum Command<'a> {
         /// For programs rather than people.
         json: bool,
     },
+    /// Show the running agent's last lines of log.
+    Log {
+        /// The control socket.
+        socket: &'a str,
+    },
     /// Say what is wrong with a configuration.
     Check {
         /// The configuration file.
@@ -84,6 +89,7 @@ pub enum Topic {
     All,
     Run,
     Status,
+    Log,
     Check,
     Keygen,
     Pubkey,
@@ -197,7 +203,7 @@ impl<'a> Given<'a> {
     fn place(&mut self, topic: Topic, name: &str) -> Option<&mut Option<&'a str>> {
         match (name, topic) {
             ("--config", Topic::Run | Topic::Check | Topic::Pubkey) => Some(&mut self.config),
-            ("--socket", Topic::Run | Topic::Status) => Some(&mut self.socket),
+            ("--socket", Topic::Run | Topic::Status | Topic::Log) => Some(&mut self.socket),
             ("--output", Topic::Keygen) => Some(&mut self.output),
             _ => None,
         }
@@ -212,6 +218,7 @@ impl<'a> Given<'a> {
                 socket,
                 json: self.json,
             },
+            Topic::Log => Command::Log { socket },
             Topic::Check => Command::Check {
                 config,
                 json: self.json,
@@ -243,9 +250,10 @@ fn long(name: &str) -> &str {
 }
 
 impl Topic {
-    const NAMED: [(&'static str, Self); 7] = [
+    const NAMED: [(&'static str, Self); 8] = [
         ("run", Self::Run),
         ("status", Self::Status),
+        ("log", Self::Log),
         ("check", Self::Check),
         ("keygen", Self::Keygen),
         ("pubkey", Self::Pubkey),
@@ -266,6 +274,7 @@ impl Topic {
             Self::All | Self::Config => "",
             Self::Run => " run",
             Self::Status => " status",
+            Self::Log => " log",
             Self::Check => " check",
             Self::Keygen => " keygen",
             Self::Pubkey => " pubkey",
@@ -321,6 +330,7 @@ pub fn write_help(topic: Topic, out: &mut dyn Write) -> fmt::Result {
         Topic::All => help::ALL,
         Topic::Run => help::RUN,
         Topic::Status => help::STATUS,
+        Topic::Log => help::LOG,
         Topic::Check => help::CHECK,
         Topic::Keygen => help::KEYGEN,
         Topic::Pubkey => help::PUBKEY,

@@ -55,7 +55,7 @@ pub struct Line {
 }
 
 /// Everything static, largest parts by name.
-pub const TABLE: [Line; 6] = [
+pub const TABLE: [Line; 7] = [
     Line {
         what: "packet blocks",
         count: BLOCKS,
@@ -86,6 +86,11 @@ pub const TABLE: [Line; 6] = [
         count: 1,
         each: SEND_BUFFER + size_of::<RecvBatch<RECV_SLOTS>>(),
     },
+    Line {
+        what: "log",
+        count: 1,
+        each: burstmesh_linux::log::KEPT,
+    },
 ];
 
 /// Neighbours with a session at a time.
@@ -103,8 +108,77 @@ pub const fn total() -> usize {
     sum
 }
 
-// The build ends here where a profile outgrows its budget.
-const _: () = assert!(
-    total() <= BUDGET,
-    "static memory is over the profile's budget: see limits.rs"
-);
+// The build ends here where a profile outgrows its budget, with the table as its message.
+const _: () = assert!(total() <= BUDGET, "{}", OVER_BUDGET.as_str());
+
+const OVER_BUDGET: Page = Page::over_budget();
+
+/// A text made by the compiler.
+struct Page {
+    text: [u8; 512],
+    used: usize,
+}
+
+impl Page {
+    const fn over_budget() -> Self {
+        let mut page = Self {
+            text: [b' '; 512],
+            used: 0,
+        };
+        page.word("static memory is over the profile's budget; count x bytes:\n");
+        let mut i = 0;
+        while i < TABLE.len() {
+            page.number(TABLE[i].count);
+            page.word(" x ");
+            page.number(TABLE[i].each);
+            page.word("  ");
+            page.word(TABLE[i].what);
+            page.word("\n");
+            i += 1;
+        }
+        page.number(total());
+        page.word(" in all, and the budget is ");
+        page.number(BUDGET);
+        page
+    }
+
+    const fn word(&mut self, word: &str) {
+        let mut i = 0;
+        while i < word.len() {
+            self.text[self.used] = word.as_bytes()[i];
+            self.used += 1;
+            i += 1;
+        }
+    }
+
+    const fn number(&mut self, number: usize) {
+        if number >= 10 {
+            self.number(number / 10);
+        }
+        self.text[self.used] = b'0' + (number % 10) as u8;
+        self.used += 1;
+    }
+
+    const fn as_str(&self) -> &str {
+        match core::str::from_utf8(self.text.split_at(self.used).0) {
+            Ok(text) => text,
+            Err(_) => "static memory is over the profile's budget",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_of_a_build_over_budget_has_the_whole_table() {
+        let text = Page::over_budget();
+        let text = text.as_str();
+        for line in &TABLE {
+            let row = format!("{} x {}  {}\n", line.count, line.each, line.what);
+            assert!(text.contains(&row), "{text}");
+        }
+        assert!(text.ends_with(&format!("{} in all, and the budget is {BUDGET}", total())));
+    }
+}

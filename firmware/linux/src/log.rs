@@ -9,6 +9,10 @@ use crate::fd::socket;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicI32, AtomicU8, Ordering::Relaxed};
 
+mod recent;
+
+pub use recent::{KEPT, recent};
+
 /// How much a message matters. The numbers are syslog's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -86,7 +90,9 @@ pub fn write(level: Level, message: fmt::Arguments<'_>) {
             Level::Debug => "debug: ",
         });
     }
+    let before = if syslog >= 0 { line.used } else { 0 };
     let _ = line.write_fmt(message);
+    recent::keep(line.text_with_newline().get(before..).unwrap_or(&[]));
     let (fd, text) = if syslog >= 0 {
         (syslog, line.text())
     } else {

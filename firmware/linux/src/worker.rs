@@ -16,9 +16,11 @@ pub const DEPTH: usize = 4;
 /// Enough for elliptic curves, also in unoptimised builds. Only what is touched becomes memory.
 const STACK: usize = 256 * 1024;
 
+type Work<Req, Resp> = fn(Req) -> Resp;
+
 /// The thread and its mailbox, to be put into a static.
 pub struct Worker<Req, Resp> {
-    work: fn(Req) -> Resp,
+    work: UnsafeCell<Option<Work<Req, Resp>>>,
     requests: Ring<Req>,
     answers: Ring<Resp>,
     started: AtomicBool,
@@ -26,7 +28,8 @@ pub struct Worker<Req, Resp> {
     wake_owner: AtomicI32,
 }
 
-// SAFETY: each ring has one producer and one consumer: the thread and the only `Owner`.
+// SAFETY: each ring has one producer and one consumer: the thread and the only `Owner`. `work` is written before the thread
+// starts, and never after.
 unsafe impl<Req: Send, Resp: Send> Sync for Worker<Req, Resp> {}
 
 /// The data loop's end. There is one per worker; it may move between threads.
@@ -39,26 +42,29 @@ pub struct Owner<Req: 'static, Resp: 'static> {
 }
 
 impl<Req: Send + 'static, Resp: Send + 'static> Worker<Req, Resp> {
-    /// A worker that turns requests into answers by `work`.
-    pub const fn new(work: fn(Req) -> Resp) -> Self {
+    /// A worker that has not started; all zero, so that a static of it costs no space in the binary.
+    pub const fn new() -> Self {
         Self {
-            work,
+            work: UnsafeCell::new(None),
             requests: Ring::new(),
             answers: Ring::new(),
             started: AtomicBool::new(false),
-            wake_worker: AtomicI32::new(-1),
-            wake_owner: AtomicI32::new(-1),
+            wake_worker: AtomicI32::new(0),
+            wake_owner: AtomicI32::new(0),
         }
     }
 
-    /// Starts the thread, `nice` steps (0 to 19) below the data loop. Works once; a second time is `EBUSY`.
-    pub fn start(&'static self, nice: i32) -> Result<Owner<Req, Resp>> {
+    /// Starts the thread, which turns requests into answers by `work`, `nice` steps (0 to 19) below the data loop. Works
+    /// once; a second time is `EBUSY`.
+    pub fn start(&'static self, work: Work<Req, Resp>, nice: i32) -> Result<Owner<Req, Resp>> {
         if self.started.swap(true, Acquire) {
             return Err(Error::new("start the worker", libc::EBUSY));
         }
         let (answered, requested) = (ManuallyDrop::new(event()?), ManuallyDrop::new(event()?));
         self.wake_owner.store(answered.raw(), Relaxed);
         self.wake_worker.store(requested.raw(), Relaxed);
+        // SAFETY: only the first caller comes here, and the thread does not run yet.
+        unsafe { *self.work.get() = Some(work) };
         spawn::<Req, Resp>(self, nice)?;
         Ok(Owner {
             worker: self,
@@ -68,15 +74,21 @@ impl<Req: Send + 'static, Resp: Send + 'static> Worker<Req, Resp> {
         })
     }
 
-    fn run(&self) -> ! {
+    fn run(&self, work: Work<Req, Resp>) -> ! {
         loop {
             while let Some(request) = self.requests.pop() {
                 // There is room: the owner lets no more than DEPTH be under way.
-                let _ = self.answers.push((self.work)(request));
+                let _ = self.answers.push(work(request));
                 ring_bell(self.wake_owner.load(Relaxed));
             }
             await_bell(self.wake_worker.load(Relaxed));
         }
+    }
+}
+
+impl<Req: Send + 'static, Resp: Send + 'static> Default for Worker<Req, Resp> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -154,7 +166,11 @@ extern "C" fn main<Req: Send + 'static, Resp: Send + 'static>(
             NICE.load(Relaxed),
         )
     });
-    worker.run()
+    // SAFETY: written before this thread was started.
+    if let Some(work) = unsafe { *worker.work.get() } {
+        worker.run(work);
+    }
+    core::ptr::null_mut()
 }
 
 fn ring_bell(fd: i32) {
@@ -229,9 +245,10 @@ mod tests {
 
     #[test]
     fn requests_come_back_as_answers_in_their_order() {
-        static WORKER: Worker<[u64; 9], u64> = Worker::new(|request| request.iter().sum());
-        let mut owner = WORKER.start(10).unwrap();
-        assert_eq!(WORKER.start(10).err().unwrap().errno, libc::EBUSY);
+        static WORKER: Worker<[u64; 9], u64> = Worker::new();
+        let sum = |request: [u64; 9]| request.iter().sum();
+        let mut owner = WORKER.start(sum, 10).unwrap();
+        assert_eq!(WORKER.start(sum, 10).err().unwrap().errno, libc::EBUSY);
         let (mut next, mut answered) = (0, 0);
         while answered < 20_000 {
             while next < 20_000 && owner.submit([next; 9]).is_ok() {
@@ -250,7 +267,8 @@ mod tests {
     #[test]
     fn a_full_mailbox_gives_the_request_back_and_the_thread_is_nice() {
         static GATE: AtomicBool = AtomicBool::new(false);
-        static WORKER: Worker<u32, libc::c_int> = Worker::new(|_| {
+        static WORKER: Worker<u32, libc::c_int> = Worker::new();
+        let niceness = |_| {
             while !GATE.load(Acquire) {
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }
@@ -261,8 +279,8 @@ mod tests {
                     libc::syscall(libc::SYS_gettid) as libc::id_t,
                 )
             }
-        });
-        let mut owner = WORKER.start(7).unwrap();
+        };
+        let mut owner = WORKER.start(niceness, 7).unwrap();
         for request in 0..DEPTH as u32 {
             owner.submit(request).unwrap();
         }

@@ -8,6 +8,7 @@ Usage: burstmesh COMMAND [OPTIONS]
 Commands:
   run        run the agent in the foreground (the service does this)
   status     show uplinks, members, paths and flows of the running agent
+  log        show the last lines of the running agent's log
   check      say what is wrong with a configuration, and how to mend it
   keygen     make this gateway's private key, or a community's secret
   pubkey     show the public key that belongs to a private one
@@ -53,6 +54,20 @@ Exit code 3 means that the agent is not running.
 
 Example:
   burstmesh status --json
+";
+
+pub(super) const LOG: &str = "\
+Shows the last lines of the running agent's log: 4 KB of it stay in memory, whatever the system's log keeps.
+
+Usage: burstmesh log [--socket PATH]
+
+Options:
+  -s, --socket PATH    the control socket (default /var/run/burstmesh/control.sock)
+
+Exit code 3 means that the agent is not running.
+
+Example:
+  burstmesh log | tail -n 20
 ";
 
 pub(super) const CHECK: &str = "\

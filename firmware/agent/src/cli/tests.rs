@@ -51,6 +51,7 @@ fn every_command_has_its_defaults() {
         })
     );
     assert_eq!(read("limits"), Ok(Command::Limits { json: false }));
+    assert_eq!(read("log"), Ok(Command::Log { socket: SOCKET }));
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(crate) enum Loaded {
 }
 
 /// Reads the configuration and compares it with this router; says what is wrong as `file:line: what; how to mend`.
-pub(crate) fn load(path: &str, mut say: impl FnMut(&str, &Problem)) -> Loaded {
+pub(crate) fn load(path: &str, say: &mut dyn FnMut(&str, &Problem)) -> Loaded {
     let mut buffer = [0; MAX_CONFIG];
     let bytes = match file::read(path, &mut buffer) {
         Ok(bytes) => bytes,
@@ -62,7 +62,7 @@ pub(super) fn run(path: &str, json: bool) -> Exit {
     if json {
         Output::Standard.write(b"[");
     }
-    let loaded = load(path, |file, p| {
+    let loaded = load(path, &mut |file, p| {
         if json {
             let comma = if first { "" } else { "," };
             let mut text = heapless::String::<512>::new();

@@ -36,7 +36,7 @@ pub(super) fn show_public(file: Option<&str>, config: &str) -> Exit {
     let path = match file {
         Some(path) => path,
         None => {
-            loaded = load(config, |file, p| {
+            loaded = load(config, &mut |file, p| {
                 let _ = writeln!(Output::Error, "{file}:{}: {p}", p.line);
             });
             match &loaded {

@@ -39,7 +39,10 @@ pub fn run(args: Args) -> i32 {
 fn execute(command: &Command<'_>) -> Exit {
     match *command {
         Command::Run { config, socket } => daemon::run(config, socket),
-        Command::Status { socket, json } => status::run(socket, json),
+        Command::Status { socket, json } => {
+            status::ask(socket, if json { "status json" } else { "status" })
+        }
+        Command::Log { socket } => status::ask(socket, "log"),
         Command::Check { config, json } => check::run(config, json),
         Command::Keygen { secret, output } => keygen::generate(secret, output),
         Command::Pubkey { file, config } => keygen::show_public(file, config),

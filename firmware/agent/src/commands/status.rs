@@ -1,12 +1,11 @@
-//! `burstmesh status`: asks the running agent.
+//! `burstmesh status` and `burstmesh log`: ask the running agent.
 
 use crate::cli::Exit;
 use burstmesh_linux::control;
 use burstmesh_linux::process::Output;
 use core::fmt::Write;
 
-pub(super) fn run(socket: &str, json: bool) -> Exit {
-    let question = if json { "status json" } else { "status" };
+pub(super) fn ask(socket: &str, question: &str) -> Exit {
     match control::request(socket, question, &mut |bytes| Output::Standard.write(bytes)) {
         Ok(()) => Exit::Success,
         Err(error) => {

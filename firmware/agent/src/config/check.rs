@@ -24,7 +24,7 @@ pub trait System {
 }
 
 /// Compares the configuration with the router. Every problem goes to `problems`; true if none of them is fatal.
-pub fn check(config: &Config, system: &impl System, problems: &mut impl FnMut(Problem)) -> bool {
+pub fn check(config: &Config, system: &dyn System, problems: &mut dyn FnMut(Problem)) -> bool {
     let mut fine = true;
     let mut report = |problem: Problem| {
         fine &= !problem.is_fatal();
@@ -71,11 +71,11 @@ pub fn check(config: &Config, system: &impl System, problems: &mut impl FnMut(Pr
 }
 
 fn device(
-    system: &impl System,
+    system: &dyn System,
     ifname: &Ifname,
     line: u32,
-    report: &mut impl FnMut(Problem),
-    in_bridge: impl Fn(Ifname, Ifname) -> ProblemKind,
+    report: &mut dyn FnMut(Problem),
+    in_bridge: fn(Ifname, Ifname) -> ProblemKind,
 ) {
     if !system.interface_exists(ifname) {
         report(Problem {

@@ -14,7 +14,7 @@ const DEVICES: usize = schema::MESHES + schema::UPLINKS + schema::CLIENTS;
 
 impl Draft {
     /// The configuration, unless something without which there is none is missing. All problems are reported.
-    pub(super) fn finish(mut self, report: &mut impl FnMut(Problem)) -> Option<Config> {
+    pub(super) fn finish(mut self, report: &mut dyn FnMut(Problem)) -> Option<Config> {
         self.check_devices(report);
         self.check_exits(report);
         self.take_invited_exits(report);
@@ -32,7 +32,7 @@ impl Draft {
     }
 
     /// Each device serves one purpose only.
-    fn check_devices(&self, report: &mut impl FnMut(Problem)) {
+    fn check_devices(&self, report: &mut dyn FnMut(Problem)) {
         let mut seen = Vec::<(&Ifname, u32), DEVICES>::new();
         let meshes = self.meshes.iter().map(|mesh| (&mesh.ifname, mesh.line));
         let uplinks = self
@@ -65,7 +65,7 @@ impl Draft {
         }
     }
 
-    fn check_exits(&self, report: &mut impl FnMut(Problem)) {
+    fn check_exits(&self, report: &mut dyn FnMut(Problem)) {
         for (i, exit) in self.exits.iter().enumerate() {
             let same = |other: &&Exit| other.key == exit.key && exit.key.0 != [0; 32];
             if let Some(first) = self.exits.iter().take(i).find(same) {
@@ -78,7 +78,7 @@ impl Draft {
     }
 
     /// Adds the invitation's exits behind those of the file, which take the place of an invited one with the same key.
-    fn take_invited_exits(&mut self, report: &mut impl FnMut(Problem)) {
+    fn take_invited_exits(&mut self, report: &mut dyn FnMut(Problem)) {
         let Some(invitation) = &self.community.invitation else {
             return;
         };
@@ -112,7 +112,7 @@ impl Draft {
     }
 
     /// There is an uplink or a word that there is none; one of them is the default.
-    fn check_uplinks(&mut self, report: &mut impl FnMut(Problem)) {
+    fn check_uplinks(&mut self, report: &mut dyn FnMut(Problem)) {
         let without = self
             .community
             .no_uplink
@@ -147,7 +147,7 @@ impl Draft {
     }
 
     /// There is something to pool, somebody to do it for, and a place where it leaves.
-    fn check_purpose(&self, report: &mut impl FnMut(Problem)) {
+    fn check_purpose(&self, report: &mut dyn FnMut(Problem)) {
         let mut tell = |kind| {
             report(Problem {
                 line: self.end,
@@ -170,7 +170,7 @@ impl Draft {
     }
 
     /// Name and secret, from the invitation or by hand, never from both unless they agree.
-    fn community(&self, report: &mut impl FnMut(Problem)) -> Option<Community> {
+    fn community(&self, report: &mut dyn FnMut(Problem)) -> Option<Community> {
         let draft = &self.community;
         let line = if draft.line > 0 { draft.line } else { self.end };
         let invitation = draft.invitation.as_ref().map(|given| &given.value);

@@ -140,7 +140,7 @@ pub struct Bypass {
 impl Config {
     /// Reads a whole file. Every problem goes to `problems`, in the order of the lines for each section and then for the
     /// file as a whole; a configuration comes out only if none of them was fatal.
-    pub fn parse(bytes: &[u8], problems: &mut impl FnMut(Problem)) -> Option<Self> {
+    pub fn parse(bytes: &[u8], problems: &mut dyn FnMut(Problem)) -> Option<Self> {
         let mut fatal = false;
         let mut report = |problem: Problem| {
             fatal |= problem.is_fatal();

@@ -106,7 +106,7 @@ impl Draft {
     }
 
     /// Reads the whole file.
-    pub(super) fn read(bytes: &[u8], report: &mut impl FnMut(Problem)) -> Self {
+    pub(super) fn read(bytes: &[u8], report: &mut dyn FnMut(Problem)) -> Self {
         let mut draft = Self::new();
         let mut reader = Reader::new(bytes);
         let mut current: Option<Current> = None;
@@ -147,7 +147,7 @@ impl Draft {
         kind: &str,
         name: Option<&str>,
         line: u32,
-        report: &mut impl FnMut(Problem),
+        report: &mut dyn FnMut(Problem),
     ) -> Option<Current> {
         let mut tell = |kind| report(Problem { line, kind });
         let Some(section) = schema::section(kind) else {
@@ -181,7 +181,7 @@ impl Draft {
         section: &'static Section,
         name: Option<&str>,
         line: u32,
-        tell: &mut impl FnMut(ProblemKind),
+        tell: &mut dyn FnMut(ProblemKind),
     ) -> Label {
         let Some(name) = name else {
             if section.named {
@@ -254,7 +254,7 @@ impl Draft {
     }
 
     /// Ends a section: was everything required there?
-    fn close(&mut self, current: Option<Current>, report: &mut impl FnMut(Problem)) {
+    fn close(&mut self, current: Option<Current>, report: &mut dyn FnMut(Problem)) {
         let Some(Current {
             section,
             line,
@@ -279,7 +279,7 @@ impl Draft {
         current: Option<&mut Current>,
         (name, value, is_list): (&str, &str, bool),
         line: u32,
-        tell: &mut impl FnMut(ProblemKind),
+        tell: &mut dyn FnMut(ProblemKind),
     ) {
         let Some(Current { section, seen, .. }) = current else {
             return;

@@ -41,7 +41,7 @@ static SEND_MEMORY: ConstStaticCell<[u8; SEND_BUFFER]> = ConstStaticCell::new([0
 static RECV_MEMORY: ConstStaticCell<RecvBatch<RECV_SLOTS>> = ConstStaticCell::new(RecvBatch::new());
 static GATEWAY: StaticCell<Gateway<'static>> = StaticCell::new();
 static CONFIG: StaticCell<Config> = StaticCell::new();
-static WORKER: Worker<Task, Done> = Worker::new(work);
+static WORKER: Worker<Task, Done> = Worker::new();
 
 const TUN: u32 = 0;
 const SIGNALS: u32 = 1;
@@ -120,7 +120,7 @@ impl Engine {
                 memory,
             )
         });
-        let worker = WORKER.start(5).map_err(|e| because("worker", e))?;
+        let worker = WORKER.start(work, 5).map_err(|e| because("worker", e))?;
         let pairs = [
             (parts.tun.fd(), TUN),
             (parts.signals.fd(), SIGNALS),
@@ -207,10 +207,10 @@ impl Engine {
                     applied: self.pooler.applied(),
                     uplinks: &self.uplinks,
                 };
-                let served = self
-                    .parts
-                    .server
-                    .serve(|line, out| status::answer(&view, line, out));
+                let served = self.parts.server.serve(|line, out| match line.trim() {
+                    "log" => log::recent(|bytes| out.write(bytes)),
+                    line => status::answer(&view, line, out),
+                });
                 if let Err(error) = served {
                     debug!("control socket: {error}");
                 }
@@ -431,7 +431,7 @@ impl Engine {
 
     /// A new configuration. What cannot change in a running agent is said, and what was there goes on.
     fn reload(&mut self, path: &str) {
-        let Loaded::Good(new) = load(path, complain) else {
+        let Loaded::Good(new) = load(path, &mut complain) else {
             return warn!("{path} has errors: the settings from before stay in force");
         };
         let now = clock::now();

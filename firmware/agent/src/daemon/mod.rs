@@ -30,7 +30,7 @@ const HANG: Duration = Duration::from_millis(1_000);
 
 /// Runs the agent until it is told to stop.
 pub fn run(config_path: &str, socket: &str) -> Exit {
-    let config = match load(config_path, complain) {
+    let config = match load(config_path, &mut complain) {
         Loaded::Good(config) => config,
         Loaded::Bad | Loaded::Unreadable => return Exit::Usage,
     };

@@ -11,7 +11,8 @@ use core::net::{IpAddr, SocketAddr};
 /// Room for `SLOTS` datagrams of `BYTES` bytes each; holds those of the last receive.
 pub struct RecvBatch<const SLOTS: usize = 32, const BYTES: usize = 2048> {
     data: [[u8; BYTES]; SLOTS],
-    about: [About; SLOTS],
+    /// Set for the filled slots alone: so all of it is zero to begin with.
+    about: [MaybeUninit<About>; SLOTS],
     filled: usize,
 }
 
@@ -21,17 +22,6 @@ struct About {
     length: usize,
     control: Received,
 }
-
-const NOTHING: About = About {
-    from: None,
-    length: 0,
-    control: Received {
-        ifindex: 0,
-        local: None,
-        class: 0,
-        segment: 0,
-    },
-};
 
 /// One received datagram, or several of one size that the kernel glued together.
 #[derive(Debug)]
@@ -62,7 +52,7 @@ impl<const SLOTS: usize, const BYTES: usize> RecvBatch<SLOTS, BYTES> {
     pub const fn new() -> Self {
         Self {
             data: [[0; BYTES]; SLOTS],
-            about: [NOTHING; SLOTS],
+            about: [MaybeUninit::zeroed(); SLOTS],
             filled: 0,
         }
     }
@@ -75,6 +65,8 @@ impl<const SLOTS: usize, const BYTES: usize> RecvBatch<SLOTS, BYTES> {
             .zip(&self.about)
             .take(self.filled)
             .filter_map(|(data, about)| {
+                // SAFETY: the last receive filled this slot.
+                let about = unsafe { about.assume_init_ref() };
                 let segment = if about.control.segment == 0 {
                     about.length.max(1)
                 } else {
@@ -152,12 +144,12 @@ impl UdpSocket {
             .zip(&names)
             .take(got as usize)
         {
-            *about = About {
+            about.write(About {
                 from: name.parse(),
                 length: header.msg_len as usize,
                 // SAFETY: as recvmmsg left it; `controls` is alive.
                 control: unsafe { cmsg::parse(&header.msg_hdr) },
-            };
+            });
         }
         batch.filled = got as usize;
         Ok(batch.filled)

@@ -23,10 +23,13 @@ pub struct View<'a> {
 
 /// Answers one line from the control socket.
 pub fn answer(view: &View<'_>, line: &str, out: &mut impl Write) {
-    let _ = match line.trim() {
+    let _ = match line {
         "status" => view.table(out),
         "status json" => view.json(out),
-        other => writeln!(out, "unknown request {other:?}; known: status, status json"),
+        other => writeln!(
+            out,
+            "unknown request {other:?}; known: status, status json, log"
+        ),
     };
 }
 

@@ -1,0 +1,119 @@
+//! The last lines of the log, for `burstmesh log`: a ring in memory, so that nothing is written to flash.
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+
+/// Bytes that are kept.
+pub const KEPT: usize = 4096;
+
+/// What was written last; `written` counts all of it, and its place is that modulo [`KEPT`].
+struct Ring {
+    bytes: [u8; KEPT],
+    written: usize,
+}
+
+struct Shared {
+    ring: UnsafeCell<Ring>,
+    taken: AtomicBool,
+}
+
+// SAFETY: the ring is touched by whoever has taken it.
+unsafe impl Sync for Shared {}
+
+static RECENT: Shared = Shared {
+    ring: UnsafeCell::new(Ring {
+        bytes: [0; KEPT],
+        written: 0,
+    }),
+    taken: AtomicBool::new(false),
+};
+
+impl Shared {
+    /// Two threads log, both rarely and shortly: whoever finds it taken goes without.
+    fn with(&self, act: impl FnOnce(&mut Ring)) {
+        if self.taken.swap(true, Acquire) {
+            return;
+        }
+        // SAFETY: taken, so nobody else is here.
+        act(unsafe { &mut *self.ring.get() });
+        self.taken.store(false, Release);
+    }
+}
+
+/// Keeps a line with its end, in place of the oldest bytes.
+pub(super) fn keep(line: &[u8]) {
+    RECENT.with(|ring| ring.push(line));
+}
+
+/// Hands over the lines that are kept, oldest first; the first may have lost its beginning.
+pub fn recent(mut each: impl FnMut(&[u8])) {
+    RECENT.with(|ring| {
+        let (old, new) = ring.halves();
+        each(old);
+        each(new);
+    });
+}
+
+impl Ring {
+    fn push(&mut self, line: &[u8]) {
+        for &byte in line {
+            if let Some(place) = self.bytes.get_mut(self.written % KEPT) {
+                *place = byte;
+            }
+            // Never back to less than a full ring.
+            self.written = self.written.checked_add(1).unwrap_or(KEPT);
+        }
+    }
+
+    fn halves(&self) -> (&[u8], &[u8]) {
+        if self.written <= KEPT {
+            return (&[], self.bytes.get(..self.written).unwrap_or(&[]));
+        }
+        let (new, old) = self
+            .bytes
+            .split_at_checked(self.written % KEPT)
+            .unwrap_or((&[], &[]));
+        (old, new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(ring: &Ring) -> Vec<u8> {
+        let (old, new) = ring.halves();
+        [old, new].concat()
+    }
+
+    #[test]
+    fn the_last_bytes_are_kept_in_their_order() {
+        let mut ring = Ring {
+            bytes: [0; KEPT],
+            written: 0,
+        };
+        assert!(all(&ring).is_empty());
+        let mut told = Vec::new();
+        for number in 0..1000 {
+            let line = format!("line {number}\n");
+            ring.push(line.as_bytes());
+            told.extend_from_slice(line.as_bytes());
+            let kept = told.len().min(KEPT);
+            assert_eq!(all(&ring), &told[told.len() - kept..]);
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_logged_can_be_fetched() {
+        crate::testing::in_child(|| {
+            crate::error!("remember {}", 7);
+            let mut text = Vec::new();
+            recent(|bytes| text.extend_from_slice(bytes));
+            assert!(
+                String::from_utf8(text)
+                    .unwrap()
+                    .ends_with("error: remember 7\n")
+            );
+        });
+    }
+}
