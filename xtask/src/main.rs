@@ -10,6 +10,7 @@ mod check_core;
 mod demo;
 mod elf;
 mod fuzz;
+mod material;
 mod package;
 mod process;
 mod ring;
@@ -17,6 +18,7 @@ mod setup;
 mod targets;
 mod test;
 mod toolchain;
+mod vm;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -47,6 +49,8 @@ enum Command {
     PackageProxy(package::Args),
     /// Look for inputs that break a promise, longer than the tests do
     Fuzz(fuzz::Args),
+    /// Measure agent and kernel WireGuard on a simulated 500 MIPS router, into docs/router-bench.md
+    RouterBench(vm::Args),
     /// Prove that core, linux and agent need neither an allocator nor 64-bit atomics
     CheckCore,
 }
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build::run(&args),
         Command::PackageProxy(args) => package::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::RouterBench(args) => vm::bench(&args),
         Command::CheckCore => check_core::run(),
     };
     match outcome {

@@ -4,7 +4,7 @@ use crate::process::{cargo, run as run_command};
 use crate::ring::{self, Options, Outcome, Ring};
 use crate::setup::{self, Purpose};
 use crate::toolchain::{Sources, Zig};
-use crate::{build, check_core, process, targets};
+use crate::{build, check_core, process, targets, vm};
 use anyhow::{Result, bail, ensure};
 
 /// Arguments of `test`.
@@ -23,7 +23,7 @@ fn names() -> Vec<&'static str> {
 }
 
 /// The last one is a `cargo test`, so that the run ends with its result.
-const RINGS: [Ring; 8] = [
+const RINGS: [Ring; 9] = [
     Ring {
         name: "format",
         what: "rustfmt has nothing to change",
@@ -72,6 +72,13 @@ const RINGS: [Ring; 8] = [
         needs: &[],
         obstacle: ring::no_obstacle,
         run: release_build,
+    },
+    Ring {
+        name: "qemu",
+        what: "whole routers as virtual machines: MIPS with Wi-Fi, ARM",
+        needs: &[Purpose::Machines, Purpose::RouterBuilds],
+        obstacle: ring::no_obstacle,
+        run: vm::ring,
     },
     Ring {
         name: "netns",
@@ -193,7 +200,14 @@ fn big_endian(options: &Options) -> Result<()> {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn unit(options: &Options) -> Result<()> {
-    let others = ["--workspace", "--exclude", "burstmesh-netns", "--exclude"];
+    let others = [
+        "--workspace",
+        "--exclude",
+        "burstmesh-netns",
+        "--exclude",
+        "burstmesh-qemu",
+        "--exclude",
+    ];
     let all = [&["--package"][..], &others];
     for packages in all {
         let mut cargo = cargo();

@@ -17,13 +17,18 @@ const SUITE: &str = "trixie-backports";
 const ZIG_PACKAGES: [&str; 2] = ["cargo-zigbuild==0.24.0", "ziglang==0.17.1"];
 
 /// Folder for fetched tools; removed with `target/`.
-fn tools() -> PathBuf {
+pub fn tools() -> PathBuf {
     process::root().join("target/tools")
 }
 
 /// Folder for everything built for routers, so that its unusual flags never disturb ordinary builds.
 pub fn target_dir() -> PathBuf {
     process::root().join("target/router")
+}
+
+/// The same for programs with the standard library.
+pub fn std_target_dir() -> PathBuf {
+    process::root().join("target/router-std")
 }
 
 /// Sources of the standard library of exactly this compiler.
@@ -62,6 +67,12 @@ impl Sources {
     pub fn build_for_tests(&self, cargo: &mut Command) {
         self.build(cargo, "std,panic_unwind,test");
         cargo.args(["--config", "profile.dev.panic=\"unwind\""]);
+    }
+
+    /// Lets `cargo` build a program with the whole standard library, in a folder of its own: this `core` is another one.
+    pub fn build_std(&self, cargo: &mut Command) {
+        self.build(cargo, "std,panic_abort");
+        cargo.env("CARGO_TARGET_DIR", std_target_dir());
     }
 
     fn build(&self, cargo: &mut Command, crates: &str) {
