@@ -92,11 +92,11 @@ pub fn for_target(target: &'static Target) -> Result<PathBuf> {
     Ok(place(&job))
 }
 
-/// Builds the exit for a target, for tests in whole machines; returns the binary's path. Nobody installs it on a router, so that
-/// it is linked in haste.
-pub fn exit_for_target(target: &'static Target) -> Result<PathBuf> {
+/// Builds a program with the standard library for a target, for tests in whole machines; returns its path. Nobody installs it on a
+/// router, so that it is linked in haste.
+pub fn std_program(package: &str, target: &'static Target) -> Result<PathBuf> {
     let mut cargo = Zig::ensure()?.cargo("zigbuild");
-    cargo.args(["--package", "burstmesh-proxy", "--bin", "burstmesh-proxy"]);
+    cargo.args(["--package", package, "--bin", package]);
     cargo.args(["--locked", "--profile", "router", "--target", target.triple]);
     for setting in ["lto=\"off\"", "codegen-units=16"] {
         cargo
@@ -106,7 +106,7 @@ pub fn exit_for_target(target: &'static Target) -> Result<PathBuf> {
     Sources::ensure()?.build_std(&mut cargo);
     run_command(&mut cargo)?;
     let built = std_target_dir().join(target.triple);
-    Ok(built.join("router/burstmesh-proxy"))
+    Ok(built.join("router").join(package))
 }
 
 /// Builds the test program of `firmware/linux` for a target; returns its path.

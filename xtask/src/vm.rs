@@ -10,6 +10,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 const PACKAGE: &str = "burstmesh-qemu";
+const EXIT: &str = "burstmesh-proxy";
+/// The data road's stages without system calls.
+const STAGES: &str = "burstmesh-bench";
 const MIPS: &str = "mipsel-unknown-linux-musl";
 
 /// Arguments of `router-bench`.
@@ -50,10 +53,9 @@ pub fn bench(args: &Args) -> Result<()> {
         None => build::for_target(targets::named(MIPS)?)?,
     };
     cargo.env("BURSTMESH_MIPSEL_AGENT", agent);
-    cargo.env(
-        "BURSTMESH_MIPSEL_EXIT",
-        build::exit_for_target(targets::named(MIPS)?)?,
-    );
+    let mips = targets::named(MIPS)?;
+    cargo.env("BURSTMESH_MIPSEL_EXIT", build::std_program(EXIT, mips)?);
+    cargo.env("BURSTMESH_MIPSEL_STAGES", build::std_program(STAGES, mips)?);
     run(&mut cargo)
 }
 
@@ -77,7 +79,7 @@ fn prepared(command: &mut Command) -> Result<&mut Command> {
     let mips = targets::named(MIPS)?;
     let arm = targets::named("armv7-unknown-linux-musleabihf")?;
     command.env("BURSTMESH_MIPSEL_AGENT", build::for_target(mips)?);
-    command.env("BURSTMESH_MIPSEL_EXIT", build::exit_for_target(mips)?);
+    command.env("BURSTMESH_MIPSEL_EXIT", build::std_program(EXIT, mips)?);
     command.env("BURSTMESH_MIPSEL_TESTS", build::system_call_tests(mips)?);
     command.env("BURSTMESH_ARM_AGENT", build::for_target(arm)?);
     Ok(command)

@@ -61,7 +61,7 @@ impl Machine {
         };
         machine
             .shell
-            .wait_ready(Duration::from_secs(180))
+            .wait_ready(boot.limit)
             .map_err(|error| machine.explain(error))?;
         Ok(machine)
     }

@@ -5,9 +5,9 @@ use anyhow::{Context as _, Result};
 use std::time::Duration;
 
 /// For steps that do little. All limits are of our time, and generous: a busy host makes the machine slow.
-const SOON: Duration = Duration::from_secs(120);
+const SOON: Duration = Duration::from_secs(400);
 /// For what takes the machine a while.
-const LONG: Duration = Duration::from_secs(400);
+const LONG: Duration = Duration::from_secs(900);
 
 /// How the radios meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

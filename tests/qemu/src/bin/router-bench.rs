@@ -1,7 +1,7 @@
 //! `cargo xtask router-bench`: the agent and kernel WireGuard on a simulated 500 MIPS router, in one table.
 
 use anyhow::{Context as _, Result};
-use burstmesh_qemu::bench::{Flow, Spent, flow};
+use burstmesh_qemu::bench::{Flow, NANOSECONDS, Spent, flow};
 use burstmesh_qemu::town::{LIVE, POOLING};
 use burstmesh_qemu::{Boot, Clock, Image, Machine, Platform, machine};
 use std::fmt::Write as _;
@@ -15,8 +15,10 @@ fn main() -> Result<()> {
     let mut bench = Bench {
         machine: boot()?,
         rows: Vec::new(),
+        stages: Vec::new(),
         arguments,
     };
+    bench.stages()?;
     bench.step("road")?;
     bench.plain()?;
     bench.wireguard()?;
@@ -59,6 +61,7 @@ fn boot() -> Result<Machine> {
     for (variable, name) in [
         ("BURSTMESH_MIPSEL_AGENT", "burstmesh"),
         ("BURSTMESH_MIPSEL_EXIT", "burstmesh-proxy"),
+        ("BURSTMESH_MIPSEL_STAGES", "burstmesh-bench"),
     ] {
         let program = machine::built(variable, "mipsel-unknown-linux-musl", name)?;
         image.program(name, &program)?;
@@ -83,6 +86,8 @@ struct Row {
 struct Bench {
     machine: Machine,
     rows: Vec<Row>,
+    /// Instructions for each packet, by stage.
+    stages: Vec<(String, f64)>,
     arguments: Arguments,
 }
 
@@ -122,6 +127,23 @@ impl Bench {
         self.row(&format!("{name}, up, LAN GRO on"), true)?;
         self.step("gro off")?;
         self.row(&format!("{name}, down"), false)
+    }
+
+    /// The data road without system calls: always this tree's, whatever agent is measured.
+    fn stages(&mut self) -> Result<()> {
+        if !self.wanted("stages") {
+            return Ok(());
+        }
+        let said = self.step("burstmesh-bench")?;
+        for line in said.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if let ["stage", name, cost] = words[..] {
+                let instructions = cost.parse::<f64>()? / NANOSECONDS;
+                println!("{}", stage_line(name, instructions));
+                self.stages.push((name.to_owned(), instructions));
+            }
+        }
+        Ok(())
     }
 
     fn plain(&mut self) -> Result<()> {
@@ -176,7 +198,7 @@ impl Bench {
         let Some(file) = &self.arguments.write else {
             return Ok(());
         };
-        std::fs::write(file, page(&self.rows)).context("cannot write the table")?;
+        std::fs::write(file, page(&self.rows, &self.stages)).context("cannot write the table")?;
         println!("written: {}", file.display());
         Ok(())
     }
@@ -196,12 +218,31 @@ that it sent, received or relayed for each MB of payload, feedback included.
 |---|---|---|---|---|---|---|
 ";
 
-fn page(rows: &[Row]) -> String {
+const STAGES: &str = "
+Stages of the data road for a packet of 1372 bytes, without system calls (`tests/bench`): feedback is what the reports of the far end
+cost both ends.
+
+| stage | instructions per packet | per byte |
+|---|---|---|
+";
+
+fn page(rows: &[Row], stages: &[(String, f64)]) -> String {
     let mut page = HEAD.to_owned();
     for row in rows {
         let _ = writeln!(page, "{}", line(row));
     }
+    page += STAGES;
+    for (name, instructions) in stages {
+        let _ = writeln!(page, "{}", stage_line(name, *instructions));
+    }
     page
+}
+
+fn stage_line(name: &str, instructions: f64) -> String {
+    format!(
+        "| {name} | {instructions:.0} | {:.1} |",
+        instructions / 1372.0
+    )
 }
 
 fn line(row: &Row) -> String {

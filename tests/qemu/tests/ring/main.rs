@@ -52,7 +52,7 @@ fn mips_router(name: &'static str, memory: u32) -> Result<Machine> {
         name,
         memory,
         clock: CLOCK,
-        limit: Duration::from_secs(900),
+        limit: Duration::from_secs(1500),
     };
     Machine::boot(&boot, image)
 }
