@@ -4,7 +4,7 @@ use crate::board::{self, Board, Profile};
 use crate::elf::{self, Contents, Linking};
 use crate::process::{self, command, run as run_command};
 use crate::targets::{self, Target};
-use crate::toolchain::{self, Sources, Zig, target_dir};
+use crate::toolchain::{self, Sources, Zig, std_target_dir, target_dir};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -124,6 +124,39 @@ pub fn run(args: &Args) -> Result<()> {
 /// Builds the agent for one target; returns the binary's path.
 pub fn for_target(target: &'static Target) -> Result<PathBuf> {
     Ok(make(&Job::for_target(target))?.binary)
+}
+
+/// Builds a program with the standard library for a target, for tests in whole machines; returns its path. Nobody installs it on a
+/// router, so that it is linked in haste.
+pub fn std_program(package: &str, target: &'static Target) -> Result<PathBuf> {
+    let mut cargo = Zig::ensure()?.cargo("zigbuild");
+    cargo.args(["--package", package, "--bin", package]);
+    cargo.args(["--locked", "--profile", "router", "--target", target.triple]);
+    for setting in ["lto=\"off\"", "codegen-units=16"] {
+        cargo
+            .arg("--config")
+            .arg(format!("profile.router.{setting}"));
+    }
+    Sources::ensure()?.build_std(&mut cargo);
+    run_command(&mut cargo)?;
+    let built = std_target_dir().join(target.triple);
+    Ok(built.join("router").join(package))
+}
+
+/// Builds the test program of `firmware/linux` for a target; returns its path.
+pub fn system_call_tests(target: &'static Target) -> Result<PathBuf> {
+    let mut cargo = Zig::ensure()?.cargo("test");
+    cargo.args(["--package", "burstmesh-linux", "--lib", "--no-run"]);
+    cargo.args(["--locked", "--target", target.triple]);
+    cargo.args(["--message-format", "json-render-diagnostics"]);
+    Sources::ensure()?.build_for_tests(&mut cargo)?;
+    println!("$ {}", process::line(&cargo));
+    let messages = process::output(&mut cargo)?;
+    let built = messages.lines().rev().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message.get("executable")?.as_str()?))
+    });
+    built.context("cargo named no test program")
 }
 
 /// Runs a router binary under the emulator. A missing emulator is an error: callers decide beforehand.

@@ -6,7 +6,7 @@
 use crate::process::{self, command, run as run_command};
 use crate::setup::{self, Purpose};
 use crate::targets::{self, Target};
-use crate::toolchain::{Sources, Zig, target_dir};
+use crate::toolchain::{Sources, Zig, std_target_dir};
 use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ fn build(target: &Target) -> Result<PathBuf> {
     cargo.args(["--profile", "router", "--target", target.triple]);
     Sources::ensure()?.build_std(&mut cargo);
     run_command(&mut cargo)?;
-    Ok(target_dir()
+    Ok(std_target_dir()
         .join(target.triple)
         .join("router/examples/repeat"))
 }

@@ -11,8 +11,9 @@ mod count_aead;
 mod demo;
 mod elf;
 mod fuzz;
-mod lab;
 mod image;
+mod lab;
+mod material;
 mod package;
 mod process;
 mod ring;
@@ -21,6 +22,7 @@ mod size;
 mod targets;
 mod test;
 mod toolchain;
+mod vm;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -57,6 +59,8 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Measure profiles of lines on virtual time: a table, CSV and pages in report/
     Lab(lab::Args),
+    /// Measure agent and kernel WireGuard on a simulated 500 MIPS router, into docs/router-bench.md
+    RouterBench(vm::Args),
     /// Prove that core, linux and agent need neither an allocator nor 64-bit atomics
     CheckCore,
     /// Count the instructions that sealing and opening a packet costs on a router
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
         Command::PackageProxy(args) => package::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Lab(args) => lab::run(&args),
+        Command::RouterBench(args) => vm::bench(&args),
         Command::CheckCore => check_core::run(),
         Command::CountAead(args) => count_aead::run(&args),
     };

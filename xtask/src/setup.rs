@@ -14,6 +14,8 @@ pub enum Purpose {
     Emulation,
     /// The namespace lab: real clients, servers and observers.
     Lab,
+    /// Whole routers as virtual machines.
+    Machines,
 }
 
 /// A program and the Debian package that brings it.
@@ -21,10 +23,24 @@ pub enum Purpose {
 pub struct Tool {
     program: &'static str,
     package: &'static str,
+    /// Wanted from the release's backports, where it is there.
+    newest: bool,
 }
 
 const fn tool(program: &'static str, package: &'static str) -> Tool {
-    Tool { program, package }
+    Tool {
+        program,
+        package,
+        newest: false,
+    }
+}
+
+const fn newest(program: &'static str, package: &'static str) -> Tool {
+    Tool {
+        program,
+        package,
+        newest: true,
+    }
 }
 
 /// `python3` must also be able to make a virtual environment; see [`Tool::is_present`].
@@ -47,19 +63,31 @@ const LAB: &[Tool] = &[
     tool("openssl", "openssl"),
     tool("sysctl", "procps"),
 ];
+/// Parts of QEMU must be of one version, and a machine that has some from the backports can take no others.
+const MACHINES: &[Tool] = &[
+    newest("qemu-system-mipsel", "qemu-system-mips"),
+    newest("qemu-system-arm", "qemu-system-arm"),
+    tool("depmod", "kmod"),
+];
 
 /// Not a program but a module that Debian packages apart from Python.
 const VENV: &str = "python3 -m venv";
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 3] = [Self::RouterBuilds, Self::Emulation, Self::Lab];
+    pub const ALL: [Self; 4] = [
+        Self::RouterBuilds,
+        Self::Emulation,
+        Self::Lab,
+        Self::Machines,
+    ];
 
     fn tools(self) -> &'static [Tool] {
         match self {
             Self::RouterBuilds => ROUTER_BUILDS,
             Self::Emulation => EMULATION,
             Self::Lab => LAB,
+            Self::Machines => MACHINES,
         }
     }
 
@@ -78,6 +106,7 @@ impl fmt::Display for Purpose {
             Self::RouterBuilds => "router builds",
             Self::Emulation => "emulation",
             Self::Lab => "namespace lab",
+            Self::Machines => "virtual machines",
         })
     }
 }
@@ -124,29 +153,48 @@ pub fn run(args: &Args) -> Result<()> {
 /// Installs what is missing for `purposes`. Where that is impossible (no root, no apt, no network) it says what is missing
 /// and returns all the same: what can run, runs.
 pub fn install(purposes: &[Purpose]) -> Result<()> {
-    let packages: Vec<&str> = purposes
+    let missing: Vec<&Tool> = purposes
         .iter()
         .flat_map(|purpose| purpose.missing())
-        .map(|tool| tool.package)
         .collect();
-    if packages.is_empty() {
+    let packages = |wanted: &dyn Fn(&Tool) -> bool| {
+        missing
+            .iter()
+            .filter(|t| wanted(t))
+            .map(|t| t.package)
+            .collect::<Vec<_>>()
+    };
+    if missing.is_empty() {
         return Ok(());
     }
     if !process::is_root() {
         println!(
             "not root, so nothing is installed; as root: apt-get install {}",
-            packages.join(" ")
+            packages(&|_| true).join(" ")
         );
     } else if process::find("apt-get").is_none() {
         println!(
             "no apt-get here; install with your own package manager: {}",
-            packages.join(" ")
+            packages(&|_| true).join(" ")
         );
-    } else if let Err(error) = apt::install(&packages) {
+    } else if let Err(error) = install_packages(&packages(&|t| !t.newest), &packages(&|t| t.newest))
+    {
         println!("apt-get could not install everything: {error:#}");
     }
     report(purposes);
     Ok(())
+}
+
+fn install_packages(release: &[&str], newest: &[&str]) -> Result<()> {
+    if !release.is_empty() {
+        apt::install(release)?;
+    }
+    if newest.is_empty() {
+        return Ok(());
+    }
+    let lists = toolchain::tools().join("apt-backports");
+    // Not every release has backports, and its own packages do where nothing newer is installed.
+    apt::install_backports(newest, &lists).or_else(|_| apt::install(newest))
 }
 
 /// Prints what is missing, by purpose; returns how many programs.

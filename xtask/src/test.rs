@@ -4,7 +4,7 @@ use crate::process::{cargo, run as run_command};
 use crate::ring::{self, Options, Outcome, Ring};
 use crate::setup::{self, Purpose};
 use crate::toolchain::{Sources, Zig};
-use crate::{build, check_core, process, size, targets};
+use crate::{build, check_core, process, size, targets, vm};
 use anyhow::{Result, bail, ensure};
 
 /// Arguments of `test`.
@@ -23,7 +23,7 @@ fn names() -> Vec<&'static str> {
 }
 
 /// The last one is a `cargo test`, so that the run ends with its result.
-const RINGS: [Ring; 9] = [
+const RINGS: [Ring; 11] = [
     Ring {
         name: "format",
         what: "rustfmt has nothing to change",
@@ -86,6 +86,13 @@ const RINGS: [Ring; 9] = [
         needs: &[],
         obstacle: ring::no_obstacle,
         run: release_build,
+    },
+    Ring {
+        name: "qemu",
+        what: "whole routers as virtual machines: MIPS with Wi-Fi, ARM",
+        needs: &[Purpose::Machines, Purpose::RouterBuilds],
+        obstacle: ring::no_obstacle,
+        run: vm::ring,
     },
     Ring {
         name: "netns",
@@ -221,6 +228,8 @@ fn unit(options: &Options) -> Result<()> {
         "burstmesh-netns",
         "--exclude",
         "burstmesh-lab",
+        "--exclude",
+        "burstmesh-qemu",
         "--exclude",
     ];
     let all = [&["--package"][..], &others];

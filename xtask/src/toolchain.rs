@@ -18,13 +18,18 @@ const SUITE: &str = "trixie-backports";
 const ZIG_PACKAGES: [&str; 2] = ["cargo-zigbuild==0.24.0", "ziglang==0.17.1"];
 
 /// Folder for fetched tools; removed with `target/`.
-fn tools() -> PathBuf {
+pub fn tools() -> PathBuf {
     process::root().join("target/tools")
 }
 
 /// Folder for everything built for routers, so that its unusual flags never disturb ordinary builds.
 pub fn target_dir() -> PathBuf {
     process::root().join("target/router")
+}
+
+/// The same for programs with the standard library.
+pub fn std_target_dir() -> PathBuf {
+    process::root().join("target/router-std")
 }
 
 /// Sources of the standard library of exactly this compiler.
@@ -59,11 +64,6 @@ impl Sources {
         self.build(cargo, "core");
     }
 
-    /// Lets `cargo` build `std` too, for programs that are measured here and never reach a router.
-    pub fn build_std(&self, cargo: &mut Command) {
-        self.build(cargo, "std,panic_abort");
-    }
-
     /// Lets `cargo` build what the test harness needs as well. One panic strategy for all, or there would be two `core`s.
     pub fn build_for_tests(&self, cargo: &mut Command) -> Result<()> {
         self.build(cargo, "std,panic_unwind,test");
@@ -73,6 +73,12 @@ impl Sources {
         flags.0.retain(|flag| flag != "-Cforce-unwind-tables=no");
         flags.apply(cargo);
         Ok(())
+    }
+
+    /// Lets `cargo` build a program with the whole standard library, in a folder of its own: this `core` is another one.
+    pub fn build_std(&self, cargo: &mut Command) {
+        self.build(cargo, "std,panic_abort");
+        cargo.env("CARGO_TARGET_DIR", std_target_dir());
     }
 
     fn build(&self, cargo: &mut Command, crates: &str) {

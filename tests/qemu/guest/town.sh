@@ -1,0 +1,130 @@
+# A town in the machine: three homes with a gateway (g1..g3) and a client (c1..c3) each, lines to a core, an exit, a web server,
+# and radios in one mesh. Functions for the machine's shell; each is one step that the host asks for.
+
+# join NAME DEVICE NUMBER.NET: a pair to the core with a /30, and the default route over it.
+join() {
+	ip link add "$2" netns "$1" type veth peer name "to-$1" netns core
+	ip -n "$1" address add "$3.2/30" dev "$2"
+	ip -n core address add "$3.1/30" dev "to-$1"
+	ip -n "$1" link set "$2" up
+	ip -n core link set "to-$1" up
+	ip -n "$1" route add default via "$3.1"
+}
+
+# shape NAME DEVICE RATE DELAY: both ways. The rate counts from the IP header on; large segments are cut first.
+shape() {
+	inside "$1" ethtool -K "$2" tso off gso off gro off >/dev/null
+	inside core ethtool -K "to-$1" tso off gso off gro off >/dev/null
+	inside "$1" tc qdisc replace dev "$2" root netem limit 60 rate "$3" -14 delay "$4"
+	inside core tc qdisc replace dev "to-$1" root netem limit 60 rate "$3" -14 delay "$4"
+}
+
+# home NUMBER RATE DELAY
+home() {
+	space "g$1"
+	space "c$1"
+	router "g$1"
+	join "g$1" wan0 "88.10.$1"
+	shape "g$1" wan0 "$2" "$3"
+	ip link add lan0 netns "g$1" type veth peer name eth0 netns "c$1"
+	ip -n "g$1" address add 192.168.1.1/24 dev lan0
+	ip -n "c$1" address add 192.168.1.10/24 dev eth0
+	ip -n "g$1" link set lan0 up
+	ip -n "c$1" link set eth0 up
+	ip -n "c$1" route add default via 192.168.1.1
+	inside "g$1" nft -f /bin/home.nft
+}
+
+# radio NUMBER mesh|ibss: a radio of its own for the gateway, in 802.11s or ad hoc.
+radio() {
+	phy=phy$(($1 - 1))
+	iw phy "$phy" set netns name "g$1"
+	device=$(inside "g$1" iw dev | sed -n 's/.*Interface //p' | head -n 1)
+	ip -n "g$1" link set "$device" down
+	ip -n "g$1" link set "$device" name mesh0
+	if [ "$2" = mesh ]; then
+		inside "g$1" iw dev mesh0 set type mp
+		ip -n "g$1" link set mesh0 up
+		inside "g$1" iw dev mesh0 mesh join elm-street freq 2437
+	else
+		inside "g$1" iw dev mesh0 set type ibss
+		ip -n "g$1" link set mesh0 up
+		inside "g$1" iw dev mesh0 ibss join elm-street 2437
+	fi
+}
+
+# town mesh|ibss RATE DELAY
+town() {
+	space core
+	router core
+	ip -n core address add "$RESOLVER/32" dev lo
+	modprobe mac80211_hwsim radios=3
+	for number in 1 2 3; do
+		home "$number" "$2" "$3"
+		radio "$number" "$1"
+	done
+	space exit
+	join exit eth0 88.200.0
+	space web
+	join web eth0 88.220.0
+	mkdir -p /tmp/www/cgi-bin
+	printf '#!/bin/sh\necho "Content-Type: text/plain"\necho\nmd5sum | cut -d" " -f1\n' >/tmp/www/cgi-bin/sum
+	chmod +x /tmp/www/cgi-bin/sum
+	inside web httpd -h /tmp/www -p 80
+}
+
+# publish BYTES: a file of that size, /file; its checksum. Text, because busybox sends nothing behind a zero byte.
+publish() {
+	head -c "$1" /dev/urandom | base64 | head -c "$1" >/tmp/www/file
+	md5sum </tmp/www/file | cut -d' ' -f1
+}
+
+# load CLIENT OPTIONS URL. Debian's wget of busybox crashes when it is told to be quiet or to wait no longer than so.
+load() {
+	name=$1
+	shift
+	inside "$name" timeout 300 wget "$@" 2>/dev/null
+}
+
+# fetch CLIENT SUM: the file whole and right; how many seconds that took.
+fetch() {
+	begun=$(now)
+	got=$(load "$1" -O - "http://$WEB/file" | md5sum | cut -d' ' -f1)
+	[ "$got" = "$2" ] || { echo "the checksum is $got and not $2"; return 1; }
+	since "$begun"
+}
+
+# send CLIENT SUM: the file up, and what the server says of it.
+send() {
+	begun=$(now)
+	got=$(load "$1" -O - --post-file /tmp/www/file "http://$WEB/cgi-bin/sum")
+	[ "$got" = "$2" ] || { echo "the server's checksum is $got and not $2"; return 1; }
+	since "$begun"
+}
+
+# rate CLIENT WARM SECONDS: payload bytes that a download brings in SECONDS, after WARM seconds; and hundredths of a second.
+rate() {
+	load "$1" -O /tmp/download "http://$WEB/file" &
+	loader=$!
+	sleep "$2"
+	begun=$(now)
+	first=$(stat -c %s /tmp/download)
+	sleep "$3"
+	last=$(stat -c %s /tmp/download)
+	echo "$((last - first)) $(($(now) - begun))"
+	kill "$loader" 2>/dev/null
+	wait "$loader" 2>/dev/null
+	rm -f /tmp/download
+}
+
+# cable NUMBER up|down: the line of a gateway, pulled at the provider's end.
+cable() {
+	ip -n core link set "to-g$1" "$2"
+	[ "$2" = down ] || ip -n "g$1" route replace default via "88.10.$1.1"
+}
+
+# range NUMBER GROUP: radios hear each other only in one group (1 at the beginning).
+range() {
+	[ -d /sys/kernel/debug/ieee80211 ] || mount -t debugfs debugfs /sys/kernel/debug
+	echo "$2" >"/sys/kernel/debug/ieee80211/phy$(($1 - 1))/hwsim/group"
+}

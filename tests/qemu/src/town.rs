@@ -1,0 +1,105 @@
+//! Three homes, an exit and a web server in one machine: the steps of `guest/town.sh`, with their numbers understood.
+
+use crate::machine::Machine;
+use anyhow::{Context as _, Result};
+use std::time::Duration;
+
+/// For steps that do little. All limits are of our time, and generous: a busy host makes the machine slow.
+const SOON: Duration = Duration::from_secs(400);
+/// For what takes the machine a while.
+const LONG: Duration = Duration::from_secs(900);
+
+/// How the radios meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Radio {
+    /// 802.11s.
+    Mesh,
+    /// Ad hoc.
+    Ibss,
+}
+
+/// What the status of a gateway shows of a neighbour with whom it has a session.
+pub const SESSION: &str = "\"session\":true";
+/// What it shows of a path in use.
+pub const LIVE: &str = "\"state\":\"live\"";
+
+/// What it shows when new connections take all of them.
+pub const POOLING: &str = "\"pooling\":true";
+
+/// A town in a running machine.
+pub struct Town {
+    machine: Machine,
+}
+
+impl Town {
+    /// Builds homes, lines of `rate` (as `tc` writes it) and 10 ms each way, radios, exit and web server.
+    pub fn build(machine: Machine, radio: Radio, rate: &str) -> Result<Self> {
+        let mut town = Self { machine };
+        let radio = if radio == Radio::Mesh { "mesh" } else { "ibss" };
+        town.run(&format!("town {radio} {rate} 10ms"))?;
+        town.run("start_exit")?;
+        Ok(town)
+    }
+
+    /// Any step.
+    pub fn run(&mut self, step: &str) -> Result<String> {
+        self.machine.run(step, SOON)
+    }
+
+    /// A step that takes long.
+    pub fn run_long(&mut self, step: &str) -> Result<String> {
+        self.machine.run(step, LONG)
+    }
+
+    /// Starts the agent of a gateway.
+    pub fn start_agent(&mut self, gateway: u8) -> Result<()> {
+        self.run(&format!("agent {gateway}")).map(drop)
+    }
+
+    /// Waits until a gateway's status shows `what` exactly `count` times; how many seconds of the machine's time that took.
+    pub fn wait(&mut self, gateway: u8, count: usize, what: &str, limit: u32) -> Result<f64> {
+        let said = self.run_long(&format!("await {limit} {gateway} {count} '{what}'"))?;
+        number(&said)
+    }
+
+    /// Puts a file of that size on the web server; its checksum.
+    pub fn publish(&mut self, bytes: usize) -> Result<String> {
+        self.run_long(&format!("publish {bytes}"))
+    }
+
+    /// Mbit/s of payload that `client` downloads over `seconds`, after `warm` seconds.
+    pub fn rate(&mut self, client: &str, warm: u32, seconds: u32) -> Result<f64> {
+        let said = self.run_long(&format!("rate {client} {warm} {seconds}"))?;
+        let mut words = said.split_whitespace();
+        let mut next = || number(words.next().unwrap_or_default());
+        let (bytes, hundredths) = (next()?, next()?);
+        Ok(bytes * 8.0 / (hundredths / 100.0) / 1e6)
+    }
+
+    /// Downloads the file, or sends it up, and compares checksums; how many seconds it took.
+    pub fn transfer(&mut self, way: Way, client: &str, sum: &str) -> Result<f64> {
+        let step = if way == Way::Down { "fetch" } else { "send" };
+        number(&self.run_long(&format!("{step} {client} {sum}"))?)
+    }
+
+    /// The same, while after three seconds `event` happens.
+    pub fn transfer_while(&mut self, client: &str, sum: &str, event: &str) -> Result<f64> {
+        number(&self.run_long(&format!("(sleep 3; {event}) & fetch {client} {sum}"))?)
+    }
+}
+
+/// Which way a file goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// To the client.
+    Down,
+    /// From it.
+    Up,
+}
+
+/// A number that a step printed.
+pub fn number(said: &str) -> Result<f64> {
+    said.trim()
+        .parse()
+        .with_context(|| format!("no number: {said}"))
+}

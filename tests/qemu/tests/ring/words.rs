@@ -1,0 +1,32 @@
+//! Scene D: times, sockets, batches of datagrams and netlink on a kernel and C library with 32-bit words and 64-bit time.
+
+use crate::CLOCK;
+use anyhow::{Result, ensure};
+use burstmesh_qemu::{Boot, Image, Machine, Platform, Report, machine};
+use std::time::Duration;
+
+pub fn system_calls(report: &mut Report) -> Result<()> {
+    let mut image = Image::new(Platform::Mipsel)?;
+    let tests = machine::built(
+        "BURSTMESH_MIPSEL_TESTS",
+        "mipsel-unknown-linux-musl",
+        "linux-tests",
+    )?;
+    image.program("linux-tests", &tests)?;
+    let boot = Boot {
+        name: "words",
+        memory: 128,
+        clock: CLOCK,
+        limit: Duration::from_secs(600),
+    };
+    let mut router = Machine::boot(&boot, image)?;
+    report.case(
+        "the tests of all system calls pass as root on a MIPS kernel",
+        || {
+            let said = router.run("linux-tests --test-threads=1", Duration::from_secs(500))?;
+            let result = said.lines().find(|line| line.starts_with("test result"));
+            ensure!(!said.contains("SKIPPED"), "{said}");
+            Ok(result.unwrap_or_default().to_owned())
+        },
+    )
+}

@@ -1,0 +1,86 @@
+//! Whole routers as virtual machines: what ring `qemu` and the router benchmark need, and how they are run.
+
+use crate::material::{ARMHF, MIPSEL};
+use crate::process::{self, cargo, run};
+use crate::ring::Options;
+use crate::setup::{self, Purpose};
+use crate::{build, targets};
+use anyhow::Result;
+use std::path::PathBuf;
+use std::process::Command;
+
+const PACKAGE: &str = "burstmesh-qemu";
+const EXIT: &str = "burstmesh-proxy";
+/// The data road's stages without system calls.
+const STAGES: &str = "burstmesh-bench";
+const MIPS: &str = "mipsel-unknown-linux-musl";
+
+/// Arguments of `router-bench`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Measure this agent (static, mipsel) and not the one of this tree
+    #[arg(long, value_name = "FILE")]
+    agent: Option<PathBuf>,
+    /// Only measurements whose name contains this (may be given several times); the table is then printed and not written
+    #[arg(long, value_name = "WORD")]
+    only: Vec<String>,
+    /// Seconds of the machine's time for each measurement
+    #[arg(long, default_value_t = 4)]
+    seconds: u32,
+}
+
+/// `cargo xtask router-bench`.
+pub fn bench(args: &Args) -> Result<()> {
+    setup::install(&[Purpose::Machines, Purpose::RouterBuilds])?;
+    let mut cargo = cargo();
+    cargo.args(["run", "--quiet", "--locked", "--package", PACKAGE]);
+    cargo.args(["--bin", "router-bench", "--"]);
+    // Of part of it, or of somebody else's build, no table is committed.
+    if args.agent.is_none() && args.only.is_empty() {
+        cargo
+            .arg("--write")
+            .arg(process::root().join("docs/router-bench.md"));
+    }
+    cargo.arg("--seconds").arg(args.seconds.to_string());
+    cargo.args(&args.only);
+    let root = MIPSEL.ensure()?;
+    cargo.env(
+        "BURSTMESH_MACHINES",
+        root.ancestors().nth(2).unwrap_or(&root),
+    );
+    let agent = match &args.agent {
+        Some(file) => std::path::absolute(file)?,
+        None => build::for_target(targets::named(MIPS)?)?,
+    };
+    cargo.env("BURSTMESH_MIPSEL_AGENT", agent);
+    let mips = targets::named(MIPS)?;
+    cargo.env("BURSTMESH_MIPSEL_EXIT", build::std_program(EXIT, mips)?);
+    cargo.env("BURSTMESH_MIPSEL_STAGES", build::std_program(STAGES, mips)?);
+    run(&mut cargo)
+}
+
+/// The ring.
+pub fn ring(_: &Options) -> Result<()> {
+    let mut cargo = cargo();
+    cargo.args(["test", "--locked", "--package", PACKAGE]);
+    // We have just made it all: from here on, what is missing is a failure.
+    cargo.env("BURSTMESH_REQUIRE_MACHINES", "1");
+    run(prepared(&mut cargo)?)
+}
+
+/// With kernels, packages and our own programs for the machines in place, and told where.
+fn prepared(command: &mut Command) -> Result<&mut Command> {
+    let root = MIPSEL.ensure()?;
+    ARMHF.ensure()?;
+    command.env(
+        "BURSTMESH_MACHINES",
+        root.ancestors().nth(2).unwrap_or(&root),
+    );
+    let mips = targets::named(MIPS)?;
+    let arm = targets::named("armv7-unknown-linux-musleabihf")?;
+    command.env("BURSTMESH_MIPSEL_AGENT", build::for_target(mips)?);
+    command.env("BURSTMESH_MIPSEL_EXIT", build::std_program(EXIT, mips)?);
+    command.env("BURSTMESH_MIPSEL_TESTS", build::system_call_tests(mips)?);
+    command.env("BURSTMESH_ARM_AGENT", build::for_target(arm)?);
+    Ok(command)
+}
