@@ -2,6 +2,16 @@
 //! has vector code there. Same algorithm, same traits, same behaviour; only the number of instructions differs.
 //!
 //! The tuned one is compiled for every processor all the same, so that tests compare the two everywhere.
+//!
+//! Instructions per packet on big-endian MIPS32r2 with 8 bytes of associated data, counted by `cargo xtask count-aead`:
+//!
+//! | bytes | RustCrypto seal, open | tuned seal, open | tuned, per byte |
+//! |---|---|---|---|
+//! | 1400 | 58578, 58891 | 32525, 32750 | 23.2, 23.4 |
+//! | 64 | 5203, 5433 | 3735, 3960 | 58.4, 61.9 |
+//!
+//! Of a full packet's, ChaCha20 takes 18.1 per byte (1089 a block, and one block for the authenticator's key), Poly1305 4.5 (64 a
+//! block; its portable steps 128), what is left is paid once a packet.
 #![no_std]
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
