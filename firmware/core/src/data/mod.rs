@@ -7,6 +7,7 @@
 
 pub mod codel;
 pub mod inner;
+pub mod noise;
 pub mod pace;
 pub mod path;
 pub mod pool;

@@ -46,9 +46,14 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             body,
             tag,
         )?;
+        let gap = number > path.rx.window.next();
         path.rx.window.insert(number)?;
         let outer = path.account_received(len);
         path.rx.arrived(now, number, outer);
+        // Reports about reports alone would never end.
+        if !matches!(Records::new(body).next(), Some(Ok(Record::Feedback(_)))) {
+            path.rx.note_news(now, gap);
+        }
         self.handle_records(now, body, sink)
     }
 
@@ -225,6 +230,9 @@ impl Path {
         }
         self.rate
             .report(now, f.arrival, f.bytes, learned.acked, learned.lost);
+        if let Some(rate) = self.train.report(now, f.arrival, f.bytes) {
+            self.rate.trained(rate);
+        }
         self.pacer.set_rate(self.rate.rate());
     }
 }
