@@ -11,6 +11,8 @@ pub enum Load {
     /// One TCP flow with CUBIC.
     Up,
     Down,
+    /// One TCP flow with CUBIC as Linux has it, down.
+    Linux,
     /// One TCP flow with Reno, down.
     Reno,
     /// Sixteen with CUBIC, down.
@@ -22,9 +24,10 @@ pub enum Load {
 }
 
 impl Load {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Up,
         Self::Down,
+        Self::Linux,
         Self::Reno,
         Self::Sixteen,
         Self::Quic,
@@ -35,6 +38,7 @@ impl Load {
         match self {
             Self::Up => "up",
             Self::Down => "down",
+            Self::Linux => "linux",
             Self::Reno => "reno",
             Self::Sixteen => "16",
             Self::Quic => "quic",
@@ -47,6 +51,7 @@ impl Load {
         match self {
             Self::Up => vec![(cubic, false)],
             Self::Down => vec![(cubic, true)],
+            Self::Linux => vec![(Kind::Tcp(Law::Linux), true)],
             Self::Reno => vec![(Kind::Tcp(Law::Reno), true)],
             Self::Sixteen => vec![(cubic, true); 16],
             Self::Quic => vec![(Kind::Quic, true)],
@@ -116,8 +121,7 @@ pub fn run(profile: &Profile, links: &[Link], load: Load, window: Window, seed: 
         lab.add(kind, down, u64::MAX / 2);
     }
     lab.run_to(window.us().1);
-    let whole = Profile { ..*profile };
-    let row = measure(&whole, load, window, &lab);
+    let row = measure(profile, load, window, &lab);
     (row, lab)
 }
 

@@ -6,7 +6,7 @@ use crate::flow::congestion::Law;
 use crate::lab::Lab;
 use crate::profile::{Link, Profile, Weather};
 
-const CUBIC: Kind = Kind::Tcp(Law::Cubic);
+const CUBIC: Kind = Kind::Tcp(Law::Linux);
 const MB: u64 = 1_000_000;
 /// When the owner of a lent line begins his download, and from when it is measured, us.
 const OWNER: u64 = 8 * MB;
@@ -115,10 +115,9 @@ fn owners(profile: &Profile, direct: bool, lent: bool, seed: u64) -> (f64, f64) 
 }
 
 fn owner(profile: &Profile, direct: bool, seed: u64) -> Row {
-    let (with, without) = (
-        owners(profile, direct, true, seed),
-        owners(profile, direct, false, seed),
-    );
+    let with = owners(profile, direct, true, seed);
+    // His line alone, without burstmesh: pooled he would have the home's line as well.
+    let without = owners(profile, true, false, seed);
     Row {
         share: with.0 * 100.0 / without.0,
         added_p99: (with.1 - without.1).max(0.0),

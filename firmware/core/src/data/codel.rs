@@ -9,6 +9,23 @@ pub const INTERVAL: Duration = Duration::from_millis(100);
 /// While a path's rate is still being found a drop would throw the flow out of slow start: wait this long.
 pub const PATIENCE: Duration = Duration::from_millis(300);
 
+/// What one look at a queue is held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Measure {
+    /// Standing delay that is allowed.
+    pub target: Duration,
+    /// How long it must stand.
+    pub interval: Duration,
+}
+
+impl Measure {
+    /// Where nothing else is known.
+    pub const USUAL: Self = Self {
+        target: TARGET,
+        interval: INTERVAL,
+    };
+}
+
 /// State of the control law.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Codel {
@@ -33,14 +50,9 @@ impl Codel {
 
     /// Should the packet that waited `sojourn` be dropped (or marked)? Ask at each dequeue.
     /// `small` says that less than one full packet stands behind it.
-    pub fn drop(
-        &mut self,
-        now: Instant,
-        sojourn: Duration,
-        small: bool,
-        interval: Duration,
-    ) -> bool {
-        if sojourn < TARGET || small {
+    pub fn drop(&mut self, now: Instant, sojourn: Duration, small: bool, measure: Measure) -> bool {
+        let interval = measure.interval;
+        if sojourn < measure.target || small {
             self.above_since = None;
             self.dropping = false;
             return false;
@@ -94,7 +106,7 @@ mod tests {
                 Instant::from_millis(ms),
                 Duration::from_millis(sojourn),
                 false,
-                INTERVAL,
+                Measure::USUAL,
             ) {
                 drops.push(ms);
             }

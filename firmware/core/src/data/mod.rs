@@ -8,6 +8,7 @@
 mod black_hole;
 pub mod codel;
 pub mod inner;
+pub mod noise;
 pub mod pace;
 pub mod path;
 pub mod pool;

@@ -6,12 +6,19 @@ use super::pool::List;
 use super::probe::{Prober, State};
 use super::rate::{self, Rate};
 use super::replay::ReplayWindow;
+use super::tunnel::train::Train;
 use crate::time::{Duration, Instant};
 use crate::wire::feedback::{Feedback, MAX_SAMPLES, Sample, TICK_US};
 use heapless::Deque;
 
-/// The receiver reports at most this often per path.
+/// The receiver reports at most this often per path,
 const REPORT: Duration = Duration::from_millis(20);
+/// but so often when there is news: a loss, or many packets.
+const NEWS: Duration = Duration::from_millis(4);
+/// So many packets are news: a fast path is steered as closely, per packet, as a slow one.
+const MANY: u32 = 32;
+/// A gap counts as a loss when so many later packets have come: sooner the sender could not act.
+const AFTER_GAP: u8 = 3;
 
 /// What the owner of the tunnel says about a new path.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +68,10 @@ pub struct Receiving {
     bytes: u32,
     arrival: Instant,
     samples: Deque<(u64, Instant), MAX_SAMPLES>,
+    /// Packets since the last report.
+    unreported: u32,
+    /// Packets until the newest gap is a loss; 0 = no new gap.
+    to_loss: u8,
     pub(super) report_at: Option<Instant>,
     reported: Instant,
 }
@@ -84,10 +95,20 @@ impl Receiving {
         }
     }
 
-    /// What came is to be reported.
-    pub(super) fn owe_report(&mut self, now: Instant) {
+    /// There is something to report: in a while, or soon when it is news. `gap`: some before it are missing.
+    pub(super) fn note_news(&mut self, now: Instant, gap: bool) {
         self.report_at
             .get_or_insert(now.max(self.reported + REPORT));
+        self.unreported += 1;
+        if gap {
+            self.to_loss = AFTER_GAP;
+        }
+        let lost = self.to_loss == 1;
+        self.to_loss = self.to_loss.saturating_sub(1);
+        if lost || self.unreported >= MANY {
+            let soon = now.max(self.reported + NEWS);
+            self.report_at = Some(self.report_at.map_or(soon, |at| at.min(soon)));
+        }
     }
 
     /// The report that is due, if any.
@@ -114,7 +135,7 @@ impl Receiving {
             }
         }
         self.samples.clear();
-        (self.report_at, self.reported) = (None, now);
+        (self.report_at, self.reported, self.unreported) = (None, now, 0);
         f
     }
 }
@@ -146,6 +167,10 @@ pub struct Path {
     pub(super) progress: Instant,
     /// Its tail had to be rescued: nothing more for it until it answers.
     pub(super) suspect: bool,
+    pub(super) train: Train,
+    /// Later than others, but in use for bursts.
+    pub(super) joined: bool,
+    pub(super) opened: Instant,
     /// There was last more to send than the paths' rates allowed.
     pub(super) wanted: Instant,
     /// The lender's own household needs the line: no bursts of ours until then.
@@ -184,6 +209,9 @@ impl Path {
             oldest_sent: None,
             progress: now,
             suspect: false,
+            train: Train::default(),
+            joined: false,
+            opened: now,
             wanted: Instant::ZERO,
             yields_until: Instant::ZERO,
             last_data: Instant::ZERO,

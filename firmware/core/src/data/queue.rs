@@ -3,7 +3,7 @@
 //! Nothing here has an order or a path yet, so dropping leaves no hole downstream. A flow that has just become
 //! busy is *light*: it goes first, for one quantum; what outlasts that is a *burst* and takes its turn.
 
-use super::codel::{self, Codel};
+use super::codel::{Codel, Measure};
 use super::inner::{self, Inner};
 use super::pool::{List, Meta, PacketId, Pool};
 use crate::time::{Duration, Instant};
@@ -85,6 +85,7 @@ pub struct FairQueue<'m> {
     light: Round,
     bulk: Round,
     packets: u32,
+    bytes: u32,
     sweep: u16,
     counters: Counters,
 }
@@ -109,6 +110,7 @@ impl<'m> FairQueue<'m> {
             light: Round::default(),
             bulk: Round::default(),
             packets: 0,
+            bytes: 0,
             sweep: 0,
             counters: Counters::default(),
         }
@@ -121,6 +123,10 @@ impl<'m> FairQueue<'m> {
     /// Packets waiting.
     pub fn packets(&self) -> u32 {
         self.packets
+    }
+    /// Bytes waiting.
+    pub fn bytes(&self) -> u32 {
+        self.bytes
     }
     /// Flows that hold a slot.
     pub fn flows(&self) -> usize {
@@ -147,7 +153,9 @@ impl<'m> FairQueue<'m> {
             ..Meta::default()
         };
         let id = loop {
-            if let Some(id) = pool.store(packet, meta) {
+            // A quarter is left for what must be put in order: a hole given up costs more than a packet not sent yet.
+            let room = self.packets == 0 || pool.free_blocks() >= pool.capacity() / 4;
+            if room && let Some(id) = pool.store(packet, meta) {
                 break id;
             }
             self.counters.overflow = self.counters.overflow.saturating_add(1);
@@ -156,6 +164,7 @@ impl<'m> FairQueue<'m> {
             }
         };
         self.packets += 1;
+        self.bytes += packet.len() as u32;
         let Some(flow) = self.flows.get_mut(usize::from(slot)) else {
             return;
         };
@@ -205,6 +214,12 @@ impl<'m> FairQueue<'m> {
         Some(at as u16)
     }
 
+    /// A packet waits no longer.
+    fn gone(&mut self, pool: &Pool<'_>, id: PacketId) {
+        self.packets = self.packets.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(pool.len_of(id) as u32);
+    }
+
     fn drop_from_longest(&mut self, pool: &mut Pool<'_>) -> bool {
         let Some(flow) = self.flows.iter_mut().max_by_key(|f| f.list.bytes()) else {
             return false;
@@ -212,8 +227,8 @@ impl<'m> FairQueue<'m> {
         let Some(id) = pool.pop(&mut flow.list) else {
             return false;
         };
+        self.gone(pool, id);
         pool.release(id);
-        self.packets = self.packets.saturating_sub(1);
         true
     }
 
@@ -234,13 +249,13 @@ impl<'m> FairQueue<'m> {
         }
     }
 
-    /// Takes the next packet of a round and numbers it. `patient` while a path's rate is still being found.
+    /// Takes the next packet of a round and numbers it. `measure` is what its wait is held against.
     pub fn pop(
         &mut self,
         now: Instant,
         pool: &mut Pool<'_>,
         kind: Kind,
-        patient: bool,
+        measure: Measure,
     ) -> Option<PacketId> {
         // Each pass either returns, drops a packet, or moves a flow on: bounded by what is queued.
         for _ in 0..2 * self.flows.len() + self.packets as usize {
@@ -255,8 +270,8 @@ impl<'m> FairQueue<'m> {
                 continue;
             }
             let id = pool.pop(&mut flow.list)?;
-            self.packets = self.packets.saturating_sub(1);
-            if self.aqm_drops(now, pool, slot, id, patient) {
+            self.gone(pool, id);
+            if self.aqm_drops(now, pool, slot, id, measure) {
                 pool.release(id);
                 continue;
             }
@@ -277,20 +292,15 @@ impl<'m> FairQueue<'m> {
         pool: &mut Pool<'_>,
         slot: u16,
         id: PacketId,
-        patient: bool,
+        measure: Measure,
     ) -> bool {
         let Some(flow) = self.flows.get_mut(usize::from(slot)) else {
             return false;
         };
         let sojourn = now.since(pool.meta(id).at);
-        let interval = if patient {
-            codel::PATIENCE
-        } else {
-            codel::INTERVAL
-        };
         if !flow
             .codel
-            .drop(now, sojourn, flow.list.bytes() < 1500, interval)
+            .drop(now, sojourn, flow.list.bytes() < 1500, measure)
         {
             return false;
         }
@@ -352,7 +362,8 @@ impl<'m> FairQueue<'m> {
             pool.clear(&mut flow.list);
             *flow = TxFlow::FREE;
         }
-        (self.light, self.bulk, self.packets) = (Round::default(), Round::default(), 0);
+        (self.light, self.bulk) = (Round::default(), Round::default());
+        (self.packets, self.bytes) = (0, 0);
     }
 }
 
@@ -407,8 +418,8 @@ mod tests {
         let mut out = Vec::new();
         loop {
             let Some(id) = q
-                .pop(now, pool, Kind::Light, false)
-                .or_else(|| q.pop(now, pool, Kind::Burst, false))
+                .pop(now, pool, Kind::Light, Measure::USUAL)
+                .or_else(|| q.pop(now, pool, Kind::Burst, Measure::USUAL))
             else {
                 return out;
             };
@@ -446,10 +457,10 @@ mod tests {
         let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
         let now = Instant::from_millis(1);
         (0..50).for_each(|_| push(&mut q, &mut pool, now, 1, 1400));
-        while q.pop(now, &mut pool, Kind::Light, false).is_some() {}
+        while q.pop(now, &mut pool, Kind::Light, Measure::USUAL).is_some() {}
         push(&mut q, &mut pool, now, 2, 50);
         assert!(q.waiting(Kind::Light));
-        let id = q.pop(now, &mut pool, Kind::Light, false).unwrap();
+        let id = q.pop(now, &mut pool, Kind::Light, Measure::USUAL).unwrap();
         assert_eq!(pool.len_of(id), 78);
     }
 
@@ -461,7 +472,7 @@ mod tests {
         push(&mut q, &mut pool, now, 1, 50);
         assert_eq!(drain(&mut q, &mut pool, now).len(), 1);
         (0..9).for_each(|_| push(&mut q, &mut pool, now, 2, 1400));
-        while q.pop(now, &mut pool, Kind::Light, false).is_some() {}
+        while q.pop(now, &mut pool, Kind::Light, Measure::USUAL).is_some() {}
         push(&mut q, &mut pool, now, 1, 50);
         assert_eq!(q.packets(), 6);
         let mut seen = 0;

@@ -4,6 +4,7 @@
 //! Times are microseconds of the receiver's clock, wrapping; only differences are used. See docs/transport.md for
 //! the figures behind the constants.
 
+use super::noise::Noise;
 use crate::time::{Duration, Instant};
 use heapless::Deque;
 
@@ -14,6 +15,12 @@ const MOST: u32 = 250_000_000;
 const UPDATE: Duration = Duration::from_millis(50);
 /// The delivered rate is taken over this much of the receiver's time.
 const WINDOW_US: u32 = 150_000;
+
+/// A path that was busy for so long carries what arrives: the window, and a round trip to hear of it.
+const FULL: Duration = Duration::from_millis(250);
+
+/// The smallest of fewer delays says little.
+const SAMPLES: u8 = 4;
 
 /// How much of a queue of its own a path is driven to.
 #[derive(Clone, Copy, Debug)]
@@ -64,10 +71,15 @@ pub struct Rate {
     base: Option<Base>,
     /// Smallest queueing delay seen since the last update, us.
     queue: Option<i32>,
+    /// Samples since then.
+    samples: u8,
+    noise: Noise,
     queue_now: i32,
     over: u8,
     calm: u8,
     busy: bool,
+    /// Since when every step was busy.
+    busy_since: Option<Instant>,
     updated: Instant,
     acked: u32,
     lost: u32,
@@ -84,10 +96,13 @@ impl Rate {
             arrived: Deque::new(),
             base: None,
             queue: None,
+            samples: 0,
+            noise: Noise::default(),
             queue_now: 0,
             over: 0,
             calm: 0,
             busy: false,
+            busy_since: None,
             updated: Instant::ZERO,
             acked: 0,
             lost: 0,
@@ -127,6 +142,14 @@ impl Rate {
         self.busy = true;
     }
 
+    /// A train of padding came out at this rate (bytes per second).
+    pub fn trained(&mut self, rate: u32) {
+        if self.starting {
+            // Less a little: too much costs a queue, too little is grown into within half a second.
+            (self.rate, self.starting) = (fraction(rate, 246), false);
+        }
+    }
+
     /// A one-way delay sample: arrival by the receiver's clock less departure by ours, on the tunnel's scale.
     pub fn delay_sample(&mut self, now: Instant, delay: i32) {
         let base = self.base.get_or_insert(Base {
@@ -144,6 +167,7 @@ impl Rate {
         base.current = base.current.min(delay);
         let queue = delay.saturating_sub(base.current.min(base.previous));
         self.queue = Some(self.queue.map_or(queue, |q| q.min(queue)));
+        self.samples = self.samples.saturating_add(1);
     }
 
     /// A report: `bytes` in all had arrived at receiver's time `time`; `acked` and `lost` packets are news.
@@ -197,13 +221,28 @@ impl Rate {
 
     fn update(&mut self, now: Instant) {
         self.updated = now;
-        let queue = self.queue.take().unwrap_or(0);
-        self.queue_now = queue;
+        if let Some(queue) = self.queue.filter(|_| self.samples >= SAMPLES) {
+            (self.queue, self.samples) = (None, 0);
+            self.queue_now = queue;
+            self.noise.look(queue);
+        } else if self.samples == 0 {
+            // Nothing was sent, so nothing of ours waits.
+            self.queue_now = 0;
+        }
+        // What the path's delay jumps by anyway is no queue.
+        let queue = (self.queue_now - 2 * self.noise.us()).max(0);
         let lossy = self.lost * 8 > self.acked + self.lost;
+        if self.busy {
+            self.busy_since.get_or_insert(now);
+        } else {
+            self.busy_since = None;
+        }
+        // What arrives is what the path carries only when all of the window was busy, and the report's way is over.
+        let full = self.busy_since.is_some_and(|t| now.since(t) >= FULL);
         if self.starting {
             self.start(queue, lossy);
         } else {
-            self.follow(queue, lossy);
+            self.follow(queue, lossy, full);
         }
         (self.acked, self.lost, self.busy) = (0, 0, false);
         self.rate = self.rate.clamp(INITIAL / 8, MOST);
@@ -217,7 +256,9 @@ impl Rate {
         } else {
             self.over = 0;
         }
-        if self.over >= 2 || queue > 2 * OWN.high {
+        if !self.busy {
+            // Little is being sent, so what arrives says nothing about what could.
+        } else if self.over >= 2 || queue > 2 * OWN.high {
             self.starting = false;
             self.rate = fraction(self.delivered, 218);
         } else if self.busy && self.over == 0 {
@@ -226,9 +267,9 @@ impl Rate {
     }
 
     /// Around the rate that was found: up by little while busy and calm, down to what arrives when the queue grows.
-    fn follow(&mut self, queue: i32, lossy: bool) {
-        if queue > self.thresholds.high && !self.busy {
-            // Little is being sent, so what arrives says nothing about what could.
+    fn follow(&mut self, queue: i32, lossy: bool, full: bool) {
+        if queue > self.thresholds.high && !full {
+            // What arrives says nothing about what could, while little is being sent or was a moment ago.
             self.calm = 0;
             self.rate = fraction(self.rate, 252);
         } else if queue > self.thresholds.high {
@@ -240,7 +281,7 @@ impl Rate {
         } else if lossy {
             self.calm = 0;
             self.rate = self.rate.min(self.delivered);
-        } else if self.busy && queue <= self.thresholds.low {
+        } else if full && queue <= self.thresholds.low {
             self.calm = self.calm.saturating_add(1);
             // 1 % a step; after half a second of calm larger steps, since the path must have become wider.
             let step = if self.calm > 10 {
@@ -250,7 +291,7 @@ impl Rate {
             };
             let most = fraction(self.delivered, 300);
             self.rate = fraction(self.rate, 256 + step).min(most.max(self.rate));
-        } else if self.busy {
+        } else if full {
             self.rate = self.rate.min(fraction(self.delivered, 264));
         }
     }

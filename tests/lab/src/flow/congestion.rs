@@ -1,10 +1,16 @@
-//! Congestion control of the flows inside: CUBIC (RFC 9438) and Reno (RFC 5681), with the delay half of HyStart as kernels
-//! have it. Windows are in packets.
+//! Congestion control of the flows inside: CUBIC (RFC 9438), with or without the delay half of HyStart as Linux has it, and
+//! Reno (RFC 5681). Windows are in packets.
+//!
+//! Why not smoltcp's TCP: its CUBIC counts in bytes where the law counts in segments, so that the window falls to two
+//! kilobytes every 100 ms; on a loss it sends everything again from there on; and it has no SACK at the sender. It would
+//! measure itself.
 
 /// Which law.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Law {
     Cubic,
+    /// CUBIC that leaves slow start when the round trip grows, as Linux does.
+    Linux,
     Reno,
 }
 
@@ -53,7 +59,7 @@ impl Congestion {
 
     /// A round-trip sample of the packet with this serial; `next` is the serial that will be sent next.
     pub fn sample(&mut self, serial: u64, next: u64, rtt: u64, least: u64) {
-        if self.window >= self.threshold {
+        if self.law != Law::Linux || self.window >= self.threshold {
             return;
         }
         if serial >= self.round_ends {
@@ -106,7 +112,7 @@ impl Congestion {
 
     /// A loss, once per round trip.
     pub fn reduce(&mut self) {
-        let keep = if self.law == Law::Cubic { BETA } else { 0.5 };
+        let keep = if self.law == Law::Reno { 0.5 } else { BETA };
         // Fast convergence (RFC 9438, 4.7).
         self.w_max = if self.window < self.w_max {
             self.window * (1.0 + BETA) / 2.0

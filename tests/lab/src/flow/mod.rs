@@ -86,8 +86,8 @@ impl Flow {
             return self.poll_ping(now);
         }
         self.sender.handle_timeout(now);
-        if let Some((blocks, serials)) = self.receiver.poll(now) {
-            return Some((!self.way.down, self.acknowledgement(now, &blocks, &serials)));
+        if let Some(said) = self.acknowledge(now) {
+            return Some(said);
         }
         let (serial, chunk) = self.sender.poll(now)?;
         let packet = if self.kind == Kind::Quic {
@@ -97,6 +97,12 @@ impl Flow {
             self.way.tcp(now, seq, 0, &[], &ZEROS[..self.payload])
         };
         Some((self.way.down, packet))
+    }
+
+    /// The acknowledgement that is due. Many packets that come at once are acknowledged as if they came one by one.
+    fn acknowledge(&mut self, now: u64) -> Option<(bool, Vec<u8>)> {
+        let (blocks, serials) = self.receiver.poll(now)?;
+        Some((!self.way.down, self.acknowledgement(now, &blocks, &serials)))
     }
 
     fn poll_ping(&mut self, now: u64) -> Option<(bool, Vec<u8>)> {
@@ -149,6 +155,7 @@ impl Flow {
             self.answers.push((asked, now - asked));
         } else if down == self.way.down {
             self.take_data(now, packet);
+            return self.acknowledge(now);
         } else {
             self.take_acknowledgement(now, packet);
         }

@@ -100,7 +100,8 @@ impl Receiver {
                 self.next = end;
             }
         } else {
-            self.recent.retain(|r| *r != chunk);
+            let run = self.ahead.around(chunk).unwrap_or((chunk, chunk + 1));
+            self.recent.retain(|r| !(run.0..run.1).contains(r));
             self.recent.push_front(chunk);
             self.recent.truncate(8);
         }

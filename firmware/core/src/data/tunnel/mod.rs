@@ -5,8 +5,10 @@
 
 mod message;
 mod receive;
+mod spread;
 #[cfg(test)]
 mod tests;
+pub(in crate::data) mod train;
 mod transmit;
 
 use super::black_hole::BlackHole;
@@ -89,6 +91,7 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Tunnel<'m, const PATHS: usize = MAX_PATHS> {
     keys: Keys,
+    initiator: bool,
     capabilities: Capabilities,
     pool: Pool<'m>,
     queue: FairQueue<'m>,
@@ -98,6 +101,7 @@ pub struct Tunnel<'m, const PATHS: usize = MAX_PATHS> {
     stash: Option<PacketId>,
     paths: [Option<Path>; PATHS],
     control: Deque<Vec<u8, MAX_LEN>, 4>,
+    spread: spread::Spread,
     secret: [u8; 16],
     drawn: u64,
     /// What one-way delays are measured from: the first one seen.
@@ -122,6 +126,7 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
     pub fn new(memory: Memory<'m>, secret: [u8; 16]) -> Self {
         Self {
             keys: Keys::default(),
+            initiator: false,
             capabilities: Capabilities::NONE,
             pool: Pool::new(memory.slots, memory.blocks),
             queue: FairQueue::new(memory.tx_flows),
@@ -130,6 +135,7 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
             stash: None,
             paths: [const { None }; PATHS],
             control: Deque::new(),
+            spread: spread::Spread::default(),
             secret,
             drawn: 0,
             delay_origin: None,
@@ -164,6 +170,7 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
         capabilities: Capabilities,
     ) {
         self.keys.install(send, recv, initiator);
+        self.initiator = initiator;
         self.capabilities = capabilities;
     }
     /// The other end has the newest keys as well.
@@ -305,7 +312,7 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
                 at = at.min(path.pacer.ready_at());
             }
         }
-        at.max(now)
+        at.min(self.train_due(now)).max(now)
     }
 
     fn packets_waiting(&self) -> bool {

@@ -46,9 +46,14 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             body,
             tag,
         )?;
+        let gap = number > path.rx.window.next();
         path.rx.window.insert(number)?;
         let outer = path.account_received(len);
         path.rx.arrived(now, number, outer);
+        // Reports about reports alone would never end (RFC 9000, 13.2.1, has the same rule).
+        if !matches!(Records::new(body).next(), Some(Ok(Record::Feedback(_)))) {
+            path.rx.note_news(now, gap);
+        }
         self.handle_records(now, at, body, sink)
     }
 
@@ -60,15 +65,16 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         sink: &mut impl Sink,
     ) -> Result<(), Refusal> {
         for record in Records::new(body) {
-            let record = record?;
-            self.owe_report(now, at, &record);
-            match record {
+            match record? {
                 Record::Packet {
                     flow,
                     order,
                     pinned,
                     bytes,
                 } => {
+                    if let Some(path) = self.path_mut(at) {
+                        path.prober.carried(now);
+                    }
                     self.resequencer.handle_packet(
                         now,
                         &mut self.pool,
@@ -84,20 +90,6 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             }
         }
         Ok(())
-    }
-
-    /// Whatever carries something is reported. Reports are not, or two idle ends would report to each other for ever
-    /// (RFC 9000, 13.2.1, has the same rule).
-    fn owe_report(&mut self, now: Instant, at: usize, record: &Record<'_>) {
-        let Some(path) = self.paths.get_mut(at).and_then(Option::as_mut) else {
-            return;
-        };
-        match record {
-            Record::Feedback(_) => return,
-            Record::Packet { .. } => path.prober.carried(now),
-            Record::Control(_) => {}
-        }
-        path.rx.owe_report(now);
     }
 
     /// Learns what arrived on a path of ours: acknowledges, repairs, measures.
@@ -244,6 +236,9 @@ impl Path {
         }
         self.rate
             .report(now, f.arrival, f.bytes, learned.acked, learned.lost);
+        if let Some(rate) = self.train.report(now, f.arrival, f.bytes) {
+            self.rate.trained(rate);
+        }
         self.pacer.set_rate(self.rate.rate());
     }
 }

@@ -187,10 +187,15 @@ impl Pair {
     }
 }
 
-/// Keeps a burst of one flow waiting at `a`.
+/// Keeps a burst of one flow waiting at `a`: less than the AQM minds.
 fn greedy(next: &mut u32) -> impl FnMut(&mut Pair, Instant) + '_ {
+    waiting(40, next)
+}
+
+/// Keeps so many packets of one flow waiting at `a`.
+fn waiting(packets: u32, next: &mut u32) -> impl FnMut(&mut Pair, Instant) + '_ {
     move |p, now| {
-        while p.a.backlog() < 40 {
+        while p.a.backlog() < packets {
             let mut packet = udp_packet(1, 1372);
             packet[28..32].copy_from_slice(&next.to_be_bytes());
             *next += 1;
@@ -204,11 +209,11 @@ fn in_order(packets: &[u32]) -> bool {
 }
 
 /// Share of the links' sum over 5 to 15 s, in percent of inner bytes.
-fn share(links: &[Link]) -> (f64, Pair) {
+fn share(links: &[Link], packets: u32) -> (f64, Pair) {
     let mut pair = Pair::new(links, Capabilities::OURS);
     let mut next = 0;
     pair.run(5_000, |_, _| {});
-    let mut feed = greedy(&mut next);
+    let mut feed = waiting(packets, &mut next);
     pair.run(10_000, &mut feed);
     let before = pair.at_b.bytes;
     pair.run(20_000, &mut feed);
@@ -222,7 +227,7 @@ fn share(links: &[Link]) -> (f64, Pair) {
 
 #[test]
 fn three_equal_links_carry_their_sum_in_order() {
-    let (share, pair) = share(&[Link::mbit(20, 10); 3]);
+    let (share, pair) = share(&[Link::mbit(20, 10); 3], 40);
     let (_, q, r) = pair.a.counters();
     println!("{share:.1} {q:?} {r:?} {:?}", pair.b.counters());
     assert!(share > 90.0, "{share}");
@@ -236,7 +241,8 @@ fn unlike_links_carry_their_sum_in_order() {
         [Link::mbit(50, 5), Link::mbit(10, 60)],
         [Link::mbit(100, 10), Link::mbit(10, 10)],
     ] {
-        let (share, pair) = share(&links);
+        // More than the early path sends until the late one arrives, so that the late one joins.
+        let (share, pair) = share(&links, 300);
         println!("{share:.1} {:?}", pair.b.counters());
         assert!(share > 89.0, "{share}");
         assert!(in_order(&pair.at_b.packets));
@@ -247,7 +253,7 @@ fn unlike_links_carry_their_sum_in_order() {
 fn losses_are_repaired_and_none_reaches_the_flow() {
     let mut lossy = Link::mbit(20, 10);
     lossy.loss_permille = 10;
-    let (share, pair) = share(&[Link::mbit(20, 10), lossy]);
+    let (share, pair) = share(&[Link::mbit(20, 10), lossy], 40);
     println!("{share:.1} {:?} {:?}", pair.a.counters(), pair.b.counters());
     assert!(share > 88.0, "{share}");
     assert!(in_order(&pair.at_b.packets));

@@ -1,6 +1,7 @@
 //! Sending: which packet, on which path, in which frame.
 
 use super::{Transmit, Tunnel};
+use crate::data::codel::Measure;
 use crate::data::pool::PacketId;
 use crate::data::queue::Kind;
 use crate::error::Refusal;
@@ -16,7 +17,7 @@ const MAX_RUN: u32 = 12;
 /// Packets up to this length share frames.
 const SMALL: usize = 300;
 /// A path later than the first one by more than this is not used for bursts: the resequencer would not wait.
-const TOO_LATE_US: i32 = 350_000;
+pub(super) const TOO_LATE_US: i32 = 350_000;
 
 impl<const PATHS: usize> Tunnel<'_, PATHS> {
     /// The next run of datagrams, written to `out`; `None` when there is nothing to send now. Call until `None`.
@@ -26,6 +27,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             .or_else(|| self.poll_feedback(now, out))
             .or_else(|| self.poll_control(now, out))
             .or_else(|| self.poll_packets(now, out))
+            .or_else(|| self.poll_train(now, out))
     }
 
     /// The path on which something small arrives first.
@@ -45,16 +47,11 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
 
     /// The free path with the least delay that takes a burst's packet of this length.
     fn free_for_burst(&self, now: Instant, len: usize) -> Option<usize> {
-        let usable = || self.paths().filter(|(_, p)| p.usable() && p.fits(len));
-        let least = usable()
-            .filter_map(|(_, p)| p.rate.base_delay())
-            .min()
-            .unwrap_or(0);
-        usable()
+        self.paths()
+            .filter(|(_, p)| p.usable() && p.fits(len))
             .filter(|(_, p)| p.pacer.ready(now) && p.yields_until <= now)
-            .map(|(i, p)| (i, p.rate.base_delay().unwrap_or(least)))
-            .filter(|(_, delay)| delay.saturating_sub(least) < TOO_LATE_US)
-            .min_by_key(|(_, delay)| *delay)
+            .filter(|(_, p)| self.takes_bursts(p))
+            .min_by_key(|(_, p)| p.rate.base_delay().unwrap_or(i32::MIN))
             .map(|(i, _)| i)
     }
 
@@ -130,7 +127,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
     }
 
     /// Seals the `body` bytes that stand behind the header room of `frame`; returns the frame's length.
-    fn seal_frame(
+    pub(super) fn seal_frame(
         &mut self,
         now: Instant,
         at: usize,
@@ -166,6 +163,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
     }
 
     fn poll_packets(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
+        self.review_spread(now);
         let (at, first) = self.next_packet(now)?;
         let headroom = usize::from(self.path(at)?.setup.headroom);
         let room = usize::from(self.path(at)?.mtu());
@@ -226,8 +224,8 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
                 self.mark_busy(now);
                 return None;
             };
-            let patient = self.starting();
-            if let Some(id) = self.queue.pop(now, &mut self.pool, Kind::Light, patient) {
+            let measure = self.measure();
+            if let Some(id) = self.queue.pop(now, &mut self.pool, Kind::Light, measure) {
                 let at = self.urgent_path(now, self.pool.len_of(id)).unwrap_or(at);
                 return Some((at, id));
             }
@@ -294,12 +292,8 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
     }
 
     fn pop_burst(&mut self, now: Instant) -> Option<PacketId> {
-        let patient = self.starting();
-        self.queue.pop(now, &mut self.pool, Kind::Burst, patient)
-    }
-
-    fn starting(&self) -> bool {
-        self.paths().any(|(_, p)| p.usable() && p.rate.starting())
+        let measure = self.measure();
+        self.queue.pop(now, &mut self.pool, Kind::Burst, measure)
     }
 
     /// There is more to send than the paths' rates allow.
@@ -366,7 +360,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
                 .peek_len(kind, &self.pool)
                 .is_some_and(|n| n <= SMALL && n + PACKET_HEADER <= left);
             if fits && (kind == Kind::Light || self.free_for_burst(now, SMALL) == Some(at)) {
-                let id = self.queue.pop(now, &mut self.pool, kind, false)?;
+                let id = self.queue.pop(now, &mut self.pool, kind, Measure::USUAL)?;
                 // The AQM may have dropped the small one and given the next, larger one.
                 if self.pool.len_of(id) + PACKET_HEADER <= left {
                     return Some(id);
