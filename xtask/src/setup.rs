@@ -14,6 +14,8 @@ pub enum Purpose {
     Emulation,
     /// The namespace lab: real clients, servers and observers.
     Lab,
+    /// The OpenWrt feed: a router's shell, what reads its Makefiles, and a linter as a Python package.
+    Packaging,
 }
 
 /// A program and the Debian package that brings it.
@@ -47,19 +49,35 @@ const LAB: &[Tool] = &[
     tool("openssl", "openssl"),
     tool("sysctl", "procps"),
 ];
+const PACKAGING: &[Tool] = &[
+    // Linked statically, so that it runs in a root folder of its own.
+    tool("busybox", "busybox-static"),
+    tool("node", "nodejs"),
+    tool("xgettext", "gettext"),
+    tool("make", "make"),
+    tool("git", "git"),
+    tool("python3", "python3"),
+    tool(VENV, "python3-venv"),
+];
 
 /// Not a program but a module that Debian packages apart from Python.
 const VENV: &str = "python3 -m venv";
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 3] = [Self::RouterBuilds, Self::Emulation, Self::Lab];
+    pub const ALL: [Self; 4] = [
+        Self::RouterBuilds,
+        Self::Emulation,
+        Self::Lab,
+        Self::Packaging,
+    ];
 
     fn tools(self) -> &'static [Tool] {
         match self {
             Self::RouterBuilds => ROUTER_BUILDS,
             Self::Emulation => EMULATION,
             Self::Lab => LAB,
+            Self::Packaging => PACKAGING,
         }
     }
 
@@ -78,6 +96,7 @@ impl fmt::Display for Purpose {
             Self::RouterBuilds => "router builds",
             Self::Emulation => "emulation",
             Self::Lab => "namespace lab",
+            Self::Packaging => "packaging",
         })
     }
 }

@@ -4,7 +4,7 @@ use crate::process::{cargo, run as run_command};
 use crate::ring::{self, Options, Outcome, Ring};
 use crate::setup::{self, Purpose};
 use crate::toolchain::{Sources, Zig};
-use crate::{build, check_core, process, size, targets};
+use crate::{build, check_core, packaging, process, size, targets};
 use anyhow::{Result, bail, ensure};
 
 /// Arguments of `test`.
@@ -23,7 +23,7 @@ fn names() -> Vec<&'static str> {
 }
 
 /// The last one is a `cargo test`, so that the run ends with its result.
-const RINGS: [Ring; 9] = [
+const RINGS: [Ring; 11] = [
     Ring {
         name: "format",
         what: "rustfmt has nothing to change",
@@ -65,6 +65,13 @@ const RINGS: [Ring; 9] = [
         needs: &[],
         obstacle: ring::no_obstacle,
         run: unit,
+    },
+    Ring {
+        name: "packaging",
+        what: "the OpenWrt feed: Makefiles, service and settings under busybox's shell",
+        needs: &[Purpose::Packaging],
+        obstacle: ring::no_obstacle,
+        run: |_| packaging::run(),
     },
     Ring {
         name: "lab",

@@ -215,7 +215,10 @@ const FIREWALL_DOCUMENT: &str = include_str!("../../../../../docs/firewall.md");
 fn made_by_script() -> std::vec::Vec<String> {
     let mut made = std::vec::Vec::new();
     for line in FIREWALL_SCRIPT.lines() {
-        let (word, rest) = line.trim_start().split_once(" firewall.").unwrap_or_default();
+        let (word, rest) = line
+            .trim_start()
+            .split_once(" firewall.")
+            .unwrap_or_default();
         let Some((place, value)) = rest.split_once('=') else {
             continue;
         };
