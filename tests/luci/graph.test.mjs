@@ -60,10 +60,10 @@ test('the areas lie upon each other and reach as high as the sum', () => {
 	history.record(0, sample());
 	history.record(1000, later(1_250_000));
 	history.record(2000, later(2_500_000));
-	const [, , , picture] = graph(history, 'down', 'Download');
+	const picture = graph(history, 'down', 'Download').find((part) => part[0] === 'svg');
 	const areas = picture.filter((part) => Array.isArray(part) && part[0] === 'path');
 	const heights = areas.map((part) => Math.min(...part[1].d.match(/ [0-9.]+/g).map(Number)));
 	// 2 * 10 Mbit/s on a scale to 20: the first area reaches half of the height, the second one all of it.
-	assert.deepEqual(heights, [16 + 144 / 2, 16]);
+	assert.deepEqual(heights, [2 + 158 / 2, 2]);
 	assert.match(picture[1]['aria-label'], /20 Mbit\/s now/);
 });

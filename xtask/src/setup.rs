@@ -16,6 +16,8 @@ pub enum Purpose {
     Lab,
     /// The OpenWrt feed: a router's shell, what reads its Makefiles, and a linter as a Python package.
     Packaging,
+    /// A browser for the pages, and what drives it.
+    Browser,
 }
 
 /// A program and the Debian package that brings it.
@@ -59,17 +61,25 @@ const PACKAGING: &[Tool] = &[
     tool("python3", "python3"),
     tool(VENV, "python3-venv"),
 ];
+const BROWSER: &[Tool] = &[
+    tool("chromium", "chromium"),
+    tool("node", "nodejs"),
+    tool("npm", "npm"),
+    tool("python3", "python3"),
+    tool("tc", "iproute2"),
+];
 
 /// Not a program but a module that Debian packages apart from Python.
 const VENV: &str = "python3 -m venv";
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::RouterBuilds,
         Self::Emulation,
         Self::Lab,
         Self::Packaging,
+        Self::Browser,
     ];
 
     fn tools(self) -> &'static [Tool] {
@@ -78,6 +88,7 @@ impl Purpose {
             Self::Emulation => EMULATION,
             Self::Lab => LAB,
             Self::Packaging => PACKAGING,
+            Self::Browser => BROWSER,
         }
     }
 
@@ -97,6 +108,7 @@ impl fmt::Display for Purpose {
             Self::Emulation => "emulation",
             Self::Lab => "namespace lab",
             Self::Packaging => "packaging",
+            Self::Browser => "browser",
         })
     }
 }

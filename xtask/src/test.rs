@@ -23,7 +23,7 @@ fn names() -> Vec<&'static str> {
 }
 
 /// The last one is a `cargo test`, so that the run ends with its result.
-const RINGS: [Ring; 11] = [
+const RINGS: [Ring; 12] = [
     Ring {
         name: "format",
         what: "rustfmt has nothing to change",
@@ -93,6 +93,13 @@ const RINGS: [Ring; 11] = [
         needs: &[],
         obstacle: ring::no_obstacle,
         run: release_build,
+    },
+    Ring {
+        name: "pages",
+        what: "the LuCI pages in a browser, with real daemons behind",
+        needs: &[Purpose::Lab, Purpose::Browser],
+        obstacle: ring::namespaces_obstacle,
+        run: |_| packaging::pages(&release()),
     },
     Ring {
         name: "netns",

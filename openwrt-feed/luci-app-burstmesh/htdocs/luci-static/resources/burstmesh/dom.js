@@ -2,7 +2,7 @@
 // Text goes in as text and never as markup: names and addresses come from other people's routers.
 
 const SVG = 'http://www.w3.org/2000/svg';
-const SVG_TAGS = ['svg', 'g', 'path', 'line', 'text', 'title', 'desc', 'rect'];
+const SVG_TAGS = ['svg', 'path', 'line'];
 
 export function build(tree, doc) {
 	if (tree === null || tree === undefined)

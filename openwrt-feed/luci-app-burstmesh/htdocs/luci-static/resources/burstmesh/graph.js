@@ -8,7 +8,7 @@ import { rate } from './units.js';
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8a6d00', '#5b8fd9', '#a0522d', '#6a8a00'];
 const WIDTH = 600;
 const HEIGHT = 160;
-const TOP = 16;
+const TOP = 2;
 
 export class History {
 	constructor(seconds) {
@@ -97,9 +97,9 @@ export function graph(history, direction, title) {
 	}]);
 	return ['figure', { class: 'bm-graph' },
 		['figcaption', {}, title + ': ' + rate(current)],
+		['div', { class: 'bm-axis', 'aria-hidden': 'true' }, rate(top)],
 		['svg', { viewBox: '0 0 ' + WIDTH + ' ' + (HEIGHT + 4), role: 'img', 'aria-label': label },
 			...grid,
-			...(history.points.length > 1 ? history.layers.map((layer) => area(history, layer, below, direction, top)) : []),
-			['text', { x: 2, y: TOP - 4, class: 'bm-axis' }, rate(top)]],
+			...(history.points.length > 1 ? history.layers.map((layer) => area(history, layer, below, direction, top)) : [])],
 		legend(history, latest, direction)];
 }

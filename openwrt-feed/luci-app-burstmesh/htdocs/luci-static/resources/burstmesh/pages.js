@@ -12,10 +12,13 @@ const STYLE = [
 	'.bm-graphs{display:flex;flex-wrap:wrap;gap:1em;margin-bottom:1em}',
 	'.bm-graph{flex:1 1 18em;min-width:0;margin:0}.bm-graph figcaption{font-weight:bold}',
 	'.bm-graph svg{width:100%;height:auto;color:inherit}.bm-grid{stroke:currentColor;stroke-opacity:.25}',
-	'.bm-axis{fill:currentColor;font-size:13px}',
+	'.bm-axis{font-size:.85em}',
 	'.bm-legend{list-style:none;display:flex;flex-wrap:wrap;gap:.25em 1.25em;margin:.25em 0;padding:0}',
 	'.bm-swatch{display:inline-block;width:.8em;height:.8em;margin-right:.4em;border-radius:.15em}',
 	'.bm-page td{overflow-wrap:anywhere}.bm-page pre{overflow-x:auto;white-space:pre-wrap}',
+	// On a phone each row is a block of lines, `title value`, whatever the theme does.
+	'@media(max-width:600px){.bm-page .tr.table-titles{display:none}.bm-page .table,.bm-page tbody,.bm-page .tr:not(.table-titles),.bm-page .td{display:block;width:auto;text-align:left}',
+	'.bm-page .tr{padding:.5em 0;border-bottom:1px solid rgba(128,128,128,.4)}.bm-page .td{border:0;padding:.1em .25em}.bm-page .td::before{content:attr(data-title) ": ";font-weight:bold}}',
 	'.bm-dot::before{content:"●";margin-right:.4em;color:#009e73}.bm-dot.bm-no::before{content:"○";color:#888}'
 ].join('\n');
 
