@@ -1,6 +1,6 @@
 //! `cargo xtask setup`: what the other commands need from the system, by purpose.
 
-use crate::{apt, process, toolchain};
+use crate::{apt, process, python, toolchain};
 use anyhow::{Result, bail};
 use std::fmt;
 use std::process::Command;
@@ -16,6 +16,10 @@ pub enum Purpose {
     Lab,
     /// Whole routers as virtual machines.
     Machines,
+    /// The OpenWrt feed: a router's shell, what reads its Makefiles, and a linter as a Python package.
+    Packaging,
+    /// A browser for the pages, and what drives it.
+    Browser,
 }
 
 /// A program and the Debian package that brings it.
@@ -69,17 +73,36 @@ const MACHINES: &[Tool] = &[
     newest("qemu-system-arm", "qemu-system-arm"),
     tool("depmod", "kmod"),
 ];
+const PACKAGING: &[Tool] = &[
+    // Linked statically, so that it runs in a root folder of its own.
+    tool("busybox", "busybox-static"),
+    tool("node", "nodejs"),
+    tool("xgettext", "gettext"),
+    tool("make", "make"),
+    tool("git", "git"),
+    tool("python3", "python3"),
+    tool(VENV, "python3-venv"),
+];
+const BROWSER: &[Tool] = &[
+    tool("chromium", "chromium"),
+    tool("node", "nodejs"),
+    tool("npm", "npm"),
+    tool("python3", "python3"),
+    tool("tc", "iproute2"),
+];
 
 /// Not a program but a module that Debian packages apart from Python.
 const VENV: &str = "python3 -m venv";
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::RouterBuilds,
         Self::Emulation,
         Self::Lab,
         Self::Machines,
+        Self::Packaging,
+        Self::Browser,
     ];
 
     fn tools(self) -> &'static [Tool] {
@@ -88,6 +111,8 @@ impl Purpose {
             Self::Emulation => EMULATION,
             Self::Lab => LAB,
             Self::Machines => MACHINES,
+            Self::Packaging => PACKAGING,
+            Self::Browser => BROWSER,
         }
     }
 
@@ -107,6 +132,8 @@ impl fmt::Display for Purpose {
             Self::Emulation => "emulation",
             Self::Lab => "namespace lab",
             Self::Machines => "virtual machines",
+            Self::Packaging => "packaging",
+            Self::Browser => "browser",
         })
     }
 }
@@ -192,7 +219,7 @@ fn install_packages(release: &[&str], newest: &[&str]) -> Result<()> {
     if newest.is_empty() {
         return Ok(());
     }
-    let lists = toolchain::tools().join("apt-backports");
+    let lists = python::tools().join("apt-backports");
     // Not every release has backports, and its own packages do where nothing newer is installed.
     apt::install_backports(newest, &lists).or_else(|_| apt::install(newest))
 }

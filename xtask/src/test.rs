@@ -4,7 +4,7 @@ use crate::process::{cargo, run as run_command};
 use crate::ring::{self, Options, Outcome, Ring};
 use crate::setup::{self, Purpose};
 use crate::toolchain::{Sources, Zig};
-use crate::{build, check_core, process, size, targets, vm};
+use crate::{build, check_core, packaging, process, size, targets, vm};
 use anyhow::{Result, bail, ensure};
 
 /// Arguments of `test`.
@@ -23,7 +23,7 @@ fn names() -> Vec<&'static str> {
 }
 
 /// The last one is a `cargo test`, so that the run ends with its result.
-const RINGS: [Ring; 11] = [
+const RINGS: [Ring; 13] = [
     Ring {
         name: "format",
         what: "rustfmt has nothing to change",
@@ -67,6 +67,13 @@ const RINGS: [Ring; 11] = [
         run: unit,
     },
     Ring {
+        name: "packaging",
+        what: "the OpenWrt feed: Makefiles, service and settings under busybox's shell",
+        needs: &[Purpose::Packaging],
+        obstacle: ring::no_obstacle,
+        run: |_| packaging::run(),
+    },
+    Ring {
         name: "lab",
         what: "whole nodes and TCP on virtual time, against the committed table",
         needs: &[],
@@ -86,6 +93,13 @@ const RINGS: [Ring; 11] = [
         needs: &[],
         obstacle: ring::no_obstacle,
         run: release_build,
+    },
+    Ring {
+        name: "pages",
+        what: "the LuCI pages in a browser, with real daemons behind",
+        needs: &[Purpose::Lab, Purpose::Browser],
+        obstacle: ring::namespaces_obstacle,
+        run: |_| packaging::pages(&release()),
     },
     Ring {
         name: "qemu",

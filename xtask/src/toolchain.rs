@@ -6,6 +6,7 @@
 use crate::apt::Suite;
 use crate::elf::Linking;
 use crate::process::{self, command, output, run};
+use crate::python::{self, tools};
 use crate::setup::{self, Purpose};
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -16,11 +17,6 @@ use std::process::Command;
 const SUITE: &str = "trixie-backports";
 /// The linker driver and the linker with musl for every target, as Python packages.
 const ZIG_PACKAGES: [&str; 2] = ["cargo-zigbuild==0.24.0", "ziglang==0.17.1"];
-
-/// Folder for fetched tools; removed with `target/`.
-pub fn tools() -> PathBuf {
-    process::root().join("target/tools")
-}
 
 /// Folder for everything built for routers, so that its unusual flags never disturb ordinary builds.
 pub fn target_dir() -> PathBuf {
@@ -185,19 +181,8 @@ pub struct Zig {
 impl Zig {
     /// Makes the environment if it is absent or holds other versions.
     pub fn ensure() -> Result<Self> {
-        let environment = tools().join("zig");
-        let stamp = environment.join("installed");
-        let wanted = ZIG_PACKAGES.join("\n");
-        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-            return Ok(Self { environment });
-        }
         setup::install(&[Purpose::RouterBuilds])?;
-        let _ = fs::remove_dir_all(&environment);
-        run(command("python3").args(["-m", "venv"]).arg(&environment))?;
-        run(command(environment.join("bin/pip"))
-            .args(["install", "--quiet"])
-            .args(ZIG_PACKAGES))?;
-        fs::write(stamp, wanted)?;
+        let environment = python::environment("zig", &ZIG_PACKAGES)?;
         Ok(Self { environment })
     }
 

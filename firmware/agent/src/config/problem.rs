@@ -338,7 +338,7 @@ impl ProblemKind {
                 "this is the gateway's own key, not an exit's; copy the key that 'burstmesh-proxy' prints on the exit"
             }
             Self::NoZone => {
-                "no zone of /etc/config/firewall has the device 'bm0', so pooled connections would be refused; run 'sh /etc/uci-defaults/80-burstmesh', or add the zone by hand as docs/firewall.md shows"
+                "no zone of /etc/config/firewall has the device 'bm0', so pooled connections would be refused; run '/usr/libexec/burstmesh/settings add', or add the zone by hand as docs/firewall.md shows"
             }
             _ => "the configuration is wrong; see 'burstmesh help config'",
         }

@@ -208,14 +208,17 @@ fn the_shipped_file_says_the_unit_and_the_default_of_every_option() {
 }
 
 const FIREWALL_SCRIPT: &str =
-    include_str!("../../../../../openwrt-feed/burstmesh/files/etc/uci-defaults/80-burstmesh");
+    include_str!("../../../../../openwrt-feed/burstmesh/files/usr/libexec/burstmesh/settings");
 const FIREWALL_DOCUMENT: &str = include_str!("../../../../../docs/firewall.md");
 
 /// What `uci` makes of the script, as the file would show it.
 fn made_by_script() -> std::vec::Vec<String> {
     let mut made = std::vec::Vec::new();
     for line in FIREWALL_SCRIPT.lines() {
-        let (word, rest) = line.split_once(" firewall.").unwrap_or_default();
+        let (word, rest) = line
+            .trim_start()
+            .split_once(" firewall.")
+            .unwrap_or_default();
         let Some((place, value)) = rest.split_once('=') else {
             continue;
         };

@@ -258,7 +258,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         for kind in [Kind::Light, Kind::Burst] {
             while let Some(len) = self.queue.peek_len(kind, &self.pool)
                 && self.misfit(len)
-                && let Some(id) = self.queue.pop(now, &mut self.pool, kind, true)
+                && let Some(id) = self.queue.pop(now, &mut self.pool, kind, Measure::USUAL)
             {
                 if self.misfit(self.pool.len_of(id)) {
                     self.drop_misfit(id);

@@ -1,0 +1,32 @@
+// Trees into elements. A tree is a string, or [tag, attributes, ...children]; null is nothing.
+// Text goes in as text and never as markup: names and addresses come from other people's routers.
+
+const SVG = 'http://www.w3.org/2000/svg';
+const SVG_TAGS = ['svg', 'path', 'line'];
+
+export function build(tree, doc) {
+	if (tree === null || tree === undefined)
+		return doc.createDocumentFragment();
+	if (!Array.isArray(tree))
+		return doc.createTextNode(String(tree));
+	const [tag, attributes, ...children] = tree;
+	const node = SVG_TAGS.includes(tag) ? doc.createElementNS(SVG, tag) : doc.createElement(tag);
+	for (const [name, value] of Object.entries(attributes)) {
+		if (name === 'onclick')
+			node.addEventListener('click', value);
+		else if (value !== null && value !== undefined)
+			node.setAttribute(name, String(value));
+	}
+	for (const child of children)
+		node.appendChild(build(child, doc));
+	return node;
+}
+
+// Puts a new tree in the place of what was there, and leaves the focus where it was.
+export function replace(place, tree) {
+	const doc = place.ownerDocument;
+	const focused = doc.activeElement && place.contains(doc.activeElement) ? doc.activeElement.id : '';
+	place.replaceChildren(build(tree, doc));
+	if (focused && doc.getElementById(focused))
+		doc.getElementById(focused).focus();
+}

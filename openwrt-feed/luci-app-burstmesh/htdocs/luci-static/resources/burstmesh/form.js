@@ -1,0 +1,128 @@
+// What the forms ask for, and the sentence that says what is right when a value is not. The agent's schema of options
+// (docs/uci.md) is the master; a test compares.
+
+import { _ } from './text.js';
+
+function numeric(text, unit) {
+	const match = text.match(/^([0-9]+)(?:[.]([0-9]{1,3}))?([A-Za-z]*)$/);
+	if (!match)
+		return NaN;
+	const value = parseFloat(match[1] + '.' + (match[2] || '0'));
+	if (match[3] === '')
+		return value === 0 ? 0 : NaN;
+	const factor = unit[match[3].toLowerCase()];
+	return factor ? value * factor : NaN;
+}
+
+function isRate(text) {
+	const bits = numeric(text, { bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9 });
+	return bits === 0 || (bits >= 64e3 && bits <= 100e9);
+}
+
+function isDevice(text) {
+	return new TextEncoder().encode(text).length <= 15 && /^[^\/:\s]+$/.test(text) && !['.', '..', 'lo', 'bm0'].includes(text);
+}
+
+function isPort(text) {
+	return /^[0-9]{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65535;
+}
+
+function isV4(text) {
+	const parts = text.split('.');
+	return parts.length === 4 && parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part) && Number(part) < 256);
+}
+
+// The browser's own parser of addresses decides.
+function isV6(text) {
+	return text.includes(':') && /^[0-9a-fA-F:.]+$/.test(text) && URL.canParse('http://[' + text + ']/');
+}
+
+// An address as a string of its bits.
+function bits(address) {
+	const pad = (number, width) => number.toString(2).padStart(width, '0');
+	if (isV4(address))
+		return address.split('.').map((part) => pad(Number(part), 8)).join('');
+	const groups = (text) => text ? text.split(':').map((part) => pad(parseInt(part, 16), 16)) : [];
+	const [head, tail] = new URL('http://[' + address + ']/').hostname.slice(1, -1).split('::');
+	const zeros = tail === undefined ? 0 : 8 - groups(head).length - groups(tail).length;
+	return groups(head).concat(Array(zeros).fill(pad(0, 16)), groups(tail)).join('');
+}
+
+// Bits beyond the length show a slip.
+function isPrefix(text) {
+	const [address, length, more] = text.split('/');
+	if (more !== undefined || !(isV4(address) || isV6(address)))
+		return false;
+	const all = bits(address);
+	return length === undefined ||
+		(/^[0-9]{1,3}$/.test(length) && Number(length) <= all.length && !all.slice(Number(length)).includes('1'));
+}
+
+function isAddress(text) {
+	const match = text.match(/^(?:\[([^\]]+)\]|([^:]+)):([0-9]+)$/);
+	return match !== null && isPort(match[3]) && (match[1] ? isV6(match[1]) : isV4(match[2]));
+}
+
+// Kinds of values as the agent's schema names them.
+export function kinds() {
+	return {
+		'bool': { is: (text) => text === '0' || text === '1', how: _('Tick it or not.') },
+		'device': { is: isDevice, how: _('A network device as the router lists it, such as wan or br-lan.') },
+		'rate': { is: isRate, how: _('Bits per second with their unit, such as 20Mbit or 512kbit, at least 64kbit; or 0 for all that is idle.') },
+		'port': { is: isPort, how: _('A number from 1 to 65535.') },
+		'prefix': { is: isPrefix, how: _('An address range, such as 198.51.100.0/24 or 2001:db8::/32.') },
+		'public key': { is: (text) => /^[A-Za-z0-9+\/]{43}=$/.test(text), how: _('The 44 characters that burstmesh-proxy printed.') },
+		'secret': { is: (text) => /^[A-Za-z0-9+\/]{43}=$/.test(text), how: _('44 generated characters. Paste an invitation instead, if you have one.') },
+		'address:port': { is: isAddress, how: _('A numeric address and a port, such as 203.0.113.7:4455 or [2001:db8::7]:4455.') },
+		'invitation': { is: (text) => /^bm1[A-Za-z0-9_-]{40,}$/.test(text.replace(/\s/g, '')), how: _('The whole invitation, from bm1 to its last character.') },
+		'text': { is: (text) => text.length >= 1 && text.length <= 32, how: _('1 to 32 characters, the same on every router.') },
+		'log level': { is: (text) => ['error', 'warn', 'info', 'debug', 'trace'].includes(text), how: _('error, warn, info, debug or trace.') },
+		'file': { is: (text) => text[0] === '/' && text.length <= 128, how: _('The full path of a file.') }
+	};
+}
+
+function option(name, kind, title, help, more) {
+	return Object.assign({ name, kind, title, help, list: false, required: false, preset: null }, more);
+}
+
+// Sections of /etc/config/burstmesh with their options.
+export function sections() {
+	return {
+		community: { title: _('Community'), named: false, options: [
+			option('invitation', 'invitation', _('Invitation'), _('Paste what a member or the admin gave you. It is as good as a key: hand it on only to those who should join.')),
+			option('enabled', 'bool', _('Switched on'), _('Switched off, the router is as it was before.'), { preset: '1' }),
+			option('no_uplink', 'bool', _('No line of its own'), _('This house has no Internet line and lives from the lines of others.'), { preset: '0' }),
+			option('log_level', 'log level', _('Log'), _('How much goes to the system log.'), { preset: 'info' }),
+			option('name', 'text', _('Name'), _('Only without an invitation.')),
+			option('secret', 'secret', _('Secret'), _('Only without an invitation.')),
+			option('key_file', 'file', _('Key file'), _('The private key of this router.'), { preset: '/etc/burstmesh/key' })
+		] },
+		uplink: { title: _('My lines'), named: true, options: [
+			option('ifname', 'device', _('Device'), _('The device that has the address of the line, such as pppoe-wan.'), { required: true }),
+			option('lend', 'bool', _('Lend it'), _('Others may use what is idle. Your own traffic always comes first.'), { preset: '0' }),
+			option('lend_down', 'rate', _('Lend at most, down'), _('From the Internet. 0: all that is idle.'), { preset: '0' }),
+			option('lend_up', 'rate', _('Lend at most, up'), _('Towards the Internet. 0: all that is idle.'), { preset: '0' }),
+			option('default', 'bool', _('Preferred'), _('The line that direct traffic prefers; one at most.'), { preset: '0' }),
+			option('metered', 'bool', _('Volume costs money'), _('Noted, without any effect yet.'), { preset: '0' })
+		] },
+		client: { title: _('Networks that use the pool'), named: true, options: [
+			option('ifname', 'device', _('Device'), _('Of a bridge its own name, such as br-lan.'), { required: true }),
+			option('bypass', 'prefix', _('Always direct'), _('Destinations that never use the pool.'), { list: true })
+		] },
+		mesh: { title: _('Mesh'), named: false, options: [
+			option('ifname', 'device', _('Device'), _('Where the routers hear each other. Never part of a bridge.'), { required: true }),
+			option('port', 'port', _('Port'), _('The same on every router.'), { preset: '4454' }),
+			option('open', 'bool', _('Open to other services'), _('Otherwise neighbours reach nothing of this router over the mesh but burstmesh.'), { preset: '0' })
+		] },
+		exit: { title: _('Exits'), named: true, options: [
+			option('key', 'public key', _('Public key'), _('An exit is believed by its key alone.'), { required: true }),
+			option('address', 'address:port', _('Addresses'), _('The best first.'), { list: true, required: true })
+		] }
+	};
+}
+
+// True, or the sentence that says what is right. An empty value means "not set".
+export function judge(kind, value) {
+	const rule = kinds()[kind];
+	return value === '' || value === null || rule.is(value) ? true : rule.how;
+}

@@ -1,0 +1,80 @@
+'use strict';
+'require baseclass';
+'require form';
+'require fs';
+'require poll';
+'require rpc';
+'require tools.widgets as widgets';
+
+// Between LuCI and the pages, which know nothing of it: they are ES modules, loaded as such.
+
+const setInitAction = rpc.declare({
+	object: 'luci',
+	method: 'setInitAction',
+	params: [ 'name', 'action' ],
+	expect: { result: false }
+});
+
+function said(answer) {
+	return (answer.stdout || '') + (answer.stderr || '');
+}
+
+return baseclass.extend({
+	modules: function() {
+		const names = [ 'text', 'dom', 'pages', 'graph', 'form' ];
+		return Promise.all(names.map((name) => import(L.resource('burstmesh/' + name + '.js')))).then((found) => {
+			const all = Object.fromEntries(names.map((name, n) => [ name, found[n] ]));
+			all.text.use(_);
+			return all;
+		});
+	},
+
+	// The agent's status, or null when it does not run.
+	status: function() {
+		return fs.exec('/usr/bin/burstmesh', [ 'status', '--json' ])
+			.then((answer) => answer.code === 0 ? JSON.parse(answer.stdout) : null);
+	},
+
+	check: function() {
+		return fs.exec('/usr/bin/burstmesh', [ 'check' ]).then(said);
+	},
+
+	log: function() {
+		return fs.exec('/sbin/logread', [ '-e', 'burstmesh' ]).then(said);
+	},
+
+	acts: function() {
+		return L.hasViewPermission() ? {
+			pause: () => setInitAction('burstmesh', 'stop'),
+			resume: () => setInitAction('burstmesh', 'start')
+		} : null;
+	},
+
+	// A place that shows `draw(status)` and is drawn anew every `seconds`.
+	live: function(all, first, draw, seconds) {
+		const place = E('div');
+		all.dom.replace(place, draw(first));
+		poll.add(() => this.status().then((status) => all.dom.replace(place, draw(status))), seconds);
+		return place;
+	},
+
+	// A form of LuCI's from the description of a section.
+	section: function(map, all, kind) {
+		const about = all.form.sections()[kind];
+		const section = map.section(form.TypedSection, kind, about.title);
+		section.anonymous = !about.named;
+		section.addremove = kind !== 'community';
+		for (const one of about.options)
+			this.option(section, all, one);
+	},
+
+	option: function(section, all, one) {
+		const widget = one.kind === 'bool' ? form.Flag : one.kind === 'device' ? widgets.DeviceSelect : one.list ? form.DynamicList : form.Value;
+		const option = section.option(widget, one.name, one.title, one.help);
+		option.rmempty = !one.required;
+		option.default = one.preset;
+		option.placeholder = one.kind === 'bool' ? null : one.preset;
+		option.password = one.kind === 'secret' || one.kind === 'invitation';
+		option.validate = (sectionId, value) => all.form.judge(one.kind, value);
+	}
+});

@@ -1,0 +1,105 @@
+// Throughput over time, from the counters of one status after another.
+
+import { _, fill } from './text.js';
+import { pathName } from './status.js';
+import { rate } from './units.js';
+
+// Distinct for all kinds of colour sight, and 3:1 on white and on dark; own lines come first.
+const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8a6d00', '#5b8fd9', '#a0522d', '#6a8a00'];
+const WIDTH = 600;
+const HEIGHT = 160;
+const TOP = 2;
+
+export class History {
+	constructor(seconds) {
+		this.span = seconds * 1000;
+		this.last = null;
+		this.points = [];
+		this.layers = [];
+	}
+
+	// Takes a status read at `now` (milliseconds of a clock that never jumps); null is a time without an agent.
+	record(now, status) {
+		const counters = new Map((status ? status.paths : []).map((path) => [pathName(path), path]));
+		for (const path of counters.values())
+			this.know(path);
+		if (this.last && now > this.last.now)
+			this.points.push(this.point(now, counters));
+		this.last = { now, counters };
+		this.points = this.points.filter((point) => now - point.now <= this.span);
+	}
+
+	know(path) {
+		const name = pathName(path);
+		if (!this.layers.some((layer) => layer.name === name))
+			this.layers.push({ name, lent: path.lent, colour: COLOURS[this.layers.length % COLOURS.length] });
+		this.layers.sort((a, b) => a.lent - b.lent);
+	}
+
+	// Rates between the last status and this one. A path that began anew counts from nothing.
+	point(now, counters) {
+		const seconds = (now - this.last.now) / 1000;
+		const rates = { now, down: {}, up: {} };
+		for (const [name, path] of counters) {
+			const before = this.last.counters.get(name);
+			const since = (field) => before && path[field] >= before[field] ? path[field] - before[field] : 0;
+			rates.down[name] = since('rx_bytes') * 8 / seconds;
+			rates.up[name] = since('tx_bytes') * 8 / seconds;
+		}
+		return rates;
+	}
+
+	total(point, direction) {
+		return Object.values(point[direction]).reduce((sum, value) => sum + value, 0);
+	}
+}
+
+// The next of 1, 2, 5 times a power of ten that is not below.
+export function ceiling(value) {
+	const power = Math.pow(10, Math.floor(Math.log10(Math.max(value, 1000))));
+	return [1, 2, 5, 10].map((step) => step * power).find((top) => top >= value);
+}
+
+function area(history, layer, below, direction, top) {
+	const now = history.last.now;
+	const x = (at) => (WIDTH * (1 - (now - at) / history.span)).toFixed(1);
+	const y = (value) => (TOP + (HEIGHT - TOP) * (1 - value / top)).toFixed(1);
+	const upper = [];
+	const lower = [];
+	history.points.forEach((point, n) => {
+		const value = point[direction][layer.name] || 0;
+		lower.unshift(x(point.now) + ' ' + y(below[n]));
+		below[n] += value;
+		upper.push(x(point.now) + ' ' + y(below[n]));
+	});
+	return ['path', { d: 'M' + upper.concat(lower).join('L') + 'Z', fill: layer.colour }];
+}
+
+function legend(history, latest, direction) {
+	return ['ul', { class: 'bm-legend' }, ...history.layers.map((layer) => ['li', {},
+		['span', { class: 'bm-swatch', style: 'background:' + layer.colour }],
+		layer.name + ': ' + rate((latest && latest[direction][layer.name]) || 0)
+	])];
+}
+
+// One direction as a picture: lines of one's own at the bottom, lent ones upon them.
+export function graph(history, direction, title) {
+	const latest = history.points[history.points.length - 1];
+	const peak = Math.max(0, ...history.points.map((point) => history.total(point, direction)));
+	const top = ceiling(peak);
+	const below = history.points.map(() => 0);
+	const current = latest ? history.total(latest, direction) : 0;
+	const label = fill(_('{title}: {rate} now, at most {peak} in the last {seconds} seconds'), {
+		title, rate: rate(current), peak: rate(peak), seconds: history.span / 1000
+	});
+	const grid = [0, 0.5, 1].map((part) => ['line', {
+		x1: 0, x2: WIDTH, y1: TOP + (HEIGHT - TOP) * part, y2: TOP + (HEIGHT - TOP) * part, class: 'bm-grid'
+	}]);
+	return ['figure', { class: 'bm-graph' },
+		['figcaption', {}, title + ': ' + rate(current)],
+		['div', { class: 'bm-axis', 'aria-hidden': 'true' }, rate(top)],
+		['svg', { viewBox: '0 0 ' + WIDTH + ' ' + (HEIGHT + 4), role: 'img', 'aria-label': label },
+			...grid,
+			...(history.points.length > 1 ? history.layers.map((layer) => area(history, layer, below, direction, top)) : [])],
+		legend(history, latest, direction)];
+}

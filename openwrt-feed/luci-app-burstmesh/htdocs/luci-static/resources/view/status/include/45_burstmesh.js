@@ -1,0 +1,16 @@
+'use strict';
+'require baseclass';
+'require burstmesh.glue as glue';
+
+return baseclass.extend({
+	title: _('Neighbourhood lines'),
+
+	// Whoever has no right to look gets no box, rather than the word that nothing runs.
+	load: function() {
+		return Promise.all([ glue.modules(), glue.status().catch(() => undefined) ]);
+	},
+
+	render: function(data) {
+		return data[1] === undefined ? null : data[0].dom.build(data[0].pages.box(data[1]), document);
+	}
+});

@@ -1,0 +1,141 @@
+// The app as a whole: menu, rights, glue, weight, translations.
+
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import vm from 'node:vm';
+import { app, json, module, read, resources, sample, scripts } from './load.mjs';
+
+const acl = json(app + 'root/usr/share/rpcd/acl.d/luci-app-burstmesh.json');
+const menu = json(app + 'root/usr/share/luci/menu.d/luci-app-burstmesh.json');
+const views = scripts().filter(([name]) => name.startsWith('view/'));
+
+test('every entry of the menu has a view and names rights that exist', () => {
+	const entries = Object.values(menu).filter((entry) => entry.action.type === 'view');
+	assert.equal(entries.length, 5);
+	for (const entry of entries) {
+		assert.ok(existsSync(resources + 'view/' + entry.action.path + '.js'), entry.action.path);
+		assert.ok(entry.depends.acl.every((group) => group in acl));
+	}
+});
+
+test('views are glue, and all scripts together weigh at most 60 KB', () => {
+	for (const [name, text] of views)
+		assert.ok(text.split('\n').length <= 100, name);
+	assert.ok(scripts().reduce((sum, [, text]) => sum + Buffer.byteLength(text), 0) <= 60_000);
+});
+
+test('what the glue runs is what the rights allow: looking under read, acting under write', () => {
+	const glue = read(resources + 'burstmesh/glue.js');
+	const commands = [...glue.matchAll(/fs\.exec\('([^']+)', \[ ([^\]]*) \]\)/g)]
+		.map(([, program, words]) => [program, ...words.split(', ').map((word) => word.slice(1, -1))].join(' '));
+	assert.deepEqual(Object.keys(acl['luci-app-burstmesh'].read.file).sort(), commands.sort());
+	const [, object] = glue.match(/object: '(\w+)'/);
+	const [, method] = glue.match(/method: '(\w+)'/);
+	assert.deepEqual(acl['luci-app-burstmesh'].write.ubus, { [object]: [method] });
+	assert.equal(acl['luci-app-burstmesh'].read.ubus, undefined);
+	assert.equal(acl['luci-app-burstmesh'].read.uci, undefined, 'who may only look must not read the invitation');
+});
+
+test('nothing puts text into a page as markup', () => {
+	for (const [name, text] of scripts())
+		assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacent|document\.write|\.format\(|\beval\(/, name);
+});
+
+test('texts of the pages go through the translation', () => {
+	const untranslated = /\['(?:h3|p|button|th|strong)', \{[^}]*\}, '/;
+	assert.doesNotMatch(read(resources + 'burstmesh/pages.js'), untranslated);
+});
+
+test('the glue parses as LuCI parses it: the body of a function', () => {
+	for (const [name, text] of scripts().filter(([, body]) => body.startsWith("'use strict'")))
+		assert.doesNotThrow(() => vm.compileFunction(text, ['window', 'document', 'L', 'E', '_']), name);
+});
+
+// Elements as far as dom.js uses them.
+class Node {
+	constructor(tag, space) {
+		Object.assign(this, { tag, space, attributes: {}, children: [], listeners: [] });
+	}
+	setAttribute(name, value) { this.attributes[name] = value; }
+	addEventListener(name, action) { this.listeners.push([name, action]); }
+	appendChild(child) { this.children.push(child); }
+}
+const fake = {
+	createElement: (tag) => new Node(tag, 'html'),
+	createElementNS: (space, tag) => new Node(tag, space),
+	createTextNode: (text) => text,
+	createDocumentFragment: () => new Node('fragment')
+};
+
+test('a foreign name stays text, wherever it is shown', async () => {
+	const { build } = await module('dom');
+	const pages = await module('pages');
+	const { History } = await module('graph');
+	const status = sample();
+	const evil = '<img src=x onerror=alert(1)>';
+	status.community = status.peers[0].node = status.uplinks[0].name = evil;
+	status.paths[0].via = evil;
+	status.paths[1].via = evil + '/0';
+	const history = new History(60);
+	history.record(0, status);
+	history.record(1000, status);
+	const shown = [pages.overview(status, history, null), pages.uplinks(status, null), pages.community(status, null),
+		pages.diagnostics(status, { check: evil, log: evil }, null), pages.box(status)];
+	const tags = new Set();
+	const walk = (node) => {
+		if (node instanceof Node) {
+			tags.add(node.tag);
+			node.children.forEach(walk);
+		}
+	};
+	shown.forEach((tree) => walk(build(tree, fake)));
+	assert.ok(!tags.has('img'));
+	assert.ok(tags.has('table') && tags.has('svg'));
+	assert.equal(build(['svg', {}], fake).space, 'http://www.w3.org/2000/svg');
+});
+
+test('who may only look gets no button, and every page works without an agent', async () => {
+	const pages = await module('pages');
+	const acts = { pause: () => {}, resume: () => {} };
+	const buttons = (tree) => Array.isArray(tree) ? (tree[0] === 'button' ? 1 : 0) + tree.slice(2).reduce((sum, part) => sum + buttons(part), 0) : 0;
+	for (const status of [sample(), null])
+		for (const draw of [(by) => pages.overview(status, { points: [], layers: [], span: 1 }, by), (by) => pages.uplinks(status, by),
+			(by) => pages.community(status, by), (by) => pages.settings(status, by), (by) => pages.diagnostics(status, { check: '', log: '' }, by)])
+			assert.deepEqual([buttons(draw(null)), buttons(draw(acts))], [0, 1]);
+});
+
+// Every msgid of a .po file with its translation.
+function catalogue(path) {
+	const entries = read(path).split('\n\n').map((block) => {
+		const part = (word) => [...block.matchAll(new RegExp('^' + word + ' "((?:[^"\\\\]|\\\\.)*)"((?:\n"(?:[^"\\\\]|\\\\.)*")*)', 'gm'))]
+			.map(([, first, rest]) => first + [...rest.matchAll(/\n"((?:[^"\\]|\\.)*)"/g)].map(([, more]) => more).join('')).join('');
+		return [part('msgid'), part('msgstr')];
+	});
+	return new Map(entries.filter(([id]) => id !== ''));
+}
+
+// The texts in the sources, as gettext's own tool finds them, and the titles of the menu.
+function texts() {
+	const files = scripts().map(([name]) => resources + name);
+	const done = spawnSync('xgettext', ['--language=JavaScript', '--from-code=UTF-8', '--keyword=_', '--no-location', '--no-wrap', '--omit-header', '-o', '-', ...files], { encoding: 'utf8' });
+	assert.equal(done.status, 0, done.stderr);
+	const found = [...done.stdout.matchAll(/^msgid "(.*)"$/gm)].map(([, id]) => id);
+	return new Set([...found, ...Object.values(menu).map((entry) => entry.title)]);
+}
+
+test('the template has exactly the texts of the pages, and German and Spanish have them all', () => {
+	const wanted = [...texts()].sort();
+	assert.ok(wanted.length > 80);
+	assert.deepEqual([...catalogue(app + 'po/templates/burstmesh.pot').keys()].sort(), wanted);
+	for (const language of ['de', 'es']) {
+		const translated = catalogue(app + 'po/' + language + '/burstmesh.po');
+		assert.deepEqual([...translated.keys()].sort(), wanted, language);
+		for (const [id, text] of translated) {
+			assert.notEqual(text, '', language + ': ' + id);
+			const holes = (one) => (one.match(/\{[a-z]+\}/g) || []).sort();
+			assert.deepEqual(holes(text), holes(id), language + ': ' + id);
+		}
+	}
+});

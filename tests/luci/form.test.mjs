@@ -1,0 +1,84 @@
+// The forms against the reference of options, which is written from the agent's schema, and values against the agent.
+
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { json, module, read, tree } from './load.mjs';
+
+const { judge, kinds, sections } = await module('form');
+const values = json(new URL('values.json', import.meta.url));
+
+// Section name to its options, each as [name, kind, list, required, default].
+function reference() {
+	const found = {};
+	for (const part of read(tree + 'docs/uci.md').split('\n## ')) {
+		const rows = [...part.matchAll(/^\| `(option|list) (\w+)` \| ([^|(]+)[^|]*\| ([^|]+) \|/gm)];
+		const kind = part.match(/^`config (\w+)/);
+		if (kind && rows.length > 0)
+			found[kind[1]] = rows.map(([, word, name, type, preset]) => ({
+				name, kind: type.trim(), list: word === 'list', required: preset === 'required',
+				preset: ['required', 'not set'].includes(preset) ? null : preset
+			}));
+	}
+	return found;
+}
+
+test('every option of the schema is in a form, with its kind and its default, and no other', () => {
+	const order = (options) => options.map(({ name, kind, list, required, preset }) => ({ name, kind, list, required, preset }))
+		.sort((a, b) => a.name.localeCompare(b.name));
+	const ours = Object.entries(sections()).map(([name, section]) => [name, order(section.options)]);
+	const theirs = Object.entries(reference()).map(([name, options]) => [name, order(options)]);
+	assert.deepEqual(Object.fromEntries(ours), Object.fromEntries(theirs));
+});
+
+test('every kind has a rule, and every refusal says what is right', () => {
+	for (const section of Object.values(sections()))
+		for (const option of section.options)
+			assert.ok(kinds()[option.kind].how.endsWith('.'), option.kind);
+	assert.equal(judge('rate', ''), true);
+});
+
+for (const [kind, { right, wrong }] of Object.entries(values))
+	test('values of the kind ' + kind, () => {
+		for (const value of right)
+			assert.equal(judge(kind, value), true, value);
+		for (const value of wrong)
+			assert.equal(judge(kind, value), kinds()[kind].how, value);
+	});
+
+test('an invitation may be pasted with white space in it', () => {
+	assert.equal(judge('invitation', 'bm1' + 'a'.repeat(40) + '\n ' + 'b'.repeat(20)), true);
+	assert.notEqual(judge('invitation', 'bm1short'), true);
+	assert.notEqual(judge('invitation', 'x'.repeat(80)), true);
+});
+
+const PLACES = { device: 'ifname', rate: 'lend_up', port: 'port', prefix: 'bypass', 'address:port': 'address', 'public key': 'key', 'log level': 'log_level', file: 'key_file' };
+
+// What is wrong with the whole file is told at its last line.
+const LAST = "config client 'last'\n\toption ifname 'br-last'\n";
+
+// What the agent says of the line that holds the value.
+function agentSays(agent, folder, kind, value) {
+	const section = { port: 'mesh', prefix: "client 'x'", 'address:port': "exit 'x'", 'public key': "exit 'x'", 'log level': 'community', file: 'community' };
+	const word = ['prefix', 'address:port'].includes(kind) ? 'list' : 'option';
+	writeFileSync(folder + '/config', 'config ' + (section[kind] || "uplink 'x'") + '\n\t' + word + ' ' + PLACES[kind] + " '" + value + "'\n" + LAST);
+	const done = spawnSync(agent, ['check', '--config', folder + '/config'], { encoding: 'utf8' });
+	return done.stdout.split('\n').filter((line) => line.includes('/config:2: '));
+}
+
+const agent = process.env.BURSTMESH_AGENT;
+test('the agent is of the same opinion about each value', { skip: agent ? false : 'BURSTMESH_AGENT names no agent' }, () => {
+	const folder = mkdtempSync(tmpdir() + '/burstmesh-values-');
+	try {
+		for (const [kind, { right, wrong }] of Object.entries(values)) {
+			for (const value of right)
+				assert.deepEqual(agentSays(agent, folder, kind, value), [], kind + ' ' + value);
+			for (const value of wrong)
+				assert.notDeepEqual(agentSays(agent, folder, kind, value), [], kind + ' ' + value);
+		}
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+});

@@ -1,0 +1,69 @@
+// Throughput from counters.
+
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { module, sample } from './load.mjs';
+
+const { History, ceiling, graph } = await module('graph');
+
+// The sample with `down` more bytes received on each path.
+function later(down) {
+	const status = sample();
+	for (const path of status.paths)
+		path.rx_bytes += down;
+	return status;
+}
+
+test('rates are the differences of counters over the time between', () => {
+	const history = new History(60);
+	history.record(1000, sample());
+	history.record(3000, later(2_000_000));
+	assert.equal(history.points.length, 1);
+	assert.equal(history.total(history.points[0], 'down'), 2 * 2_000_000 * 8 / 2);
+	assert.equal(history.total(history.points[0], 'up'), 0);
+});
+
+test('a path or an agent that begins anew makes no spike', () => {
+	const history = new History(60);
+	history.record(0, later(5_000_000));
+	history.record(1000, sample());
+	assert.equal(history.total(history.points[0], 'down'), 0);
+	history.record(2000, null);
+	history.record(3000, sample());
+	assert.deepEqual(history.points.map((point) => history.total(point, 'down')), [0, 0, 0]);
+});
+
+test('what is older than the window is forgotten', () => {
+	const history = new History(10);
+	for (let second = 0; second < 100; second += 1)
+		history.record(second * 1000, later(second * 1000));
+	assert.ok(history.points.length <= 11);
+});
+
+test('own lines lie at the bottom, whatever came first', () => {
+	const history = new History(60);
+	const lentFirst = sample();
+	lentFirst.paths.reverse();
+	history.record(0, lentFirst);
+	assert.deepEqual(history.layers.map((layer) => layer.lent), [false, true]);
+});
+
+test('the scale ends at 1, 2 or 5 times a power of ten, not below the peak', () => {
+	assert.equal(ceiling(0), 1000);
+	assert.equal(ceiling(1001), 2000);
+	assert.equal(ceiling(39_000_000), 50_000_000);
+	assert.equal(ceiling(50_000_001), 100_000_000);
+});
+
+test('the areas lie upon each other and reach as high as the sum', () => {
+	const history = new History(60);
+	history.record(0, sample());
+	history.record(1000, later(1_250_000));
+	history.record(2000, later(2_500_000));
+	const picture = graph(history, 'down', 'Download').find((part) => part[0] === 'svg');
+	const areas = picture.filter((part) => Array.isArray(part) && part[0] === 'path');
+	const heights = areas.map((part) => Math.min(...part[1].d.match(/ [0-9.]+/g).map(Number)));
+	// 2 * 10 Mbit/s on a scale to 20: the first area reaches half of the height, the second one all of it.
+	assert.deepEqual(heights, [2 + 158 / 2, 2]);
+	assert.match(picture[1]['aria-label'], /20 Mbit\/s now/);
+});

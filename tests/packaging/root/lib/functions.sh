@@ -1,0 +1,49 @@
+# A stand-in for OpenWrt's functions.sh: reads UCI files as `uci export` writes them, which are shell words.
+
+# One line a call; empty words and words with spaces in quotes.
+record() {
+	local line="$1" word
+	shift
+	for word in "$@"; do
+		case "$word" in
+			*[\ \']* | '') line="$line '$word'" ;;
+			*) line="$line $word" ;;
+		esac
+	done
+	echo "$line" >>/tmp/calls
+}
+
+logger() {
+	local text
+	text="$(cat)"
+	record logger "$@" "$text"
+}
+
+config() {
+	COUNT=$((COUNT + 1))
+	SECTION="${2:-cfg$COUNT}"
+	SECTIONS="$SECTIONS $1:$SECTION"
+}
+
+option() { eval "CONFIG_${SECTION}_$1=\$2"; }
+list() { option "$@"; }
+
+config_load() {
+	COUNT=0
+	SECTIONS=
+	. "/etc/config/$1"
+}
+
+config_foreach() {
+	local pair
+	for pair in $SECTIONS; do
+		[ "${pair%%:*}" != "$2" ] || "$1" "${pair#*:}"
+	done
+}
+
+config_get() { eval "$1=\${CONFIG_${2}_$3:-\$4}"; }
+
+config_get_bool() {
+	config_get "$@"
+	eval "case \"\$$1\" in 1|on|true|yes|enabled) $1=1;; 0|off|false|no|disabled) $1=0;; *) $1=\$4;; esac"
+}

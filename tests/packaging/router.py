@@ -1,0 +1,177 @@
+"""A small router root: the packages' own files, busybox's shell, and stand-ins for procd and UCI.
+
+`BURSTMESH_UCI` names a static `uci` to use instead of the stand-in.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TREE = HERE.parent.parent
+FEED = TREE / "openwrt-feed"
+
+# What the agent would say of a faulty file, so that the scripts around it can be tried without building it.
+AGENT = """#!/bin/sh
+echo "agent $*" >>/tmp/calls
+[ ! -e /tmp/faulty ] || { echo "/etc/config/burstmesh:3: something is wrong"; exit 2; }
+"""
+
+NETWORK = """
+config interface 'loopback'
+	option device 'lo'
+	option proto 'static'
+
+config interface 'lan'
+	option device 'br-home'
+	option proto 'static'
+
+config interface 'wan'
+	option device 'eth1'
+	option proto 'pppoe'
+"""
+
+FIREWALL = """
+config zone
+	option name 'lan'
+	list network 'lan'
+	option input 'ACCEPT'
+
+config zone
+	option name 'wan'
+	list network 'wan'
+	option masq '1'
+
+config forwarding
+	option src 'lan'
+	option dest 'wan'
+"""
+
+WIRELESS = """
+config wifi-device 'radio0'
+	option type 'mac80211'
+
+config wifi-iface 'default_radio0'
+	option device 'radio0'
+	option mode 'ap'
+
+config wifi-iface 'mesh'
+	option device 'radio0'
+	option mode 'mesh'
+	option ifname 'wmesh'
+"""
+
+
+def make(package, target, dest, **variables):
+    """Runs a target of a package's Makefile with stand-ins for OpenWrt's rules."""
+    command = ["make", "--no-print-directory", "-C", str(FEED / package), target]
+    command += [f"TOPDIR={HERE / 'openwrt'}", f"DEST={dest}"]
+    command += [f"{name}={value}" for name, value in variables.items()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Router:
+    """A root folder to run scripts in."""
+
+    def __init__(self, jail=True):
+        self.root = Path(tempfile.mkdtemp(prefix="burstmesh-router-"))
+        for folder in ("bin", "tmp", "dev/net", "etc/config", "sbin", "usr/bin", "usr/sbin", "usr/lib"):
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
+        (self.root / "var").symlink_to("tmp")
+        shutil.copytree(HERE / "root", self.root, dirs_exist_ok=True)
+        shutil.copy(shutil.which("busybox"), self.root / "bin/busybox")
+        self.run("/bin/busybox", "--install", "-s", "/bin")
+        uci = os.environ.get("BURSTMESH_UCI")
+        if uci:
+            shutil.copy(uci, self.root / "sbin/uci")
+        self.write("etc/passwd", "root:x:0:0:root:/root:/bin/ash\n")
+        self.write("etc/group", "root:x:0:\n")
+        self.write("etc/config/network", NETWORK)
+        self.write("etc/config/firewall", FIREWALL)
+        self.write("etc/config/wireless", WIRELESS)
+        self.write("sbin/reload_config", "#!/bin/sh\necho reload_config >>/tmp/calls\n", 0o755)
+        if jail:
+            self.write("sbin/ujail", "", 0o755)
+        subprocess.run(["mknod", "-m", "600", str(self.root / "dev/net/tun"), "c", "10", "200"], check=True)
+        subprocess.run(["mknod", "-m", "666", str(self.root / "dev/null"), "c", "1", "3"], check=True)
+
+    def install(self):
+        """The package's files and its user, as opkg and apk do it, then what they run afterwards."""
+        built = self.root / "tmp/built"
+        (built / "bin").mkdir(parents=True)
+        (built / "bin/burstmesh").write_text(AGENT)
+        make("burstmesh", "install-burstmesh", self.root, PKG_INSTALL_DIR=built)
+        shutil.rmtree(built)
+        self.append("etc/passwd", "burstmesh:x:4454:4454:burstmesh:/var/run/burstmesh:/bin/false\n")
+        self.append("etc/group", "burstmesh:x:4454:\n")
+        self.defaults()
+        self.script("postinst")
+
+    def defaults(self):
+        """What an install, an upgrade and the first boot after a sysupgrade run."""
+        return self.run("/bin/sh", "/etc/uci-defaults/80-burstmesh")
+
+    def script(self, name, **environment):
+        """Runs a maintainer script."""
+        made = self.root / "tmp/scripts"
+        made.mkdir(exist_ok=True)
+        make("burstmesh", "scripts-burstmesh", made)
+        env = [f"{key}={value}" for key, value in environment.items()]
+        self.run("/bin/env", *env, "/bin/sh", f"/tmp/scripts/{name}")
+        shutil.rmtree(made)
+
+    def service(self, action):
+        """Runs the init script; gives the calls that it made."""
+        (self.root / "tmp/calls").unlink(missing_ok=True)
+        self.run("/bin/sh", "/etc/rc.common", "/etc/init.d/burstmesh", action)
+        return self.calls()
+
+    def calls(self):
+        path = self.root / "tmp/calls"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def run(self, *command):
+        done = subprocess.run(
+            ["chroot", str(self.root), *command], capture_output=True, text=True, check=False, env={"PATH": "/sbin:/bin:/usr/sbin:/usr/bin"}
+        )
+        if done.returncode != 0 or done.stderr:
+            raise AssertionError(f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def write(self, path, text, mode=0o644):
+        (self.root / path).write_text(text)
+        (self.root / path).chmod(mode)
+
+    def append(self, path, text):
+        self.write(path, self.read(path) + text)
+
+    def read(self, path):
+        return (self.root / path).read_text()
+
+    def uci(self, *arguments):
+        return self.run("/sbin/uci", *arguments).strip()
+
+    def mode(self, path):
+        """Mode, owner and group, as numbers."""
+        stat = (self.root / path).stat()
+        return (oct(stat.st_mode & 0o7777), stat.st_uid, stat.st_gid)
+
+    def remove(self):
+        shutil.rmtree(self.root)
+
+
+class RouterTest(unittest.TestCase):
+    """A test with a router of its own."""
+
+    def router(self, **how):
+        if os.geteuid() != 0:
+            self.skipTest("a root folder of its own needs root")
+        router = Router(**how)
+        self.addCleanup(router.remove)
+        return router

@@ -1,0 +1,115 @@
+"""What an install does to the router's settings, and that a removal undoes it."""
+
+import unittest
+from pathlib import Path
+
+from router import FIREWALL, NETWORK, RouterTest
+
+MINE = {
+    "network.burstmesh": "interface",
+    "network.burstmesh.proto": "none",
+    "network.burstmesh.device": "bm0",
+    "firewall.burstmesh": "zone",
+    "firewall.burstmesh.name": "burstmesh",
+    "firewall.burstmesh.network": "burstmesh",
+    "firewall.burstmesh.device": "bm0",
+    "firewall.burstmesh.input": "REJECT",
+    "firewall.burstmesh.output": "ACCEPT",
+    "firewall.burstmesh.forward": "REJECT",
+    "firewall.burstmesh_lan": "forwarding",
+    "firewall.burstmesh_lan.src": "lan",
+    "firewall.burstmesh_lan.dest": "burstmesh",
+    "firewall.burstmesh_mesh": "zone",
+    "firewall.burstmesh_mesh.name": "bmmesh",
+    "firewall.burstmesh_mesh.device": "wmesh",
+    "firewall.burstmesh_mesh.input": "REJECT",
+    "firewall.burstmesh_mesh.output": "ACCEPT",
+    "firewall.burstmesh_mesh.forward": "REJECT",
+    "firewall.burstmesh_icmp": "rule",
+    "firewall.burstmesh_icmp.src": "bmmesh",
+    "firewall.burstmesh_icmp.proto": "icmp",
+    "firewall.burstmesh_icmp.target": "ACCEPT",
+}
+
+
+def meaning(text):
+    """The statements of a UCI file, whatever their spacing."""
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+
+
+class Settings(RouterTest):
+    def test_an_install_makes_an_interface_a_zone_and_the_way_into_it(self):
+        router = self.router()
+        router.install()
+        self.assertEqual({key: router.uci("-q", "get", key) for key in MINE}, MINE)
+        self.assertEqual(router.calls(), ["reload_config"])
+
+    def test_what_was_there_is_untouched(self):
+        router = self.router()
+        router.install()
+        for path, before in (("network", NETWORK), ("firewall", FIREWALL)):
+            now = meaning(router.read(f"etc/config/{path}"))
+            self.assertEqual(now[: len(meaning(before))], meaning(before))
+
+    def test_a_second_run_changes_no_byte(self):
+        router = self.router()
+        router.install()
+        before = {name: router.read(f"etc/config/{name}") for name in ("network", "firewall", "burstmesh")}
+        router.defaults()
+        after = {name: router.read(f"etc/config/{name}") for name in before}
+        self.assertEqual(after, before)
+
+    def test_a_zone_that_somebody_changed_stays_as_it_is(self):
+        router = self.router()
+        router.install()
+        router.uci("set", "firewall.burstmesh.input=ACCEPT")
+        router.uci("commit", "firewall")
+        router.defaults()
+        self.assertEqual(router.uci("get", "firewall.burstmesh.input"), "ACCEPT")
+
+    def test_fresh_settings_get_this_routers_device_names(self):
+        router = self.router()
+        router.install()
+        self.assertEqual(router.uci("get", "burstmesh.wan.ifname"), "pppoe-wan")
+        self.assertEqual(router.uci("get", "burstmesh.lan.ifname"), "br-home")
+        self.assertEqual(router.uci("get", "burstmesh.@mesh[0].ifname"), "wmesh")
+
+    def test_settings_of_a_member_are_never_guessed_at(self):
+        router = self.router()
+        router.install()
+        router.uci("set", "burstmesh.wan.ifname=wan")
+        router.uci("set", "burstmesh.@community[0].invitation=bm1abc")
+        router.uci("commit", "burstmesh")
+        router.defaults()
+        self.assertEqual(router.uci("get", "burstmesh.wan.ifname"), "wan")
+
+    def test_a_removal_leaves_the_router_as_it_was(self):
+        router = self.router()
+        router.install()
+        (router.root / "etc/burstmesh").mkdir()
+        router.write("etc/burstmesh/key", "kept")
+        router.script("prerm")
+        for path, before in (("network", NETWORK), ("firewall", FIREWALL)):
+            self.assertEqual(meaning(router.read(f"etc/config/{path}")), meaning(before))
+        self.assertFalse(Path(router.root / "tmp/run/burstmesh").exists())
+        self.assertEqual(router.read("etc/burstmesh/key"), "kept")
+        self.assertEqual(router.calls()[-1], "reload_config")
+
+    def test_an_upgrade_removes_nothing(self):
+        router = self.router()
+        router.install()
+        before = router.read("etc/config/firewall")
+        router.script("prerm", PKG_UPGRADE="1")
+        self.assertEqual(router.read("etc/config/firewall"), before)
+
+    def test_scripts_do_nothing_to_the_machine_that_builds_an_image(self):
+        router = self.router()
+        router.install()
+        before, calls = router.read("etc/config/firewall"), router.calls()
+        router.script("prerm", IPKG_INSTROOT="/image")
+        router.script("postinst", IPKG_INSTROOT="/image")
+        self.assertEqual((router.read("etc/config/firewall"), router.calls()), (before, calls))
+
+
+if __name__ == "__main__":
+    unittest.main()

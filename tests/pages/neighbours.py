@@ -1,0 +1,137 @@
+"""Two houses, their mesh, an exit and a web server in network namespaces: real daemons whose status fills the pages.
+
+Every line is shaped to 20 Mbit/s. `BURSTMESH_BIN_DIR` names the folder of the daemons.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+BINARIES = Path(os.environ.get("BURSTMESH_BIN_DIR", Path(__file__).resolve().parents[2] / "target/release"))
+EXIT = "198.51.100.1"
+# The web server's address lies beyond the lines' own network: what is on-link is never pooled.
+SERVER = "203.0.113.99"
+SERVER_HOP = "198.51.100.99"
+
+
+def sh(*command, **how):
+    return subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True, **how).stdout
+
+
+class Neighbours:
+    """A context: built on entry, gone on exit."""
+
+    def __init__(self):
+        self.tag = f"bmp{os.getpid()}"
+        self.folder = Path(tempfile.mkdtemp(prefix="burstmesh-pages-"))
+        self.namespaces, self.processes = [], []
+
+    def __enter__(self):
+        try:
+            self.build()
+            self.start()
+        except Exception:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        for name in self.namespaces:
+            subprocess.run(["ip", "netns", "del", name], check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def ns(self, name):
+        return f"{self.tag}-{name}"
+
+    def inside(self, name, *command, **how):
+        return sh("ip", "netns", "exec", self.ns(name), *command, **how)
+
+    def spawn(self, name, *command):
+        whole = ["ip", "netns", "exec", self.ns(name), *map(str, command)]
+        with (self.folder / f"{name}.log").open("a") as log:
+            process = subprocess.Popen(whole, stdout=log, stderr=log, cwd=self.folder)
+        self.processes.append(process)
+        return process
+
+    def add(self, name):
+        sh("ip", "netns", "add", self.ns(name))
+        self.namespaces.append(self.ns(name))
+        self.inside(name, "ip", "link", "set", "lo", "up")
+
+    def wire(self, a, a_dev, b, b_dev):
+        sh("ip", "-n", self.ns(a), "link", "add", a_dev, "type", "veth", "peer", "name", b_dev, "netns", self.ns(b))
+        for name, dev in ((a, a_dev), (b, b_dev)):
+            self.inside(name, "ip", "link", "set", dev, "up")
+
+    def build(self):
+        for name in ("net", "exit", "server", "elm", "oak", "client"):
+            self.add(name)
+        self.inside("net", "ip", "link", "add", "br0", "type", "bridge")
+        self.inside("net", "ip", "link", "set", "br0", "up")
+        for name, dev, address in (("exit", "eth0", EXIT), ("server", "eth0", SERVER_HOP), ("elm", "wan", "198.51.100.11"), ("oak", "wan", "198.51.100.12")):
+            self.wire("net", name, name, dev)
+            self.inside("net", "ip", "link", "set", name, "master", "br0")
+            self.inside(name, "ip", "address", "add", f"{address}/24", "dev", dev)
+        for house in ("elm", "oak"):
+            self.inside(house, "ip", "route", "add", "default", "via", EXIT)
+            self.inside(house, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+            for side, dev in ((house, "wan"), ("net", house)):
+                self.inside(side, "tc", "qdisc", "add", "dev", dev, "root", "tbf", "rate", "20mbit", "burst", "16k", "latency", "60ms")
+        self.inside("exit", "ip", "route", "add", "default", "via", SERVER_HOP)
+        self.inside("server", "ip", "address", "add", f"{SERVER}/32", "dev", "lo")
+        self.wire("elm", "mesh0", "oak", "mesh0")
+        self.wire("elm", "br-lan", "client", "eth0")
+        self.inside("elm", "ip", "address", "add", "192.168.1.1/24", "dev", "br-lan")
+        self.inside("client", "ip", "address", "add", "192.168.1.2/24", "dev", "eth0")
+        self.inside("client", "ip", "route", "add", "default", "via", "192.168.1.1")
+
+    def start(self):
+        config = self.folder / "exit.toml"
+        config.write_text(f'state_dir = "{self.folder}/state"\ncontrol = "{self.folder}/exit.sock"\n[nat]\nuplink = "eth0"\n')
+        proxy = (BINARIES / "burstmesh-proxy", "--config", config)
+        self.inside("exit", *proxy, "community", "add", "Elm Street")
+        said = self.inside("exit", *proxy, "invite", "Elm Street", "--address", f"{EXIT}:4454")
+        invitation = next(word for word in said.split() if word.startswith("bm1"))
+        self.spawn("exit", *proxy, "run")
+        for house in ("elm", "oak"):
+            (self.folder / f"{house}.uci").write_text(
+                f"config community\n\toption invitation '{invitation}'\n\toption key_file '{self.folder}/{house}.key'\n"
+                "config uplink 'wan'\n\toption ifname 'wan'\n\toption lend '1'\n"
+                + ("config client 'lan'\n\toption ifname 'br-lan'\n" if house == "elm" else "")
+                + "config mesh\n\toption ifname 'mesh0'\n"
+            )
+            self.spawn(house, BINARIES / "burstmesh", "run", "--config", self.folder / f"{house}.uci", "--socket", self.folder / f"{house}.sock")
+        (self.folder / "big").write_bytes(bytes(64_000_000))
+        self.spawn("server", "python3", "-m", "http.server", "8000", "--directory", self.folder)
+
+    def status(self, house="elm"):
+        text = self.inside(house, BINARIES / "burstmesh", "status", "--json", "--socket", self.folder / f"{house}.sock")
+        return json.loads(text)
+
+    def wait(self, what, seconds=60):
+        """Waits until `what` is true of the status, and gives it."""
+        until, status = time.monotonic() + seconds, None
+        while time.monotonic() < until:
+            try:
+                status = self.status()
+                if what(status):
+                    return status
+            except subprocess.CalledProcessError:
+                pass
+            time.sleep(0.2)
+        logs = "".join(f"--- {path.name}\n{path.read_text()}" for path in self.folder.glob("*.log"))
+        raise AssertionError(f"waited in vain; the last status: {status}\n{logs}")
+
+    def download(self):
+        """A download in the background."""
+        return self.spawn("client", "curl", "-s", "-m", "30", "-o", "/dev/null", f"http://{SERVER}:8000/big")
