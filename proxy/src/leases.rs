@@ -1,5 +1,6 @@
 //! Who may come in, and with which addresses: the store as the handshake thread sees it.
 
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Mutex;
 
@@ -24,8 +25,8 @@ pub struct Lease {
 pub struct Served {
     pub name: String,
     pub keys: CommunityKeys,
-    /// Keys shut out: their live sessions end.
-    pub revoked: Vec<PublicKey>,
+    /// Who may have a session: everybody else's ends.
+    pub members: HashSet<PublicKey>,
 }
 
 /// Why a member that proved the community's secret is not let in.
@@ -98,8 +99,8 @@ impl LeaseBook for Book {
                 let members = store.members(&community)?.into_iter();
                 Ok(Served {
                     keys: keys(&community),
-                    revoked: members
-                        .filter(|m| m.revoked.is_some())
+                    members: members
+                        .filter(|m| m.revoked.is_none())
                         .map(|m| m.key)
                         .collect(),
                     name: community.name,
@@ -158,9 +159,11 @@ mod tests {
             book.admit(CommunityId([0; 8]), &PublicKey([2; 32])),
             Err(Refusal::UnknownCommunity)
         );
+        let members = &book.communities().unwrap()[0].members;
+        assert!(members.contains(&PublicKey([2; 32])) && members.len() == 1);
         book.with(|s| s.revoke_member(&home, &PublicKey([2; 32])))
             .unwrap();
         assert_eq!(book.admit(id, &PublicKey([2; 32])), Err(Refusal::Revoked));
-        assert_eq!(book.communities().unwrap()[0].revoked, [PublicKey([2; 32])]);
+        assert!(book.communities().unwrap()[0].members.is_empty());
     }
 }

@@ -161,7 +161,7 @@ impl Server {
         let Some((_, _, session)) = self.exit.seats().find(|(at, _, _)| *at == seat) else {
             return;
         };
-        self.inside.lease(seat, &session.lease);
+        let lease = session.lease;
         if session.handshakes == 1 {
             self.inside.begin(seat);
             let community = self.names.get(&session.community);
@@ -171,6 +171,10 @@ impl Server {
                 "session begins"
             );
         }
+        // A lease that was freed and given away again before its old session ended: the store's word is the later one.
+        self.exit
+            .end_where(|at, s| at != seat && s.lease.ipv4 == lease.ipv4);
+        self.inside.lease(seat, &lease);
     }
 
     /// Serves these communities, and ends what was served and is not in the list.
@@ -181,9 +185,10 @@ impl Server {
         }
         self.names = names;
         for community in served {
-            for member in &community.revoked {
-                self.exit.end(community.keys.id, member);
-            }
+            // Removed and forgotten members alike: what is no member has no session.
+            self.exit.end_where(|_, s| {
+                s.community == community.keys.id && !community.members.contains(&s.key)
+            });
             if self.exit.serve(now, community.keys, BUDGET).is_err() {
                 tracing::error!(
                     community = community.name,

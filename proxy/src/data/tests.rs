@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use burstmesh_core::control::handshake::Credentials;
-use burstmesh_core::identity::{CommunityKeys, Identity, SecretKey};
+use burstmesh_core::identity::{CommunityKeys, Identity, PublicKey, SecretKey};
 use burstmesh_core::node::gateway::{Config as Home, ExitConfig, Gateway, UplinkConfig};
 use burstmesh_core::node::job::Anyone;
 use burstmesh_core::node::{Output, Via};
@@ -68,7 +68,11 @@ struct Running {
 
 fn start(listen: Vec<SocketAddr>) -> Running {
     let config = Config::parse("test", "[nat]\nuplink = \"lo\"").unwrap();
-    let mut store = Store::in_memory(&Leases::default()).unwrap();
+    let pools = Leases {
+        community_v4: 29,
+        ..Leases::default()
+    };
+    let mut store = Store::in_memory(&pools).unwrap();
     let home = store.add_community("home", &Secret::new(SECRET)).unwrap();
     store.add_invitation(&home, None).unwrap();
     let book = Arc::new(Book::new(store, true));
@@ -334,6 +338,53 @@ fn a_removed_member_loses_its_session_and_a_removed_community_all() {
     member.until("nothing is served", |m| {
         (m.gateway.pooling().is_none() && exit.refused("unknown") > 0).then_some(())
     });
+    exit.stop();
+}
+
+#[test]
+fn a_forgotten_member_loses_its_session() {
+    if !in_namespace("a_forgotten_member_loses_its_session") {
+        return;
+    }
+    let address: SocketAddr = "127.0.0.1:4454".parse().unwrap();
+    let exit = start(vec![address]);
+    let mut member = Member::new([2; 32], &exit.key, &[address]);
+    member.lease();
+    let home = exit.book.with(|s| s.community("home")).unwrap();
+    let key = SecretKey::from_bytes([2; 32]).public();
+    exit.book.with(|s| s.end_invitations(&home)).unwrap();
+    exit.book.with(|s| s.forget_member(&home, &key)).unwrap();
+    exit.lifecycle.reload();
+    member.until("the gateway notices", |m| {
+        m.gateway.pooling().is_none().then_some(())
+    });
+    exit.stop();
+}
+
+#[test]
+fn an_address_given_to_another_member_leaves_the_session_that_had_it() {
+    if !in_namespace("an_address_given_to_another_member_leaves_the_session_that_had_it") {
+        return;
+    }
+    let address: SocketAddr = "127.0.0.1:4454".parse().unwrap();
+    let exit = start(vec![address]);
+    let mut first = Member::new([2; 32], &exit.key, &[address]);
+    let lease = first.lease();
+    let home = exit.book.with(|s| s.community("home")).unwrap();
+    // All other addresses are taken, and the daemon is not told that the first one is free.
+    for n in 0..home.share.room() - 1 {
+        let key = PublicKey([0x80 + n as u8; 32]);
+        exit.book.with(|s| s.add_member(&home, &key, None)).unwrap();
+    }
+    let key = SecretKey::from_bytes([2; 32]).public();
+    exit.book.with(|s| s.forget_member(&home, &key)).unwrap();
+    let mut second = Member::new([4; 32], &exit.key, &[address]);
+    assert_eq!(second.lease(), lease);
+    first.until("the first one's session ends", |m| {
+        second.turn();
+        m.gateway.pooling().is_none().then_some(())
+    });
+    assert!(second.gateway.pooling().is_some());
     exit.stop();
 }
 

@@ -1,7 +1,7 @@
 //! Handshakes on a thread of their own: they need milliseconds of arithmetic, and the store on the disk.
 //!
 //! Questions and answers keep their order. So a list of communities always comes after every admission that was made
-//! before it was read, and ends those that it revokes.
+//! before it was read, and ends those whose member is gone by then.
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use burstmesh_core::wire::invitation::check_name;
 use burstmesh_core::wire::text::key_to_text;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
-use super::admission::free_slot;
+use super::admission::take_slot;
 use super::{Addresses, Community, Share, Store, StoreError, now};
 
 const COLUMNS: &str = "key, name, slot, added, last_seen, revoked";
@@ -54,7 +54,7 @@ impl Store {
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         if find_key(&work, community, key)?.is_none() {
-            let slot = free_slot(&work, community)?.ok_or_else(|| StoreError::NoLease {
+            let slot = take_slot(&work, community)?.ok_or_else(|| StoreError::NoLease {
                 community: community.name.clone(),
                 room: community.share.room(),
                 share: community.share.v4.to_string(),
