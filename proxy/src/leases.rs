@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use burstmesh_core::identity::{CommunityId, CommunityKeys, PublicKey};
 use thiserror::Error;
 
+use crate::ipv6::Leased;
 use crate::lifecycle::lock;
 use crate::store::{Admission, Community, Store, StoreError};
 
@@ -14,7 +15,7 @@ use crate::store::{Admission, Community, Store, StoreError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     pub v4: Ipv4Addr,
-    /// `None` where the configuration switches IPv6 off.
+    /// `None` where IPv6 is switched off, or has no way out.
     pub v6: Option<Ipv6Addr>,
     /// What the admin calls the member.
     pub name: Option<String>,
@@ -63,21 +64,26 @@ pub trait LeaseBook: Send + Sync {
 #[derive(Debug)]
 pub struct Book {
     store: Mutex<Store>,
-    ipv6: bool,
+    ipv6: Mutex<Leased>,
 }
 
 impl Book {
-    /// A book over `store`; `ipv6` says whether leases carry IPv6 addresses.
-    pub fn new(store: Store, ipv6: bool) -> Self {
+    /// A book over `store`; `ipv6` says when leases carry IPv6 addresses.
+    pub fn new(store: Store, ipv6: Leased) -> Self {
         Self {
             store: Mutex::new(store),
-            ipv6,
+            ipv6: Mutex::new(ipv6),
         }
     }
 
-    /// Whether leases carry IPv6 addresses.
+    /// Whether leases that are given now carry IPv6 addresses.
     pub fn ipv6(&self) -> bool {
-        self.ipv6
+        lock(&self.ipv6).now()
+    }
+
+    /// Leases given from now on follow this.
+    pub fn set_ipv6(&self, ipv6: Leased) {
+        *lock(&self.ipv6) = ipv6;
     }
 
     /// Works with the store itself.
@@ -122,7 +128,7 @@ impl LeaseBook for Book {
         match answer {
             Ok(Some(Admission::Admitted(member))) => Ok(Lease {
                 v4: member.lease.v4,
-                v6: self.ipv6.then_some(member.lease.v6),
+                v6: self.ipv6().then_some(member.lease.v6),
                 name: member.name,
             }),
             Ok(Some(Admission::Revoked)) => Err(Refusal::Revoked),
@@ -148,7 +154,7 @@ mod tests {
         let mut store = Store::in_memory(&Leases::default()).unwrap();
         let home = store.add_community("home", &Secret::new([1; 32])).unwrap();
         store.add_invitation(&home, None).unwrap();
-        let book = Book::new(store, false);
+        let book = Book::new(store, Leased::Never);
         let served = book.communities().unwrap();
         let id = CommunityKeys::derive("home", &[1; 32]).id;
         assert_eq!((served.len(), served[0].keys.id), (1, id));

@@ -150,6 +150,16 @@ impl<'m> Exit<'m> {
         })
     }
 
+    /// Whether every seat has a session.
+    pub fn is_full(&self) -> bool {
+        self.seats().count() == self.seats.len()
+    }
+
+    /// How many seats have packet memory, with or without a session.
+    pub fn seats_kept(&self) -> usize {
+        self.seats.iter().flatten().count()
+    }
+
     /// What was refused on the data road, and at the gates of all communities.
     pub fn refusals(
         &self,
