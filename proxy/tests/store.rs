@@ -284,3 +284,24 @@ fn a_store_of_the_first_schema_is_taken_over_with_its_leases() {
         "10.77.0.3"
     );
 }
+
+#[test]
+fn members_that_were_not_seen_for_long_are_pruned_and_removed_ones_are_not() {
+    let mut store = Store::in_memory(&Leases::default()).unwrap();
+    let home = open_community(&mut store, "home");
+    admit(&mut store, &home, 1);
+    store
+        .add_member(&home, &key(2), Some("never came"))
+        .unwrap();
+    admit(&mut store, &home, 3);
+    store.revoke_member(&home, &key(3)).unwrap();
+    assert!(store.prune_members(&home, now() - 60).unwrap().is_empty());
+    let later = now() + 60;
+    let would: Vec<_> = store.unseen_members(&home, later).unwrap();
+    let pruned = store.prune_members(&home, later).unwrap();
+    assert_eq!(would, pruned);
+    let keys: Vec<_> = pruned.iter().map(|m| m.key).collect();
+    assert_eq!(keys, [key(1), key(2)]);
+    assert_eq!(store.members(&home).unwrap().len(), 1);
+    assert_eq!(store.admit(&home, &key(3)).unwrap(), Admission::Revoked);
+}

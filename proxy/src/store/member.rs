@@ -165,6 +165,47 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets members that were not seen since `before` (Unix seconds), and frees their leases; returns them. Those
+    /// that never came count from the day they were entered. Removed members stay: forgotten, they could come again.
+    ///
+    /// # Errors
+    /// A store that cannot be read or written.
+    pub fn prune_members(
+        &mut self,
+        community: &Community,
+        before: i64,
+    ) -> Result<Vec<Member>, StoreError> {
+        let gone = self.unseen_members(community, before)?;
+        let work = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut forgotten = Vec::new();
+        for member in gone {
+            // One that came in this moment stays.
+            let sql = "DELETE FROM members WHERE community = ?1 AND key = ?2 AND last_seen IS ?3";
+            let key = member.key.as_bytes();
+            if work.execute(sql, params![community.id, key, member.last_seen])? > 0 {
+                forgotten.push(member);
+            }
+        }
+        work.commit()?;
+        Ok(forgotten)
+    }
+
+    /// Those that [`Store::prune_members`] would forget.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    pub fn unseen_members(
+        &self,
+        community: &Community,
+        before: i64,
+    ) -> Result<Vec<Member>, StoreError> {
+        let mut all = self.members(community)?;
+        all.retain(|m| m.revoked.is_none() && m.last_seen.unwrap_or(m.added) < before);
+        Ok(all)
+    }
+
     fn update(
         &self,
         community: &Community,
