@@ -1,35 +1,39 @@
 //! `run`: puts the parts together, in the order in which they need each other, and takes them down in the other.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::config::{Config, Ipv6Mode, Metrics};
+use crate::config::{Config, Metrics};
 use crate::control::{self, Socket};
-use crate::data::{self, Engine};
+use crate::data::{self, Engine, Plan};
+use crate::ipv6::Leased;
 use crate::leases::{Book, LeaseBook};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, lock};
 use crate::nat::Nat;
 use crate::status::{Board, Facts};
 use crate::store::Store;
-use crate::{http, key, tun};
+use crate::{dns, http, key, tun};
 
 /// Serves until it is told to stop. `config` is what `path` says.
 ///
 /// # Errors
 /// Whatever cannot be set up; what was set up by then is taken down again.
-pub fn run(path: &Path, config: &Config) -> Result<()> {
+pub fn run(path: &Path, told: &Config) -> Result<()> {
     // Both fail where another exit runs, before anything of its is touched.
-    let socket = Socket::bind(&config.control)?;
-    let tun = tun::open(config)?;
+    let socket = Socket::bind(&told.control)?;
+    let tun = tun::open(told)?;
+    let mut config = told.clone();
+    for said in settle(&mut config) {
+        tracing::info!("{said}");
+    }
     let identity = key::load_or_create(&config.state_dir)?;
     let store = Store::open(&config.state_dir, config.leases.get_ref())?;
-    let ipv6 = *config.nat.ipv6.get_ref() != Ipv6Mode::Off;
-    let book = Arc::new(Book::new(store, ipv6));
+    let book = Arc::new(Book::new(store, Leased::of(&config)));
     let facts = Facts {
         key: identity.public(),
         listen: config.listen.get_ref().clone(),
@@ -40,30 +44,37 @@ pub fn run(path: &Path, config: &Config) -> Result<()> {
         identity,
         tun,
         dns: config.dns.clone(),
+        plan: Plan::of(config.limits.get_ref()),
         leases: book.clone(),
-        board: Arc::new(Board::new(facts, book)),
+        board: Arc::new(Board::new(facts, book.clone())),
         lifecycle: Arc::new(Lifecycle::default()),
     };
-    let nat = Arc::new(Nat::raise(config)?);
-    let served = serve(path, config, &socket, &nat, engine);
+    let nat = Arc::new(Nat::raise(&config)?);
+    let reloader = Arc::new(Reloader {
+        path: path.into(),
+        told: told.clone(),
+        running: Mutex::new(config),
+        book,
+        nat: nat.clone(),
+        lifecycle: engine.lifecycle.clone(),
+    });
+    let served = serve(told, &socket, reloader, engine);
     // The threads keep their handles until the process ends: the rules are taken down here and now.
     nat.lower();
     served
 }
 
+/// Finds on this machine what the configuration leaves to it. Returns what an admin should know of it.
+pub fn settle(config: &mut Config) -> [String; 3] {
+    [
+        Leased::of(config).describe(),
+        dns::settle(config),
+        Plan::of(config.limits.get_ref()).describe(),
+    ]
+}
+
 /// Everything that comes after the rules: there is no moment in which a member could reach what it must not.
-fn serve(
-    path: &Path,
-    config: &Config,
-    socket: &Socket,
-    nat: &Arc<Nat>,
-    engine: Engine,
-) -> Result<()> {
-    let reloader = Arc::new(Reloader {
-        path: path.into(),
-        nat: nat.clone(),
-        lifecycle: engine.lifecycle.clone(),
-    });
+fn serve(config: &Config, socket: &Socket, reloader: Arc<Reloader>, engine: Engine) -> Result<()> {
     listen_to_signals(reloader.clone())?;
     socket.serve(commands(engine.board.clone(), reloader))?;
     if let Metrics::On(address) = config.metrics {
@@ -77,18 +88,37 @@ fn serve(
 /// What a reload does: other rules, and the data thread looks at the communities again.
 struct Reloader {
     path: PathBuf,
+    /// What the file said at the start.
+    told: Config,
+    /// What is in force.
+    running: Mutex<Config>,
+    book: Arc<Book>,
     nat: Arc<Nat>,
     lifecycle: Arc<Lifecycle>,
 }
 
 impl Reloader {
-    /// A mistake in the file leaves everything as it was.
-    fn reload(&self) -> Result<()> {
-        let config = Config::load(&self.path)?;
-        config.check_machine(&self.path)?;
-        self.nat.apply(&config)?;
+    /// A mistake in the file leaves everything as it was. Returns what there is to say: what needs a restart.
+    fn reload(&self) -> Result<String> {
+        let new = Config::load(&self.path)?;
+        new.check_machine(&self.path)?;
+        let mut running = lock(&self.running);
+        let next = running.taking_over(&new);
+        self.nat.apply(&next)?;
+        self.book.set_ipv6(Leased::of(&next));
+        *running = next;
         self.lifecycle.reload();
-        Ok(())
+        let waiting = self.told.needs_restart(&new);
+        if waiting.is_empty() {
+            tracing::info!("reloaded");
+            return Ok(String::new());
+        }
+        let said = format!(
+            "reloaded, but for {}: that needs a restart",
+            waiting.join(", ")
+        );
+        tracing::warn!("{said}");
+        Ok(said)
     }
 }
 
@@ -100,7 +130,7 @@ fn commands(board: Arc<Board>, reloader: Arc<Reloader>) -> control::Handler {
             reloader.lifecycle.reload();
             Ok(String::new())
         }
-        "reload" => reloader.reload().map(|()| String::new()),
+        "reload" => reloader.reload(),
         other => bail!("unknown command {other:?}"),
     })
 }
@@ -112,9 +142,8 @@ fn listen_to_signals(reloader: Arc<Reloader>) -> Result<()> {
         .spawn(move || {
             for signal in signals.forever() {
                 if signal == SIGHUP {
-                    match reloader.reload() {
-                        Ok(()) => tracing::info!("reloaded"),
-                        Err(error) => tracing::error!("not reloaded, nothing changed: {error:#}"),
+                    if let Err(error) = reloader.reload() {
+                        tracing::error!("not reloaded, nothing changed: {error:#}");
                     }
                 } else {
                     tracing::info!("stopping");

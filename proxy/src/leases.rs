@@ -1,11 +1,13 @@
 //! Who may come in, and with which addresses: the store as the handshake thread sees it.
 
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Mutex;
 
 use burstmesh_core::identity::{CommunityId, CommunityKeys, PublicKey};
 use thiserror::Error;
 
+use crate::ipv6::Leased;
 use crate::lifecycle::lock;
 use crate::store::{Admission, Community, Store, StoreError};
 
@@ -13,7 +15,7 @@ use crate::store::{Admission, Community, Store, StoreError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     pub v4: Ipv4Addr,
-    /// `None` where the configuration switches IPv6 off.
+    /// `None` where IPv6 is switched off, or has no way out.
     pub v6: Option<Ipv6Addr>,
     /// What the admin calls the member.
     pub name: Option<String>,
@@ -24,8 +26,8 @@ pub struct Lease {
 pub struct Served {
     pub name: String,
     pub keys: CommunityKeys,
-    /// Keys shut out: their live sessions end.
-    pub revoked: Vec<PublicKey>,
+    /// Who may have a session: everybody else's ends.
+    pub members: HashSet<PublicKey>,
 }
 
 /// Why a member that proved the community's secret is not let in.
@@ -62,21 +64,26 @@ pub trait LeaseBook: Send + Sync {
 #[derive(Debug)]
 pub struct Book {
     store: Mutex<Store>,
-    ipv6: bool,
+    ipv6: Mutex<Leased>,
 }
 
 impl Book {
-    /// A book over `store`; `ipv6` says whether leases carry IPv6 addresses.
-    pub fn new(store: Store, ipv6: bool) -> Self {
+    /// A book over `store`; `ipv6` says when leases carry IPv6 addresses.
+    pub fn new(store: Store, ipv6: Leased) -> Self {
         Self {
             store: Mutex::new(store),
-            ipv6,
+            ipv6: Mutex::new(ipv6),
         }
     }
 
-    /// Whether leases carry IPv6 addresses.
+    /// Whether leases that are given now carry IPv6 addresses.
     pub fn ipv6(&self) -> bool {
-        self.ipv6
+        lock(&self.ipv6).now()
+    }
+
+    /// Leases given from now on follow this.
+    pub fn set_ipv6(&self, ipv6: Leased) {
+        *lock(&self.ipv6) = ipv6;
     }
 
     /// Works with the store itself.
@@ -98,8 +105,8 @@ impl LeaseBook for Book {
                 let members = store.members(&community)?.into_iter();
                 Ok(Served {
                     keys: keys(&community),
-                    revoked: members
-                        .filter(|m| m.revoked.is_some())
+                    members: members
+                        .filter(|m| m.revoked.is_none())
                         .map(|m| m.key)
                         .collect(),
                     name: community.name,
@@ -121,7 +128,7 @@ impl LeaseBook for Book {
         match answer {
             Ok(Some(Admission::Admitted(member))) => Ok(Lease {
                 v4: member.lease.v4,
-                v6: self.ipv6.then_some(member.lease.v6),
+                v6: self.ipv6().then_some(member.lease.v6),
                 name: member.name,
             }),
             Ok(Some(Admission::Revoked)) => Err(Refusal::Revoked),
@@ -147,7 +154,7 @@ mod tests {
         let mut store = Store::in_memory(&Leases::default()).unwrap();
         let home = store.add_community("home", &Secret::new([1; 32])).unwrap();
         store.add_invitation(&home, None).unwrap();
-        let book = Book::new(store, false);
+        let book = Book::new(store, Leased::Never);
         let served = book.communities().unwrap();
         let id = CommunityKeys::derive("home", &[1; 32]).id;
         assert_eq!((served.len(), served[0].keys.id), (1, id));
@@ -158,9 +165,11 @@ mod tests {
             book.admit(CommunityId([0; 8]), &PublicKey([2; 32])),
             Err(Refusal::UnknownCommunity)
         );
+        let members = &book.communities().unwrap()[0].members;
+        assert!(members.contains(&PublicKey([2; 32])) && members.len() == 1);
         book.with(|s| s.revoke_member(&home, &PublicKey([2; 32])))
             .unwrap();
         assert_eq!(book.admit(id, &PublicKey([2; 32])), Err(Refusal::Revoked));
-        assert_eq!(book.communities().unwrap()[0].revoked, [PublicKey([2; 32])]);
+        assert!(book.communities().unwrap()[0].members.is_empty());
     }
 }

@@ -3,8 +3,9 @@
 //! | for | look in |
 //! |---|---|
 //! | the configuration file | [`config`] |
-//! | communities, members, leases | [`store`], [`leases`] |
-//! | the packets | [`data`] |
+//! | communities, members, leases | [`store`], [`leases`], [`ipv6`] |
+//! | the packets, and their memory | [`data`] |
+//! | which resolvers members are told | [`dns`] |
 //! | translation, and what is never reachable | [`nat`] |
 //! | what it is doing | [`status`], [`metrics`], [`http`], [`control`] |
 //! | the commands | [`cli`] |
@@ -14,8 +15,10 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod data;
+pub mod dns;
 pub mod files;
 pub mod http;
+pub mod ipv6;
 pub mod key;
 pub mod leases;
 pub mod lifecycle;

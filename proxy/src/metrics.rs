@@ -58,6 +58,7 @@ const fn gauge(name: &'static str, help: &'static str) -> Family {
 impl Collector for Picture {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         self.whole(&mut encoder)?;
+        self.seats(&mut encoder)?;
         self.members(&mut encoder)?;
         self.paths(&mut encoder)
     }
@@ -107,6 +108,34 @@ impl Picture {
             let here = status.firewall.iter().filter(|c| c.refusal == refusal);
             let samples = here.map(|c| (vec![("what", c.name.clone())], c.packets as f64));
             write(encoder, &counter(name, help), samples.collect())?;
+        }
+        Ok(())
+    }
+
+    fn seats(&self, encoder: &mut DescriptorEncoder<'_>) -> std::fmt::Result {
+        let seats = self.0.seats;
+        let memory = Family {
+            unit: Some(Unit::Bytes),
+            ..gauge("packet_memory", "Packet memory taken, and the most")
+        };
+        for (family, now, most) in [
+            (
+                gauge("seats", "Sessions now, and at most"),
+                seats.taken as f64,
+                seats.most as f64,
+            ),
+            (
+                memory,
+                seats.memory_bytes as f64,
+                seats.memory_most_bytes as f64,
+            ),
+        ] {
+            let which = |which: &str| vec![("which", which.to_owned())];
+            write(
+                encoder,
+                &family,
+                vec![(which("now"), now), (which("most"), most)],
+            )?;
         }
         Ok(())
     }

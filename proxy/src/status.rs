@@ -23,10 +23,24 @@ pub struct Status {
     pub listen: Vec<SocketAddr>,
     pub resolvers: Vec<IpAddr>,
     pub communities: Vec<CommunityStatus>,
+    pub seats: Seats,
     /// Datagrams and handshakes that were refused, by reason.
     pub refusals: BTreeMap<String, u64>,
     /// What the firewall forwarded and refused.
     pub firewall: Vec<Counter>,
+}
+
+/// Room for members' sessions, and what they cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seats {
+    /// Sessions now.
+    pub taken: usize,
+    /// Sessions at a time.
+    pub most: usize,
+    /// Packet memory taken: of a session that ended it is kept for the next.
+    pub memory_bytes: u64,
+    /// Packet memory when all seats are taken.
+    pub memory_most_bytes: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -114,6 +128,7 @@ pub struct Facts {
 struct Published {
     members: Vec<LiveMember>,
     refusals: BTreeMap<String, u64>,
+    seats: Seats,
 }
 
 /// Where the data engine writes and everybody else reads.
@@ -135,13 +150,17 @@ impl Board {
         }
     }
 
-    /// Replaces what is known of live members and refusals. Short: it may be called by the data thread.
-    pub fn publish(&self, members: Vec<LiveMember>, refusals: BTreeMap<String, u64>) {
+    /// Replaces what is known of live members, refusals and seats. Short: it may be called by the data thread.
+    pub fn publish(&self, members: Vec<LiveMember>, refusals: BTreeMap<String, u64>, seats: Seats) {
         let mut published = self
             .published
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        *published = Published { members, refusals };
+        *published = Published {
+            members,
+            refusals,
+            seats,
+        };
     }
 
     /// The picture of now: the store's members joined with what is live, and the firewall's counters.
@@ -150,12 +169,11 @@ impl Board {
     /// A store that cannot be read.
     pub fn snapshot(&self) -> Result<Status, StoreError> {
         let communities = self.communities()?;
-        let refusals = self
-            .published
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .refusals
-            .clone();
+        let (refusals, seats) = {
+            let published = self.published.read();
+            let published = published.unwrap_or_else(PoisonError::into_inner);
+            (published.refusals.clone(), published.seats)
+        };
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").into(),
             uptime_seconds: self.started.elapsed().as_secs(),
@@ -163,6 +181,7 @@ impl Board {
             listen: self.facts.listen.clone(),
             resolvers: self.facts.resolvers.clone(),
             communities,
+            seats,
             refusals,
             firewall: crate::nat::counters().unwrap_or_default(),
         })

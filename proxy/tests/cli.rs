@@ -6,68 +6,12 @@ mod common;
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use burstmesh_core::identity::PublicKey;
 use burstmesh_core::wire::invitation::Invitation;
 use burstmesh_core::wire::text::{key_from_text, key_to_text};
-use common::Namespace;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_burstmesh-proxy");
-
-struct Home {
-    dir: tempfile::TempDir,
-}
-
-impl Home {
-    fn new() -> Self {
-        let home = Self {
-            dir: tempfile::tempdir().unwrap(),
-        };
-        let path = home.dir.path().display();
-        let text = format!(
-            "listen = [\"0.0.0.0:4500\"]\nstate_dir = \"{path}/state\"\ncontrol = \"{path}/run/control.sock\"\nmetrics = \"off\"\n[nat]\nuplink = \"lo\"\n"
-        );
-        fs::write(home.config(), text).unwrap();
-        home
-    }
-
-    fn config(&self) -> PathBuf {
-        self.dir.path().join("config.toml")
-    }
-
-    fn output(&self, arguments: &[&str]) -> Output {
-        Command::new(PROGRAM)
-            .arg("--config")
-            .arg(self.config())
-            .args(arguments)
-            .output()
-            .unwrap()
-    }
-
-    fn must(&self, arguments: &[&str]) -> String {
-        let output = self.output(arguments);
-        assert!(
-            output.status.success(),
-            "{arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Exit code and what was said on standard error.
-    fn fails(&self, arguments: &[&str]) -> (i32, String) {
-        let output = self.output(arguments);
-        assert!(output.stdout.is_empty(), "{arguments:?}");
-        (
-            output.status.code().unwrap(),
-            String::from_utf8(output.stderr).unwrap(),
-        )
-    }
-}
+use common::home::{Home, PROGRAM};
 
 #[test]
 fn a_community_is_added_listed_and_removed() {
@@ -191,6 +135,10 @@ fn members_are_entered_renamed_removed_and_forgotten() {
     );
     let (code, said) = home.fails(&["community", "remove", "home"]);
     assert!(code == 1 && said.contains("--force"), "{said}");
+    let lately = home.must(&["member", "prune", "home", "--unseen", "90d"]);
+    assert!(lately.contains("none is forgotten"), "{lately}");
+    let (code, said) = home.fails(&["member", "prune", "home", "--unseen", "90"]);
+    assert!(code == 2 && said.contains("write 30m, 12h or 7d"), "{said}");
     home.must(&["member", "forget", "home", "cellar"]);
     assert_eq!(home.must(&["member", "list", "home"]).lines().count(), 1);
     let (code, said) = home.fails(&["member", "add", "home", "short"]);
@@ -238,6 +186,30 @@ fn a_bad_configuration_ends_with_2_and_leaves_nothing_half_set_up() {
 }
 
 #[test]
+fn every_command_and_argument_of_members_and_communities_is_explained() {
+    let home = Home::new();
+    for group in ["community", "member"] {
+        let help = home.must(&[group, "--help"]);
+        let commands = help.split("Commands:\n").nth(1).unwrap();
+        let commands = commands.lines().take_while(|l| !l.trim().is_empty());
+        let names: Vec<_> = commands
+            .filter_map(|l| l.split_whitespace().next())
+            .collect();
+        assert!(
+            names.len() > 3 && help.contains("burstmesh-proxy"),
+            "{help}"
+        );
+        for name in names.iter().filter(|n| **n != "help") {
+            let help = home.must(&[group, name, "--help"]);
+            let arguments = help.lines().filter(|l| l.trim_start().starts_with('<'));
+            for line in arguments {
+                assert!(line.trim().contains("  "), "{group} {name}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
 fn help_says_what_the_exit_codes_mean() {
     let home = Home::new();
     assert!(
@@ -247,87 +219,5 @@ fn help_says_what_the_exit_codes_mean() {
     assert_eq!(
         home.must(&["--version"]).trim(),
         concat!("burstmesh-proxy ", env!("CARGO_PKG_VERSION"))
-    );
-}
-
-#[test]
-fn the_daemon_puts_its_parts_up_and_takes_them_down() {
-    let Some(here) = Namespace::new() else { return };
-    let home = Home::new();
-    home.must(&["community", "add", "home"]);
-    let mut command = here.command(PROGRAM);
-    let mut daemon = command
-        .arg("--config")
-        .arg(home.config())
-        .arg("run")
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let answers = (0..100).any(|_| {
-        sleep(Duration::from_millis(50));
-        daemon.try_wait().unwrap().is_some() || home.output(&["status"]).status.success()
-    });
-    assert!(answers, "neither an answer nor an end");
-    // It answers a moment before the interface is up.
-    sleep(Duration::from_millis(500));
-    if daemon.try_wait().unwrap().is_none() {
-        serves(&here, &home);
-        let hangup = Command::new("kill")
-            .args(["-HUP", &daemon.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(hangup.success());
-        sleep(Duration::from_millis(300));
-        assert!(
-            daemon.try_wait().unwrap().is_none(),
-            "a reload does not end it"
-        );
-        let _ = Command::new("kill")
-            .args(["-TERM", &daemon.id().to_string()])
-            .status();
-        assert!(daemon.wait().unwrap().success());
-    } else {
-        let mut said = String::new();
-        std::io::Read::read_to_string(&mut daemon.stderr.take().unwrap(), &mut said).unwrap();
-        assert!(
-            said.contains("the data engine is not part of this build"),
-            "{said}"
-        );
-        assert!(
-            said.contains("interface is up") && said.contains("are removed"),
-            "{said}"
-        );
-    }
-    assert_eq!(here.must("nft list ruleset"), "", "rules are left behind");
-    assert!(
-        !here.run("ip link show bmx0").status.success(),
-        "the interface is left behind"
-    );
-    assert!(!home.dir.path().join("run/control.sock").exists());
-    assert_eq!(home.output(&["status"]).status.code(), Some(3));
-}
-
-fn serves(here: &Namespace, home: &Home) {
-    assert!(here.must("nft list ruleset").contains("masquerade"));
-    assert!(here.must("ip addr show bmx0").contains("10.77.0.1/16"));
-    assert_eq!(here.must("cat /proc/sys/net/ipv4/ip_forward").trim(), "1");
-    home.must(&["community", "add", "second"]);
-    let json: serde_json::Value = serde_json::from_str(&home.must(&["status", "--json"])).unwrap();
-    assert_eq!(json["communities"][1]["name"], "second");
-    assert_eq!(json["firewall"][0]["name"], "spoofed");
-    assert!(home.must(&["status"]).contains("second"));
-    home.must(&["reload"]);
-    // A second daemon on the same socket is refused.
-    let other = here
-        .command(PROGRAM)
-        .arg("--config")
-        .arg(home.config())
-        .arg("run")
-        .output()
-        .unwrap();
-    assert_eq!(other.status.code(), Some(1));
-    assert!(
-        here.must("nft list ruleset").contains("masquerade"),
-        "the second daemon took the first one's rules away"
     );
 }

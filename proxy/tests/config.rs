@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use burstmesh_proxy::config::{Config, Ipv6Mode, Metrics};
+use burstmesh_proxy::config::{Config, Ipv6Mode, Metrics, Setting};
 use proptest::prelude::*;
 
 fn error(text: &str) -> String {
@@ -19,7 +19,7 @@ fn an_uplink_is_all_that_a_configuration_needs() {
     assert_eq!(leases.exit_v6().to_string(), "fd77:6275:7273::1");
     assert_eq!(config.tun.name.get_ref(), "bmx0");
     assert_eq!(config.nat.block_ports, [25]);
-    assert_eq!(*config.nat.ipv6.get_ref(), Ipv6Mode::Nat66);
+    assert_eq!(*config.nat.ipv6.get_ref(), Ipv6Mode::Auto);
     assert_eq!(
         config.metrics,
         Metrics::On("127.0.0.1:9477".parse().unwrap())
@@ -50,6 +50,8 @@ fn the_example_that_is_shipped_is_valid_and_says_the_defaults() {
     assert_eq!(shipped.metrics, spelt.metrics);
     assert_eq!(shipped.nat.block_ports, spelt.nat.block_ports);
     assert_eq!(shipped.dns, spelt.dns);
+    assert_eq!(shipped.limits.get_ref(), spelt.limits.get_ref());
+    assert_eq!(shipped.nat.ipv6.get_ref(), spelt.nat.ipv6.get_ref());
     for option in [
         "listen",
         "state_dir",
@@ -64,6 +66,8 @@ fn the_example_that_is_shipped_is_valid_and_says_the_defaults() {
         "ipv6",
         "block_ports",
         "deny",
+        "memory",
+        "members",
     ] {
         assert!(
             uncommented
@@ -192,4 +196,54 @@ proptest! {
         text.insert_str(cut, &with);
         let _ = Config::parse("config.toml", &text);
     }
+}
+
+#[test]
+fn what_is_found_on_the_machine_is_auto_or_told() {
+    let config = |text: &str| {
+        let text = format!("[nat]\nuplink = \"eth0\"\n{text}");
+        Config::parse("config.toml", &text)
+    };
+    let told = config("[limits]\nmemory = 64\nmembers = \"auto\"\n[dns]\nv4 = [\"1.1.1.1\"]\n");
+    let told = told.unwrap();
+    assert_eq!(told.limits.get_ref().memory, Setting::Told(64));
+    assert_eq!(told.limits.get_ref().members, Setting::Auto);
+    assert_eq!(told.dns.v4.list(), [Ipv4Addr::new(1, 1, 1, 1)]);
+    assert_eq!(told.dns.v6, Setting::Auto);
+    for (bad, what) in [
+        ("[limits]\nmembers = 0\n", "between 1 and 4096"),
+        ("[limits]\nmembers = 5000\n", "between 1 and 4096"),
+        ("[limits]\nmemory = 0\n", "no room"),
+        ("[limits]\nmemory = \"64M\"\n", "is not \"auto\""),
+        ("[dns]\nv4 = \"1.1.1.1\"\n", "is not \"auto\""),
+        ("[dns]\nv4 = [\"::1\"]\n", "IPv4"),
+    ] {
+        let said = config(bad).unwrap_err().to_string();
+        assert!(
+            said.starts_with("config.toml:") && said.contains(what),
+            "{bad}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_reload_takes_over_rules_alone_and_names_the_rest() {
+    let old = Config::parse("test", "[nat]\nuplink = \"eth0\"\n").unwrap();
+    let text = "[nat]\nuplink = \"eth1\"\nnat44 = false\nblock_ports = [26]\ndeny = [\"88.0.0.0/8\"]\nipv6 = \"off\"\n\
+                [leases]\nv4 = \"10.99.0.0/16\"\n[tun]\nname = \"bmx9\"\n";
+    let new = Config::parse("test", text).unwrap();
+    let taken = old.taking_over(&new);
+    assert_eq!(taken.nat.uplink.get_ref(), "eth1");
+    assert_eq!((taken.nat.nat44, taken.nat.deny.len()), (false, 1));
+    assert_eq!(taken.nat.block_ports, [26]);
+    assert_eq!(taken.leases.get_ref(), old.leases.get_ref());
+    assert_eq!(taken.tun.name.get_ref(), "bmx0");
+    assert_eq!(taken.nat.ipv6.get_ref(), old.nat.ipv6.get_ref());
+    assert_eq!(
+        old.needs_restart(&new),
+        ["[tun]", "[leases]", "ipv6 of [nat]"]
+    );
+    // The same options at other places of the file are no change.
+    let moved = Config::parse("test", "\n\n# moved\n[nat]\nuplink = \"eth0\"\n").unwrap();
+    assert!(old.needs_restart(&moved).is_empty());
 }

@@ -4,7 +4,9 @@
 
 use burstmesh_proxy::metrics::render;
 use burstmesh_proxy::nat::Counter;
-use burstmesh_proxy::status::{CommunityStatus, Live, MemberStatus, PathStatus, Status, Traffic};
+use burstmesh_proxy::status::{
+    CommunityStatus, Live, MemberStatus, PathStatus, Seats, Status, Traffic,
+};
 
 fn picture() -> Status {
     let path = PathStatus {
@@ -64,6 +66,12 @@ fn picture() -> Status {
             id: "01".into(),
             members: vec![member],
         }],
+        seats: Seats {
+            taken: 1,
+            most: 40,
+            memory_bytes: 5,
+            memory_most_bytes: 200,
+        },
         refusals: [("bad mac".to_owned(), 7)].into(),
         firewall: vec![private],
     }
@@ -74,6 +82,8 @@ fn every_number_of_the_picture_is_exported_under_its_name() {
     let text = render(&picture()).unwrap();
     for line in [
         "burstmesh_exit_uptime_seconds 9.0",
+        "burstmesh_exit_seats{which=\"most\"} 40.0",
+        "burstmesh_exit_packet_memory_bytes{which=\"now\"} 5.0",
         "burstmesh_exit_refusals_total{reason=\"bad mac\"} 7.0",
         "burstmesh_exit_firewall_refused_packets_total{what=\"private\"} 5.0",
         "burstmesh_exit_members_live{community=\"ho\\\"me\"} 1.0",

@@ -37,26 +37,24 @@ impl Lab {
         exit.must(
             "ip addr add 10.77.0.1/16 dev bmx0; ip -6 addr add fd77:6275:7273::1/48 dev bmx0 nodad",
         );
-        exit.must(
-            "ip addr add 198.51.100.1/24 dev up0; ip -6 addr add 2001:db8::1/64 dev up0 nodad",
-        );
-        exit.must("ip addr add 203.0.113.1/24 dev lan0; ip link set bmx0 up; ip link set up0 up; ip link set lan0 up");
-        exit.must("ip route add default via 198.51.100.2; ip -6 route add default via 2001:db8::2");
+        exit.must("ip addr add 88.1.0.1/24 dev up0; ip -6 addr add 2a00:88::1/64 dev up0 nodad");
+        exit.must("ip addr add 88.2.0.1/24 dev lan0; ip link set bmx0 up; ip link set up0 up; ip link set lan0 up");
+        exit.must("ip route add default via 88.1.0.2; ip -6 route add default via 2a00:88::2");
         exit.must("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
         member.must("ip addr add 10.77.0.2/16 dev bm0; ip addr add 10.77.0.3/16 dev bm0; ip addr add 172.30.0.9/32 dev bm0");
         member.must("ip -6 addr add fd77:6275:7273::2/48 dev bm0 nodad; ip link set bm0 addrgenmode none; ip link set bm0 up");
         member.must(
             "ip route add default via 10.77.0.1; ip -6 route add default via fd77:6275:7273::1",
         );
-        internet.must("ip addr add 198.51.100.2/24 dev in0; ip -6 addr add 2001:db8::2/64 dev in0 nodad; ip link set in0 up");
-        internet.must("ip addr add 203.0.113.2/24 dev lan1; ip link set lan1 up");
+        internet.must("ip addr add 88.1.0.2/24 dev in0; ip -6 addr add 2a00:88::2/64 dev in0 nodad; ip link set in0 up");
+        internet.must("ip addr add 88.2.0.2/24 dev lan1; ip link set lan1 up");
         for private in [
             "10.1.1.1",
             "100.64.0.1",
             "169.254.169.254",
             "172.16.0.1",
             "192.168.0.1",
-            "192.0.2.77",
+            "88.9.0.77",
         ] {
             internet.must(&format!("ip addr add {private}/32 dev lo"));
         }
@@ -144,16 +142,16 @@ fn members_reach_the_internet_under_the_exits_own_address() {
     let Some(lab) = Lab::new(&config("")) else {
         return;
     };
-    lab.internet.must("nft 'add table ip seen; add chain ip seen in { type filter hook input priority 0; }; add rule ip seen in ip saddr 10.77.0.0/16 counter; add rule ip seen in ip saddr 198.51.100.1 counter'");
-    assert!(lab.ping("", "198.51.100.2"));
-    assert!(lab.ping("-6", "2001:db8::2"));
+    lab.internet.must("nft 'add table ip seen; add chain ip seen in { type filter hook input priority 0; }; add rule ip seen in ip saddr 10.77.0.0/16 counter; add rule ip seen in ip saddr 88.1.0.1 counter'");
+    assert!(lab.ping("", "88.1.0.2"));
+    assert!(lab.ping("-6", "2a00:88::2"));
     let seen = lab.internet.must("nft list table ip seen");
     assert!(
         seen.contains("ip saddr 10.77.0.0/16 counter packets 0 "),
         "{seen}"
     );
     assert!(
-        seen.contains("ip saddr 198.51.100.1 counter packets 1 "),
+        seen.contains("ip saddr 88.1.0.1 counter packets 1 "),
         "{seen}"
     );
     assert_eq!((lab.counter("up"), lab.counter("down")), (2, 2));
@@ -161,7 +159,7 @@ fn members_reach_the_internet_under_the_exits_own_address() {
 
 #[test]
 fn nothing_private_is_reachable_and_each_attempt_is_counted() {
-    let Some(lab) = Lab::new(&config("deny = [\"192.0.2.0/24\"]\n")) else {
+    let Some(lab) = Lab::new(&config("deny = [\"88.9.0.0/24\"]\n")) else {
         return;
     };
     for to in [
@@ -178,14 +176,11 @@ fn nothing_private_is_reachable_and_each_attempt_is_counted() {
     let before = lab.counter("private");
     assert!(!lab.ping("-6", "fd00:ec2::254"));
     assert_eq!(lab.counter("private"), before + 1);
-    assert!(!lab.ping("", "192.0.2.77"));
+    assert!(!lab.ping("", "88.9.0.77"));
     assert_eq!(lab.counter("denied"), 1);
-    assert!(
-        !lab.ping("", "203.0.113.2"),
-        "another interface of the exit"
-    );
+    assert!(!lab.ping("", "88.2.0.2"), "another interface of the exit");
     assert_eq!(lab.counter("interface"), 1);
-    lab.udp("198.51.100.2", 25);
+    lab.udp("88.1.0.2", 25);
     assert_eq!(lab.counter("port"), 1);
     assert_eq!(lab.counter("up"), 0);
 }
@@ -195,7 +190,7 @@ fn a_source_that_is_no_lease_goes_nowhere() {
     let Some(lab) = Lab::new(&config("")) else {
         return;
     };
-    assert!(!lab.ping("-I 172.30.0.9", "198.51.100.2"));
+    assert!(!lab.ping("-I 172.30.0.9", "88.1.0.2"));
     assert_eq!((lab.counter("spoofed"), lab.counter("up")), (1, 0));
 }
 
@@ -209,7 +204,7 @@ fn members_do_not_reach_each_other_nor_the_exits_own_services() {
     assert!(!lab.ping("", "10.77.9.9"), "another community");
     assert!(!lab.ping("", "10.77.0.3"), "another member");
     assert_eq!(lab.counter("member"), 2);
-    for to in ["10.77.0.1", "198.51.100.1", "203.0.113.1"] {
+    for to in ["10.77.0.1", "88.1.0.1", "88.2.0.1"] {
         let before = lab.counter("host");
         lab.udp(to, 53);
         assert_eq!(lab.counter("host"), before + 1, "{to}");
@@ -228,7 +223,7 @@ fn a_resolver_on_the_exit_is_reachable_when_members_are_told_so() {
     lab.udp("10.77.0.1", 53);
     assert_eq!(lab.counter("host"), 0);
     lab.udp("10.77.0.1", 22);
-    lab.udp("198.51.100.1", 53);
+    lab.udp("88.1.0.1", 53);
     assert_eq!(lab.counter("host"), 2);
 }
 
@@ -237,10 +232,10 @@ fn nobody_outside_begins_a_connection_to_a_member() {
     let Some(lab) = Lab::new(&config("")) else {
         return;
     };
-    lab.internet.must("ip route add 10.77.0.0/16 via 198.51.100.1; ip -6 route add fd77:6275:7273::/48 via 2001:db8::1");
+    lab.internet.must("ip route add 10.77.0.0/16 via 88.1.0.1; ip -6 route add fd77:6275:7273::/48 via 2a00:88::1");
     assert!(
         !lab.internet
-            .run("ping -c1 -W1 -I 198.51.100.2 10.77.0.2")
+            .run("ping -c1 -W1 -I 88.1.0.2 10.77.0.2")
             .status
             .success()
     );

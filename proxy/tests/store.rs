@@ -251,3 +251,57 @@ fn a_secret_is_never_shown_by_debugging_output() {
         "{shown}"
     );
 }
+
+#[test]
+fn a_forgotten_members_address_is_anothers_only_after_all_that_were_never_given() {
+    let mut store = Store::in_memory(&narrow()).unwrap();
+    let a = open_community(&mut store, "a");
+    assert_eq!(admit(&mut store, &a, 1).lease.v4.to_string(), "10.9.0.2");
+    let last = admit(&mut store, &a, 2).lease;
+    store.forget_member(&a, &key(2)).unwrap();
+    for n in 3..6 {
+        assert_ne!(admit(&mut store, &a, n).lease, last);
+    }
+    assert_eq!(admit(&mut store, &a, 6).lease, last);
+}
+
+#[test]
+fn a_store_of_the_first_schema_is_taken_over_with_its_leases() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path(), &Leases::default()).unwrap();
+    let home = open_community(&mut store, "home");
+    let lease = admit(&mut store, &home, 1).lease;
+    drop(store);
+    let db = rusqlite::Connection::open(dir.path().join("state.db")).unwrap();
+    db.execute_batch("ALTER TABLE communities DROP COLUMN highest; PRAGMA user_version = 1")
+        .unwrap();
+    drop(db);
+    let mut store = Store::open(dir.path(), &Leases::default()).unwrap();
+    let home = store.community("home").unwrap();
+    assert_eq!(admit(&mut store, &home, 1).lease, lease);
+    assert_eq!(
+        admit(&mut store, &home, 2).lease.v4.to_string(),
+        "10.77.0.3"
+    );
+}
+
+#[test]
+fn members_that_were_not_seen_for_long_are_pruned_and_removed_ones_are_not() {
+    let mut store = Store::in_memory(&Leases::default()).unwrap();
+    let home = open_community(&mut store, "home");
+    admit(&mut store, &home, 1);
+    store
+        .add_member(&home, &key(2), Some("never came"))
+        .unwrap();
+    admit(&mut store, &home, 3);
+    store.revoke_member(&home, &key(3)).unwrap();
+    assert!(store.prune_members(&home, now() - 60).unwrap().is_empty());
+    let later = now() + 60;
+    let would: Vec<_> = store.unseen_members(&home, later).unwrap();
+    let pruned = store.prune_members(&home, later).unwrap();
+    assert_eq!(would, pruned);
+    let keys: Vec<_> = pruned.iter().map(|m| m.key).collect();
+    assert_eq!(keys, [key(1), key(2)]);
+    assert_eq!(store.members(&home).unwrap().len(), 1);
+    assert_eq!(store.admit(&home, &key(3)).unwrap(), Admission::Revoked);
+}

@@ -9,19 +9,29 @@ use clap::Subcommand;
 use super::{Context, table};
 use crate::{key, leases};
 
+pub const AFTER: &str = "\
+A first community:
+  burstmesh-proxy community add \"Elm Street\"
+  burstmesh-proxy invite \"Elm Street\"          the string for the neighbours' routers
+  burstmesh-proxy member list \"Elm Street\"     who has come";
+
 #[derive(Subcommand)]
 pub enum Command {
-    /// Start a new community with a secret of its own
-    Add { name: String },
+    /// Start a new community with a secret of its own; `invite` then lets routers in
+    Add {
+        /// What to call it, up to 32 bytes: members see it
+        name: String,
+    },
     /// Serve a community that another exit started: give one of its invitations
     Join {
         /// The invitation (bm1...), or - to read it from standard input, where nobody sees it
         invitation: String,
     },
-    /// Show the communities served
+    /// Show the communities: how many members and standing invitations, and their ranges of addresses
     List,
-    /// Forget a community with its members and leases
+    /// Forget a community: its secret, its members and their addresses; its sessions end. It cannot be undone
     Remove {
+        /// Its name, as `community list` shows it
         name: String,
         /// Also when it has members
         #[arg(long)]

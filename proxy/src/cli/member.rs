@@ -1,4 +1,4 @@
-//! `member list|add|rename|remove|restore|forget`. A member is named by its name, its key, or the beginning of its key
+//! `member list|add|rename|remove|restore|forget|prune`. A member is named by its name, its key, or the beginning of its key
 //! or node id.
 
 use anyhow::{Result, anyhow};
@@ -6,17 +6,30 @@ use burstmesh_core::identity::PublicKey;
 use burstmesh_core::wire::text::{key_from_text, key_to_text};
 use clap::{Args, Subcommand};
 
-use super::{Context, table};
+use super::{Context, table, time};
+use crate::ipv6::Leased;
 use crate::store::{Community, Member, Store, StoreError, now};
+
+pub const AFTER: &str = "\
+To keep a router out, `remove` it: its key is refused from then on. `forget` and `prune` only tidy up: they free the
+address, and the router may come again as a new member while an invitation stands.
+
+  burstmesh-proxy member list \"Elm Street\"
+  burstmesh-proxy member remove \"Elm Street\" 3f9a
+  burstmesh-proxy member prune \"Elm Street\" --unseen 90d --dry-run";
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Show the members of a community with their leases
-    List { community: String },
-    /// Enter a member by its public key before it first connects: it needs no invitation that stands
-    Add {
+    /// Show the members of a community: names, addresses, when they were last seen
+    List {
+        /// The community's name
         community: String,
-        /// What `burstmesh keygen` or the router's page shows
+    },
+    /// Let a router in by its public key, before it first connects: it needs no standing invitation
+    Add {
+        /// The community's name
+        community: String,
+        /// The router's public key: what `burstmesh pubkey` or the router's page shows
         key: String,
         /// What to call it
         #[arg(long)]
@@ -26,20 +39,33 @@ pub enum Command {
     Rename {
         #[command(flatten)]
         who: Who,
+        /// Its new name, up to 32 bytes
         name: String,
     },
-    /// Shut a member out, and end its session; its lease stays reserved
+    /// Shut a member out for good: its session ends, its key is refused; its address stays reserved
     Remove(Who),
-    /// Let a removed member in again, with the lease it had
+    /// Let a removed member in again, with the address it had
     Restore(Who),
-    /// Forget a member and free its lease; with an invitation it may come again
+    /// Forget a member: its session ends, its address is free; with a standing invitation it may come again
     Forget(Who),
+    /// Forget all members that were not here for a long time, as `forget` does; removed ones stay removed
+    Prune {
+        /// The community's name
+        community: String,
+        /// Not seen for so long: 12h, 90d, 52w
+        #[arg(long, value_parser = time::span, value_name = "TIME")]
+        unseen: i64,
+        /// Only show whom it would be
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Args)]
 pub struct Who {
+    /// The community's name
     community: String,
-    /// Name, key, or the beginning of its key or node id
+    /// The member: its name, its key, or the beginning of its key or node id
     member: String,
 }
 
@@ -80,8 +106,35 @@ pub fn run(context: &Context, command: &Command) -> Result<()> {
                 member.lease.v4
             );
         }
+        Command::Prune {
+            community,
+            unseen,
+            dry_run,
+        } => prune(&mut store, community, *unseen, *dry_run)?,
     }
     context.refresh();
+    Ok(())
+}
+
+fn prune(store: &mut Store, community: &str, unseen: i64, dry_run: bool) -> Result<()> {
+    let community = store.community(community)?;
+    let before = now().saturating_sub(unseen);
+    let (gone, what) = if dry_run {
+        (store.unseen_members(&community, before)?, "would be")
+    } else {
+        (store.prune_members(&community, before)?, "is")
+    };
+    for member in &gone {
+        println!(
+            "{} {what} forgotten, seen {}; {} {what} free",
+            called(member),
+            seen(member),
+            member.lease.v4
+        );
+    }
+    if gone.is_empty() {
+        println!("all members were here lately; none {what} forgotten");
+    }
     Ok(())
 }
 
@@ -100,10 +153,14 @@ fn called(member: &Member) -> String {
         .unwrap_or_else(|| member.key.node_id().to_string())
 }
 
-fn list(context: &Context, store: &Store, community: &str) -> Result<()> {
-    let ipv6 = *context.config.nat.ipv6.get_ref() != crate::config::Ipv6Mode::Off;
-    let members = store.members(&store.community(community)?)?;
+fn seen(member: &Member) -> String {
     let ago = |time: i64| table::age(u64::try_from(now() - time).unwrap_or(0)) + " ago";
+    member.last_seen.map_or_else(|| "never".into(), ago)
+}
+
+fn list(context: &Context, store: &Store, community: &str) -> Result<()> {
+    let ipv6 = Leased::of(&context.config) != Leased::Never;
+    let members = store.members(&store.community(community)?)?;
     let row = |m: &Member| {
         vec![
             m.name.clone().unwrap_or_else(|| "-".into()),
@@ -114,7 +171,7 @@ fn list(context: &Context, store: &Store, community: &str) -> Result<()> {
             } else {
                 "-".into()
             },
-            m.last_seen.map_or_else(|| "never".into(), ago),
+            seen(m),
             if m.revoked.is_some() {
                 "removed".into()
             } else {

@@ -6,6 +6,7 @@ mod invite;
 mod member;
 mod show;
 mod table;
+mod time;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,11 +54,18 @@ enum Command {
     Check,
     /// Print the exit's public key (made on first use)
     Key,
-    /// Add, list and remove communities
-    #[command(subcommand)]
+    /// Add, list and remove communities: groups of neighbours who pool their lines
+    ///
+    /// A community is a name, a secret that only its invitations carry, and a range of tunnel addresses. One exit serves
+    /// several; their members do not see each other. Changes take effect at once, whether the exit runs or not.
+    #[command(subcommand, after_help = community::AFTER)]
     Community(community::Command),
-    /// List, name and remove a community's members
-    #[command(subcommand)]
+    /// List, name, shut out and forget members: the routers of a community
+    ///
+    /// A router becomes a member by itself when it first connects with a standing invitation. From then on its key is
+    /// known, it needs no invitation any more, and it always gets the same tunnel address. Changes take effect at once,
+    /// whether the exit runs or not.
+    #[command(subcommand, after_help = member::AFTER)]
     Member(member::Command),
     /// Print an invitation to a community: hand it on as you would a password
     Invite(invite::Args),
@@ -85,10 +93,19 @@ fn run(cli: &Cli) -> Result<()> {
             daemon::run(&cli.config, &context.config)
         }
         Command::Status { json } => show::run(&context.ask("status")?, *json),
-        Command::Reload => context.ask("reload").map(drop),
+        Command::Reload => {
+            let said = context.ask("reload")?;
+            if !said.is_empty() {
+                println!("{said}");
+            }
+            Ok(())
+        }
         Command::Check => {
             context.config.check_machine(&cli.config)?;
             println!("{}: good", cli.config.display());
+            for said in daemon::settle(&mut context.config.clone()) {
+                println!("{said}");
+            }
             Ok(())
         }
         Command::Key => {

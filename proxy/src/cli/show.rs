@@ -19,11 +19,15 @@ pub fn run(json: &str, as_json: bool) -> Result<()> {
 fn text(status: &Status) -> String {
     let listen: Vec<_> = status.listen.iter().map(ToString::to_string).collect();
     let mut out = format!(
-        "burstmesh-proxy {}, up {}, at {}\npublic key {}\n",
+        "burstmesh-proxy {}, up {}, at {}\npublic key {}\n{} of {} seats taken; packet memory {} of at most {}\n",
         status.version,
         age(status.uptime_seconds),
         listen.join(", "),
-        status.key
+        status.key,
+        status.seats.taken,
+        status.seats.most,
+        decimal(status.seats.memory_bytes, "B"),
+        decimal(status.seats.memory_most_bytes, "B"),
     );
     if status.communities.is_empty() {
         out.push_str("\nNo community is served: burstmesh-proxy community add NAME\n");

@@ -20,7 +20,8 @@ impl Config {
             .and_then(|()| check_interface("tun.name", &self.tun.name))
             .and_then(|()| check_interface("nat.uplink", &self.nat.uplink))
             .and_then(|()| self.check_leases())
-            .and_then(|()| self.check_ipv6());
+            .and_then(|()| self.check_ipv6())
+            .and_then(|()| self.check_limits());
         found.map_err(|(span, message)| {
             // An option left at its default has no place in the text.
             if span.is_empty() {
@@ -108,6 +109,22 @@ impl Config {
                 "leases.community_v6 = {community_v6} must lie between {} (the pool's own length) and 125",
                 v6.prefix_len()
             ));
+        }
+        Ok(())
+    }
+
+    fn check_limits(&self) -> Result<(), Mistake> {
+        let limits = self.limits.get_ref();
+        let most = burstmesh_core::node::exit::MAX_SEATS;
+        if let Some(members) = limits.members.told()
+            && !(1..=most).contains(&usize::from(*members))
+        {
+            let message = format!("limits.members = {members} must lie between 1 and {most}");
+            return Err((self.limits.span(), message));
+        }
+        if limits.memory.told().is_some_and(|mib| *mib == 0) {
+            let message = "limits.memory = 0 leaves no room for a member; write MiB, or \"auto\"";
+            return Err((self.limits.span(), message.into()));
         }
         Ok(())
     }

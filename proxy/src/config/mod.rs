@@ -5,6 +5,8 @@
 
 mod check;
 mod error;
+mod reload;
+mod setting;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use toml::Spanned;
 
 pub use check::interfaces;
 pub use error::ConfigError;
+pub use setting::Setting;
 
 /// Where the daemon and its commands look for the configuration unless told otherwise.
 pub const DEFAULT_PATH: &str = "/etc/burstmesh-proxy/config.toml";
@@ -44,6 +47,8 @@ pub struct Config {
     pub nat: Nat,
     #[serde(default)]
     pub dns: Dns,
+    #[serde(default = "unspanned")]
+    pub limits: Spanned<Limits>,
 }
 
 /// The interface that the members' traffic comes out of.
@@ -90,8 +95,10 @@ pub struct Nat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ipv6Mode {
-    /// Masquerade the leases onto the exit's own address.
+    /// As `Nat66`, and members are leased IPv6 only while this machine has a way out for it.
     #[default]
+    Auto,
+    /// Masquerade the leases onto the exit's own address.
     Nat66,
     /// The pool is a public prefix routed to this exit: no translation.
     Routed,
@@ -99,12 +106,22 @@ pub enum Ipv6Mode {
     Off,
 }
 
-/// Resolvers told to members; empty lists leave them their own.
+/// Resolvers told to members; "auto": this server's own (see [`crate::dns`]); empty lists leave members theirs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dns {
-    pub v4: Vec<Ipv4Addr>,
-    pub v6: Vec<Ipv6Addr>,
+    pub v4: Setting<Vec<Ipv4Addr>>,
+    pub v6: Setting<Vec<Ipv6Addr>>,
+}
+
+/// What members may cost this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Packet memory of all members together, MiB; "auto": a quarter of the machine's.
+    pub memory: Setting<u32>,
+    /// Members with a session at a time; "auto": as many as `memory` has room for.
+    pub members: Setting<u16>,
 }
 
 /// Where the metrics are served.
@@ -144,13 +161,19 @@ impl Config {
     /// Whether members may be told this exit's own address as their resolver, and so may reach it.
     pub fn resolver_here(&self) -> bool {
         let leases = self.leases.get_ref();
-        self.dns.v4.contains(&leases.exit_v4()) || self.dns.v6.contains(&leases.exit_v6())
+        self.dns.v4.list().contains(&leases.exit_v4())
+            || self.dns.v6.list().contains(&leases.exit_v6())
+    }
+
+    /// Whether IPv6 leases are masqueraded.
+    pub fn nat66(&self) -> bool {
+        matches!(self.nat.ipv6.get_ref(), Ipv6Mode::Auto | Ipv6Mode::Nat66)
     }
 
     /// Every resolver told to members.
     pub fn resolvers(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        let v4 = self.dns.v4.iter().copied().map(IpAddr::V4);
-        v4.chain(self.dns.v6.iter().copied().map(IpAddr::V6))
+        let v4 = self.dns.v4.list().iter().copied().map(IpAddr::V4);
+        v4.chain(self.dns.v6.list().iter().copied().map(IpAddr::V6))
     }
 }
 

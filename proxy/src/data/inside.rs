@@ -9,7 +9,6 @@ use burstmesh_core::time::Instant;
 use burstmesh_core::wire::handshake::Lease;
 use burstmesh_linux::tun::Tun;
 
-use super::memory::SEATS;
 use crate::status::Traffic;
 
 /// Packets taken from the TUN in one round, so that sending gets its turn.
@@ -46,11 +45,11 @@ pub struct Inside {
 }
 
 impl Inside {
-    pub fn new(tun: Tun) -> Self {
+    pub fn new(tun: Tun, seats: usize) -> Self {
         Self {
             tun,
             seats: HashMap::new(),
-            carried: vec![Carried::default(); SEATS],
+            carried: vec![Carried::default(); seats],
             drops: Drops::default(),
         }
     }
@@ -82,7 +81,7 @@ impl Inside {
 
     /// Forgets the addresses of seats without a session.
     pub fn keep(&mut self, exit: &Exit<'_>) {
-        let mut live = vec![false; SEATS];
+        let mut live = vec![false; self.carried.len()];
         for (seat, _, _) in exit.seats() {
             if let Some(live) = live.get_mut(seat) {
                 *live = true;

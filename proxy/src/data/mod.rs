@@ -22,6 +22,8 @@ use crate::leases::LeaseBook;
 use crate::lifecycle::Lifecycle;
 use crate::status::Board;
 
+pub use memory::Plan;
+
 /// Everything the data thread is given. By then rules, interface and addresses are in place.
 pub struct Engine {
     /// UDP addresses to listen on.
@@ -32,6 +34,8 @@ pub struct Engine {
     pub tun: Tun,
     /// Resolvers to tell members.
     pub dns: Dns,
+    /// How many members can be here, with how much memory.
+    pub plan: Plan,
     /// Communities, and leases for those who prove to belong to one. To be asked from the handshake thread.
     pub leases: Arc<dyn LeaseBook>,
     /// Where live members and refusals are published once a second.

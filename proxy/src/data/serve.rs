@@ -17,15 +17,17 @@ use burstmesh_linux::{clock, entropy};
 use super::inside::Inside;
 use super::sockets::Sockets;
 use super::worker::{Answer, INNER_MTU, Worker};
-use super::{Engine, memory, publish};
+use super::{Engine, Plan, memory, publish};
 use crate::leases::Served;
 use crate::lifecycle::Lifecycle;
-use crate::status::Board;
+use crate::status::{Board, Seats};
 
 const TUN: u32 = 0;
 const WAKE: u32 = 1;
 const FIRST_LISTENER: u32 = 2;
 const PUBLISH: Duration = Duration::from_secs(1);
+/// No more often is it said that all seats are taken.
+const SAY_FULL: Duration = Duration::from_secs(60);
 /// Longest run of datagrams, with room to spare.
 const SEND_ROOM: usize = 64 * 1024;
 /// The core holds 64 handshakes that wait: cookies are asked for before that is full.
@@ -48,11 +50,15 @@ pub struct Server {
     names: HashMap<CommunityId, String>,
     room: Vec<u8>,
     publish_at: Instant,
+    plan: Plan,
+    /// When it was said last that there is no seat.
+    full_said: Option<Instant>,
 }
 
 impl Server {
     /// Binds the addresses, starts the handshake thread, and serves the communities of now.
     pub fn new(engine: Engine) -> Result<Self> {
+        let plan = engine.plan;
         let mut seed = [0; 32];
         entropy::fill(&mut seed)?;
         crate::tun::set_mtu(engine.tun.name(), u32::from(INNER_MTU))?;
@@ -75,8 +81,15 @@ impl Server {
             poll.add(fd, token, Interest::Read)?;
         }
         let mut server = Self {
-            exit: Exit::new(engine.identity, memory::seats(), memory::for_a_seat, seed),
-            inside: Inside::new(engine.tun),
+            exit: Exit::new(
+                engine.identity,
+                memory::seats(plan.seats),
+                plan.memory,
+                seed,
+            ),
+            plan,
+            full_said: None,
+            inside: Inside::new(engine.tun, plan.seats),
             sockets,
             worker,
             poll,
@@ -156,12 +169,12 @@ impl Server {
 
     fn done(&mut self, now: Instant, done: Done) {
         let Some(seat) = self.exit.handle_done(now, done) else {
-            return;
+            return self.say_if_full(now);
         };
         let Some((_, _, session)) = self.exit.seats().find(|(at, _, _)| *at == seat) else {
             return;
         };
-        self.inside.lease(seat, &session.lease);
+        let lease = session.lease;
         if session.handshakes == 1 {
             self.inside.begin(seat);
             let community = self.names.get(&session.community);
@@ -169,6 +182,22 @@ impl Server {
                 community = community.map_or("", String::as_str),
                 member = %session.key.node_id(),
                 "session begins"
+            );
+        }
+        // A lease that was freed and given away again before its old session ended: the store's word is the later one.
+        self.exit
+            .end_where(|at, s| at != seat && s.lease.ipv4 == lease.ipv4);
+        self.inside.lease(seat, &lease);
+    }
+
+    /// A handshake led to nothing: for want of a seat?
+    fn say_if_full(&mut self, now: Instant) {
+        let lately = self.full_said.is_some_and(|at| now.since(at) < SAY_FULL);
+        if self.exit.is_full() && !lately {
+            self.full_said = Some(now);
+            tracing::warn!(
+                "somebody is turned away: all {} seats are taken; see [limits], and `member list` for who is here",
+                self.plan.seats
             );
         }
     }
@@ -181,9 +210,10 @@ impl Server {
         }
         self.names = names;
         for community in served {
-            for member in &community.revoked {
-                self.exit.end(community.keys.id, member);
-            }
+            // Removed and forgotten members alike: what is no member has no session.
+            self.exit.end_where(|_, s| {
+                s.community == community.keys.id && !community.members.contains(&s.key)
+            });
             if self.exit.serve(now, community.keys, BUDGET).is_err() {
                 tracing::error!(
                     community = community.name,
@@ -202,7 +232,13 @@ impl Server {
         self.inside.keep(&self.exit);
         let members = publish::members(&self.exit, &self.names, &self.inside, now);
         let refusals = publish::refusals(&self.exit, self.inside.drops(), self.sockets.drops());
-        self.board.publish(members, refusals);
+        let seats = Seats {
+            taken: members.len(),
+            most: self.plan.seats,
+            memory_bytes: self.plan.seat_bytes * self.exit.seats_kept() as u64,
+            memory_most_bytes: self.plan.seat_bytes * self.plan.seats as u64,
+        };
+        self.board.publish(members, refusals, seats);
         self.lifecycle.alive();
     }
 }

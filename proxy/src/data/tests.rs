@@ -2,14 +2,15 @@
 //!
 //! Each test runs in a process and network namespace of its own, which end with it also when it fails.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use burstmesh_core::control::handshake::Credentials;
-use burstmesh_core::identity::{CommunityKeys, Identity, SecretKey};
+use burstmesh_core::identity::{CommunityKeys, Identity, PublicKey, SecretKey};
 use burstmesh_core::node::gateway::{Config as Home, ExitConfig, Gateway, UplinkConfig};
 use burstmesh_core::node::job::Anyone;
 use burstmesh_core::node::{Output, Via};
@@ -17,8 +18,9 @@ use burstmesh_core::wire::invitation::Secret;
 use burstmesh_linux::clock;
 use burstmesh_linux::netlink::Rtnl;
 
-use super::{Engine, memory};
+use super::{Engine, Plan, memory};
 use crate::config::{Config, Leases};
+use crate::ipv6::Leased;
 use crate::leases::Book;
 use crate::lifecycle::Lifecycle;
 use crate::status::{Board, Facts, Live};
@@ -67,11 +69,19 @@ struct Running {
 }
 
 fn start(listen: Vec<SocketAddr>) -> Running {
-    let config = Config::parse("test", "[nat]\nuplink = \"lo\"").unwrap();
-    let mut store = Store::in_memory(&Leases::default()).unwrap();
+    start_with(listen, "")
+}
+
+fn start_with(listen: Vec<SocketAddr>, more: &str) -> Running {
+    let config = Config::parse("test", &format!("[nat]\nuplink = \"lo\"\n{more}")).unwrap();
+    let pools = Leases {
+        community_v4: 29,
+        ..Leases::default()
+    };
+    let mut store = Store::in_memory(&pools).unwrap();
     let home = store.add_community("home", &Secret::new(SECRET)).unwrap();
     store.add_invitation(&home, None).unwrap();
-    let book = Arc::new(Book::new(store, true));
+    let book = Arc::new(Book::new(store, Leased::Always));
     let key = Identity::new(SecretKey::from_bytes([1; 32]));
     let facts = Facts {
         key: key.public(),
@@ -87,6 +97,7 @@ fn start(listen: Vec<SocketAddr>) -> Running {
         identity: key.clone(),
         tun,
         dns: config.dns.clone(),
+        plan: Plan::of(config.limits.get_ref()),
         leases: book.clone(),
         board: board.clone(),
         lifecycle: lifecycle.clone(),
@@ -156,7 +167,11 @@ impl Member {
             mesh_port: 4455,
             seed: [3; 32],
         };
-        let mut gateway = Box::new(Gateway::new(clock::now(), home, memory::for_a_seat()));
+        let mut gateway = Box::new(Gateway::new(
+            clock::now(),
+            home,
+            memory::for_a_seat::<16_384>(),
+        ));
         gateway.handle_uplink(clock::now(), 0, true);
         let connected = |to: &SocketAddr| {
             let any = if to.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
@@ -263,6 +278,38 @@ fn is_answer(packet: &[u8], from: Ipv4Addr) -> bool {
     packet[9] == 1 && packet[20] == 0 && packet[12..16] == from.octets()
 }
 
+/// Asks by HTTP for the metrics; `None` if the status changed meanwhile.
+fn metrics_agree(exit: &Running) -> Option<()> {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let address = crate::http::start(any, exit.board.clone()).unwrap();
+    let before = exit.live()?;
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    if exit.live()?.up != before.up || exit.live()?.down != before.down {
+        return None;
+    }
+    for (direction, traffic) in [("up", before.up), ("down", before.down)] {
+        for (family, n) in [
+            ("traffic_bytes", traffic.bytes),
+            ("packets", traffic.packets),
+        ] {
+            let end = format!("direction=\"{direction}\"}} {n}.0");
+            let name = format!("burstmesh_exit_{family}_total{{community=\"home\",member=");
+            let found = page
+                .lines()
+                .any(|l| l.starts_with(&name) && l.ends_with(&end));
+            assert!(found, "{name} .. {end} is not in\n{page}");
+        }
+    }
+    let delays = page
+        .lines()
+        .filter(|l| l.starts_with("burstmesh_exit_path_delay_seconds{"));
+    assert_eq!(delays.count(), before.paths.len());
+    Some(())
+}
+
 #[test]
 fn a_gateway_shakes_hands_and_its_client_pings_through_the_exit() {
     if !in_namespace("a_gateway_shakes_hands_and_its_client_pings_through_the_exit") {
@@ -303,6 +350,9 @@ fn a_gateway_shakes_hands_and_its_client_pings_through_the_exit() {
         "{path:?}"
     );
     assert!(live.paths.iter().map(|p| p.up.bytes).sum::<u64>() > live.up.bytes);
+    member.until("the metrics say what the status says", |_| {
+        metrics_agree(&exit)
+    });
     exit.stop();
 }
 
@@ -334,6 +384,91 @@ fn a_removed_member_loses_its_session_and_a_removed_community_all() {
     member.until("nothing is served", |m| {
         (m.gateway.pooling().is_none() && exit.refused("unknown") > 0).then_some(())
     });
+    exit.stop();
+}
+
+#[test]
+fn a_forgotten_member_loses_its_session() {
+    if !in_namespace("a_forgotten_member_loses_its_session") {
+        return;
+    }
+    let address: SocketAddr = "127.0.0.1:4454".parse().unwrap();
+    let exit = start(vec![address]);
+    let mut member = Member::new([2; 32], &exit.key, &[address]);
+    member.lease();
+    let home = exit.book.with(|s| s.community("home")).unwrap();
+    let key = SecretKey::from_bytes([2; 32]).public();
+    exit.book.with(|s| s.end_invitations(&home)).unwrap();
+    exit.book.with(|s| s.forget_member(&home, &key)).unwrap();
+    exit.lifecycle.reload();
+    member.until("the gateway notices", |m| {
+        m.gateway.pooling().is_none().then_some(())
+    });
+    exit.stop();
+}
+
+#[test]
+fn an_address_given_to_another_member_leaves_the_session_that_had_it() {
+    if !in_namespace("an_address_given_to_another_member_leaves_the_session_that_had_it") {
+        return;
+    }
+    let address: SocketAddr = "127.0.0.1:4454".parse().unwrap();
+    let exit = start(vec![address]);
+    let mut first = Member::new([2; 32], &exit.key, &[address]);
+    let lease = first.lease();
+    let home = exit.book.with(|s| s.community("home")).unwrap();
+    // All other addresses are taken, and the daemon is not told that the first one is free.
+    for n in 0..home.share.room() - 1 {
+        let key = PublicKey([0x80 + n as u8; 32]);
+        exit.book.with(|s| s.add_member(&home, &key, None)).unwrap();
+    }
+    let key = SecretKey::from_bytes([2; 32]).public();
+    exit.book.with(|s| s.forget_member(&home, &key)).unwrap();
+    let mut second = Member::new([4; 32], &exit.key, &[address]);
+    assert_eq!(second.lease(), lease);
+    first.until("the first one's session ends", |m| {
+        second.turn();
+        m.gateway.pooling().is_none().then_some(())
+    });
+    assert!(second.gateway.pooling().is_some());
+    exit.stop();
+}
+
+#[test]
+fn a_full_exit_turns_newcomers_away_and_a_seat_that_is_left_is_the_next_ones() {
+    if !in_namespace("a_full_exit_turns_newcomers_away_and_a_seat_that_is_left_is_the_next_ones") {
+        return;
+    }
+    let address: SocketAddr = "127.0.0.1:4454".parse().unwrap();
+    let exit = start_with(vec![address], "[limits]\nmembers = 2\nmemory = 64\n");
+    let mut first = Member::new([2; 32], &exit.key, &[address]);
+    first.lease();
+    let seats = |exit: &Running| exit.board.snapshot().unwrap().seats;
+    let home = exit.book.with(|s| s.community("home")).unwrap();
+    let key = SecretKey::from_bytes([2; 32]).public();
+    exit.book.with(|s| s.revoke_member(&home, &key)).unwrap();
+    exit.lifecycle.reload();
+    first.until("the seat is left", |_| {
+        (seats(&exit).taken == 0).then_some(())
+    });
+    let one = seats(&exit).memory_bytes;
+    assert!(one > 1_000_000 && seats(&exit).most == 2);
+
+    let mut second = Member::new([4; 32], &exit.key, &[address]);
+    second.lease();
+    second.until("it is seen", |_| (seats(&exit).taken == 1).then_some(()));
+    assert_eq!(seats(&exit).memory_bytes, one, "the seat was used again");
+    let mut third = Member::new([5; 32], &exit.key, &[address]);
+    third.lease();
+    let mut fourth = Member::new([6; 32], &exit.key, &[address]);
+    fourth.until("it is turned away and counted", |m| {
+        second.turn();
+        third.turn();
+        assert!(m.gateway.pooling().is_none());
+        (exit.refused("full") > 0).then_some(())
+    });
+    assert!(second.gateway.pooling().is_some() && third.gateway.pooling().is_some());
+    assert_eq!(seats(&exit).memory_bytes, seats(&exit).memory_most_bytes);
     exit.stop();
 }
 

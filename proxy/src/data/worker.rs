@@ -1,7 +1,7 @@
 //! Handshakes on a thread of their own: they need milliseconds of arithmetic, and the store on the disk.
 //!
 //! Questions and answers keep their order. So a list of communities always comes after every admission that was made
-//! before it was read, and ends those that it revokes.
+//! before it was read, and ends those whose member is gone by then.
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -128,8 +128,11 @@ impl Doorkeeper for Door {
             Ok(lease) => Ok(Some(Lease {
                 ipv4: lease.v4.octets(),
                 ipv6: lease.v6.unwrap_or(Ipv6Addr::UNSPECIFIED).octets(),
-                dns4: self.dns.v4.first().map(|ip| ip.octets()),
-                dns6: self.dns.v6.first().map(|ip| ip.octets()),
+                dns4: self.dns.v4.list().first().map(|ip| ip.octets()),
+                // One that cannot be reached without IPv6 is none.
+                dns6: lease
+                    .v6
+                    .and_then(|_| self.dns.v6.list().first().map(|ip| ip.octets())),
                 mtu: INNER_MTU,
             })),
             Err(why) => {

@@ -4,6 +4,7 @@
 //! table is touched; a `drop` here is final whatever other tables say, an `accept` is not.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -12,36 +13,33 @@ use crate::config::{Config, Ipv6Mode};
 /// Our table.
 pub const TABLE: &str = "burstmesh_exit";
 
-/// Never reachable through an exit: what IANA's special-purpose registry (RFC 6890) calls not global. The documentation
-/// ranges are left out: nobody is there but laboratories. 169.254.0.0/16 holds the clouds' metadata services.
+/// Never reachable through an exit: what IANA's special-purpose registry (RFC 6890) calls not global. 169.254.0.0/16 and
+/// 100.64.0.0/10 hold clouds' metadata services; 168.63.129.16 is one in public space. 192.88.99.0/24 led into 6to4.
 const PRIVATE4: &[&str] = &[
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
     "127.0.0.0/8",
+    "168.63.129.16/32",
     "169.254.0.0/16",
     "172.16.0.0/12",
     "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.88.99.0/24",
     "192.168.0.0/16",
     "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
     "224.0.0.0/4",
     "240.0.0.0/4",
 ];
 
-/// The same for IPv6. The translation and tunnel prefixes (NAT64, 6to4, Teredo, mapped) would reach IPv4 behind the rules'
-/// back; fd00:ec2::254 and its kin lie in fc00::/7.
-const PRIVATE6: &[&str] = &[
-    "::/8",
-    "64:ff9b::/96",
-    "64:ff9b:1::/48",
-    "100::/64",
-    "2001::/32",
-    "2002::/16",
-    "fc00::/7",
-    "fe80::/10",
-    "fec0::/10",
-    "ff00::/8",
-];
+/// All of IPv6 that is given to anybody. What lies outside is dropped whatever it may come to mean: loopback, mapped and
+/// compatible addresses, both NAT64 prefixes of standard, link-local, unique local (with fd00:ec2::254), multicast.
+const GLOBAL6: &str = "2000::/3";
+
+/// Not global inside of [`GLOBAL6`]. Tunnel prefixes (Teredo in 2001::/23, 6to4) would reach IPv4 behind the rules' back.
+const PRIVATE6: &[&str] = &["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"];
 
 /// Named counters, which `status` and the metrics read. The first ones count what was refused.
 pub const COUNTERS: &[(&str, &str)] = &[
@@ -50,6 +48,11 @@ pub const COUNTERS: &[(&str, &str)] = &[
     ("private", "a private or reserved range"),
     ("denied", "a prefix denied by the configuration"),
     ("port", "a blocked port"),
+    ("ipv6", "IPv6, which is off"),
+    (
+        "invalid",
+        "a packet of no connection, which would leave untranslated",
+    ),
     ("host", "this machine itself"),
     ("interface", "an interface that is not the uplink"),
     ("unsolicited", "inbound without a connection"),
@@ -58,7 +61,7 @@ pub const COUNTERS: &[(&str, &str)] = &[
 ];
 
 /// How many of [`COUNTERS`] count refusals.
-pub const REFUSALS: usize = 8;
+pub const REFUSALS: usize = 10;
 
 /// The whole script for `nft -f -`: idempotent, whether the table is there or not.
 pub fn build(config: &Config) -> String {
@@ -139,6 +142,7 @@ fn from_members(script: &mut String, config: &Config) {
     ip daddr {pool4} counter name member drop
     ip6 daddr {pool6} counter name member drop
     ip daddr @private4 counter name private drop
+    ip6 daddr != {GLOBAL6} counter name private drop
     ip6 daddr @private6 counter name private drop
     ip daddr @denied4 counter name denied drop
     ip6 daddr @denied6 counter name denied drop
@@ -150,20 +154,20 @@ fn from_members(script: &mut String, config: &Config) {
 
 fn hooks(script: &mut String, config: &Config) {
     let (tun, uplink) = (config.tun.name.get_ref(), config.nat.uplink.get_ref());
-    let leases = config.leases.get_ref();
-    let resolver = if config.resolver_here() {
-        format!(
-            "    ip daddr {} meta l4proto {{ tcp, udp }} th dport 53 accept\n    ip6 daddr {} meta l4proto {{ tcp, udp }} th dport 53 accept\n",
-            leases.exit_v4(),
-            leases.exit_v6()
-        )
-    } else {
-        String::new()
-    };
     let no_ipv6 = match config.nat.ipv6.get_ref() {
-        Ipv6Mode::Off => "    meta nfproto ipv6 drop\n",
+        Ipv6Mode::Off => "    meta nfproto ipv6 counter name ipv6 drop\n",
         _ => "",
     };
+    // Translation leaves alone what belongs to no connection: it would go out under the member's inner address.
+    let mut translated = String::new();
+    for (family, on) in [("ipv4", config.nat.nat44), ("ipv6", config.nat66())] {
+        if on {
+            let _ = writeln!(
+                translated,
+                "    meta nfproto {family} ct state invalid counter name invalid drop"
+            );
+        }
+    }
     // Before the usual filters (priority 0), so that our counters see what others would drop.
     let _ = write!(
         script,
@@ -177,7 +181,7 @@ fn hooks(script: &mut String, config: &Config) {
     oifname \"{tun}\" counter name member drop
     jump destinations
     oifname != \"{uplink}\" counter name interface drop
-    counter name up accept
+{translated}    counter name up accept
   }}
   chain inbound {{
     iifname \"{uplink}\" ct state established,related counter name down accept
@@ -187,15 +191,55 @@ fn hooks(script: &mut String, config: &Config) {
     type filter hook input priority -10; policy accept;
     iifname \"{tun}\" goto host_side
   }}
-  chain host_side {{
+"
+    );
+    host_side(script, config, no_ipv6);
+}
+
+/// What members may want of this machine itself: pings of its public and tunnel addresses, and its resolver if they were
+/// told so. An address that it has in a private network does not answer: nobody shall find out by pings what is there.
+fn host_side(script: &mut String, config: &Config, no_ipv6: &str) {
+    let leases = config.leases.get_ref();
+    let (exit4, exit6) = (leases.exit_v4(), leases.exit_v6());
+    let resolver = if config.resolver_here() {
+        "    meta l4proto { tcp, udp } th dport 53 accept\n"
+    } else {
+        ""
+    };
+    let _ = write!(
+        script,
+        "  chain host_side {{
 {no_ipv6}    jump sources
+    ct state established,related accept
+    ip daddr {exit4} goto tunnel_end
+    ip6 daddr {exit6} goto tunnel_end
+    ip daddr @private4 counter name private drop
+    ip6 daddr != {GLOBAL6} counter name private drop
+    ip6 daddr @private6 counter name private drop
+    goto pings
+  }}
+  chain tunnel_end {{
+{resolver}    goto pings
+  }}
+  chain pings {{
     icmp type echo-request accept
     icmpv6 type echo-request accept
-{resolver}    ct state established,related accept
     counter name host drop
   }}
 "
     );
+}
+
+/// Whether members can be let through to this address: it is global.
+pub fn is_public(ip: IpAddr) -> bool {
+    let among = |list: &[&str]| {
+        let mut nets = list.iter().filter_map(|n| n.parse::<IpNet>().ok());
+        nets.any(|net| net.contains(&ip))
+    };
+    match ip {
+        IpAddr::V4(_) => !among(PRIVATE4),
+        IpAddr::V6(_) => among(&[GLOBAL6]) && !among(PRIVATE6),
+    }
 }
 
 fn translation(script: &mut String, config: &Config) {
@@ -211,7 +255,7 @@ fn translation(script: &mut String, config: &Config) {
             leases.v4
         );
     }
-    if *config.nat.ipv6.get_ref() == Ipv6Mode::Nat66 {
+    if config.nat66() {
         let _ = writeln!(
             script,
             "    oifname \"{uplink}\" ip6 saddr {} masquerade",

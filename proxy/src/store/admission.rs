@@ -45,7 +45,7 @@ impl Store {
             if !any_stands(&work, community)? {
                 return Ok(Admission::NotInvited);
             }
-            let Some(slot) = free_slot(&work, community)? else {
+            let Some(slot) = take_slot(&work, community)? else {
                 return Ok(Admission::Full);
             };
             work.execute(
@@ -64,23 +64,23 @@ impl Store {
     }
 }
 
-/// The slot after the highest; when that is past the end, the lowest free one: an address that a forgotten member
-/// had is given to another as late as possible.
-pub(super) fn free_slot(db: &Connection, community: &Community) -> Result<Option<u32>, StoreError> {
+/// The slot after the highest that was ever given; when that is past the end, the lowest free one: an address that a
+/// forgotten member had is given to another as late as possible.
+pub(super) fn take_slot(db: &Connection, community: &Community) -> Result<Option<u32>, StoreError> {
+    let last = community.share.last_slot();
+    let sql = "SELECT highest FROM communities WHERE id = ?1";
+    let highest: u32 = db.query_row(sql, [community.id], |row| row.get(0))?;
+    let next = highest.saturating_add(1).max(FIRST_SLOT);
+    if next <= last {
+        let sql = "UPDATE communities SET highest = ?2 WHERE id = ?1";
+        db.execute(sql, params![community.id, next])?;
+        return Ok(Some(next));
+    }
     let mut query =
         db.prepare_cached("SELECT slot FROM members WHERE community = ?1 ORDER BY slot")?;
     let taken: Vec<u32> = query
         .query_map([community.id], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    let last = community.share.last_slot();
-    let next = taken
-        .last()
-        .map_or(FIRST_SLOT, |highest| highest.saturating_add(1));
-    if next <= last {
-        return Ok(Some(next));
-    }
-    let gap = (FIRST_SLOT..=last)
-        .zip(&taken)
-        .find(|(slot, taken)| slot != *taken);
-    Ok(gap.map(|(slot, _)| slot))
+    let gap = (FIRST_SLOT..=last).find(|slot| taken.binary_search(slot).is_err());
+    Ok(gap)
 }

@@ -5,7 +5,7 @@ use burstmesh_core::wire::invitation::check_name;
 use burstmesh_core::wire::text::key_to_text;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
-use super::admission::free_slot;
+use super::admission::take_slot;
 use super::{Addresses, Community, Share, Store, StoreError, now};
 
 const COLUMNS: &str = "key, name, slot, added, last_seen, revoked";
@@ -54,7 +54,7 @@ impl Store {
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         if find_key(&work, community, key)?.is_none() {
-            let slot = free_slot(&work, community)?.ok_or_else(|| StoreError::NoLease {
+            let slot = take_slot(&work, community)?.ok_or_else(|| StoreError::NoLease {
                 community: community.name.clone(),
                 room: community.share.room(),
                 share: community.share.v4.to_string(),
@@ -163,6 +163,47 @@ impl Store {
         self.db
             .execute(sql, params![community.id, key.as_bytes()])?;
         Ok(())
+    }
+
+    /// Forgets members that were not seen since `before` (Unix seconds), and frees their leases; returns them. Those
+    /// that never came count from the day they were entered. Removed members stay: forgotten, they could come again.
+    ///
+    /// # Errors
+    /// A store that cannot be read or written.
+    pub fn prune_members(
+        &mut self,
+        community: &Community,
+        before: i64,
+    ) -> Result<Vec<Member>, StoreError> {
+        let gone = self.unseen_members(community, before)?;
+        let work = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut forgotten = Vec::new();
+        for member in gone {
+            // One that came in this moment stays.
+            let sql = "DELETE FROM members WHERE community = ?1 AND key = ?2 AND last_seen IS ?3";
+            let key = member.key.as_bytes();
+            if work.execute(sql, params![community.id, key, member.last_seen])? > 0 {
+                forgotten.push(member);
+            }
+        }
+        work.commit()?;
+        Ok(forgotten)
+    }
+
+    /// Those that [`Store::prune_members`] would forget.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    pub fn unseen_members(
+        &self,
+        community: &Community,
+        before: i64,
+    ) -> Result<Vec<Member>, StoreError> {
+        let mut all = self.members(community)?;
+        all.retain(|m| m.revoked.is_none() && m.last_seen.unwrap_or(m.added) < before);
+        Ok(all)
     }
 
     fn update(

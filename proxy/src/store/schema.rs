@@ -5,7 +5,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// Step n takes a store from version n to n + 1. Released steps are never edited: add another.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE communities (
         id      INTEGER PRIMARY KEY,
         name    TEXT NOT NULL UNIQUE,
@@ -33,7 +34,14 @@ const STEPS: &[&str] = &["
         created   INTEGER NOT NULL,
         expires   INTEGER
     ) STRICT;
-"];
+    ",
+    // The highest slot ever given out, so that a forgotten member's address is another's as late as possible.
+    "
+    ALTER TABLE communities ADD COLUMN highest INTEGER NOT NULL DEFAULT 0;
+    UPDATE communities SET highest =
+        (SELECT coalesce(max(slot), 0) FROM members WHERE members.community = communities.id);
+    ",
+];
 
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);

@@ -122,17 +122,19 @@ impl<'m> Exit<'m> {
     pub fn withdraw(&mut self, community: CommunityId) {
         self.communities
             .retain(|c| c.credentials.community.id != community);
-        self.end_where(|s| s.community == community);
+        self.end_where(|_, s| s.community == community);
     }
 
     /// Ends a member's session (the member was removed).
     pub fn end(&mut self, community: CommunityId, member: &PublicKey) {
-        self.end_where(|s| s.community == community && s.key == *member);
+        self.end_where(|_, s| s.community == community && s.key == *member);
     }
 
-    fn end_where(&mut self, ends: impl Fn(&Session) -> bool) {
-        for seat in self.seats.iter_mut().flatten() {
-            if seat.session.as_ref().is_some_and(&ends) {
+    /// Ends every session that `ends` says so of; it is given the seat's number too.
+    pub fn end_where(&mut self, ends: impl Fn(usize, &Session) -> bool) {
+        for (at, seat) in self.seats.iter_mut().enumerate() {
+            let Some(seat) = seat else { continue };
+            if seat.session.as_ref().is_some_and(|s| ends(at, s)) {
                 seat.session = None;
                 seat.tunnel.reset([0; 16]);
             }
@@ -146,6 +148,16 @@ impl<'m> Exit<'m> {
             s.as_ref()
                 .and_then(|s| s.session.as_ref().map(|session| (i, s, session)))
         })
+    }
+
+    /// Whether every seat has a session.
+    pub fn is_full(&self) -> bool {
+        self.seats().count() == self.seats.len()
+    }
+
+    /// How many seats have packet memory, with or without a session.
+    pub fn seats_kept(&self) -> usize {
+        self.seats.iter().flatten().count()
     }
 
     /// What was refused on the data road, and at the gates of all communities.

@@ -120,7 +120,7 @@ impl Exit<'_> {
         Some(at)
     }
 
-    /// The member's seat, or a free one, or that of a member that is gone.
+    /// The member's seat, or that of a member that is gone, or one that has no packet memory yet.
     fn seat_for(&mut self, r: &Responded, key: PublicKey) -> Option<usize> {
         let same = |s: &Seat<'_>| {
             s.last.0 == key
@@ -131,12 +131,9 @@ impl Exit<'_> {
         if let Some(at) = self.seats.iter().position(|s| s.as_ref().is_some_and(same)) {
             return Some(at);
         }
-        let empty = self.seats.iter().position(Option::is_none);
-        let at = empty.or_else(|| {
-            self.seats
-                .iter()
-                .position(|s| s.as_ref().is_some_and(|s| s.session.is_none()))
-        });
+        let left = |s: &Option<Seat<'_>>| s.as_ref().is_some_and(|s| s.session.is_none());
+        let at = self.seats.iter().position(left);
+        let at = at.or_else(|| self.seats.iter().position(Option::is_none));
         let Some(at) = at else {
             self.refusals.count(Refusal::Full);
             return None;
@@ -167,6 +164,8 @@ impl Seat<'_> {
                 s.cid_before = s.local_cid;
             }
             (s.local_cid, s.remote_cid) = (a.cid, a.remote_cid);
+            // The gateway takes what it was told last: IPv6 may have come or gone since.
+            s.lease = r.lease.unwrap_or(s.lease);
             s.handshakes = s.handshakes.saturating_add(1);
         }
         self.retire_later(now);
