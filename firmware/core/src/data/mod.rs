@@ -5,6 +5,8 @@
 //! [`seal`]. Receiving: [`seal`] -> [`replay`] -> [`resequence`]. [`path`], [`probe`] and [`rate`]
 //! measure; [`tunnel`] resends.
 
+pub mod checksum;
+pub mod coalesce;
 pub mod codel;
 pub mod inner;
 pub mod pace;
@@ -15,5 +17,7 @@ pub mod queue;
 pub mod rate;
 pub mod replay;
 pub mod resequence;
+pub mod runs;
 pub mod seal;
+pub mod segment;
 pub mod tunnel;

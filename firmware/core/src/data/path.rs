@@ -5,6 +5,7 @@ use super::pool::List;
 use super::probe::{Prober, State};
 use super::rate::{self, Rate};
 use super::replay::ReplayWindow;
+use super::runs::Runs;
 use crate::time::{Duration, Instant};
 use crate::wire::feedback::{Feedback, MAX_SAMPLES, Sample, TICK_US};
 use heapless::Deque;
@@ -130,6 +131,7 @@ pub struct Path {
     pub(super) rate: Rate,
     pub(super) prober: Prober,
     pub(super) rx: Receiving,
+    pub(super) runs: Runs,
     pub(super) answer: Option<Answer>,
     pub(super) counters: Counters,
     pub(super) largest_acked: u64,
@@ -170,6 +172,7 @@ impl Path {
             rate,
             prober: Prober::new(now),
             rx: Receiving::default(),
+            runs: Runs::default(),
             answer: None,
             counters: Counters::default(),
             largest_acked: 0,
@@ -201,6 +204,10 @@ impl Path {
     /// Measured rate and delay.
     pub fn rate(&self) -> &Rate {
         &self.rate
+    }
+    /// Whether it carries runs.
+    pub fn runs(&self) -> &Runs {
+        &self.runs
     }
     /// Round-trip time.
     pub fn srtt(&self) -> Duration {
