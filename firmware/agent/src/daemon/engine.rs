@@ -375,16 +375,23 @@ impl Engine {
         self.look_at = now + LOOK;
         self.tell_refusals(now);
         self.lan.look(&mut self.parts.rtnl, self.config);
+        self.look_at_runs();
+        self.look_at_uplinks(now);
+        self.look_at_meshes(now);
+    }
+
+    /// Uplinks that turned out to lose runs of datagrams send single ones.
+    fn look_at_runs(&mut self) {
         let link = self.gateway.link();
-        for (at, _) in link
-            .tunnel()
-            .paths()
-            .filter(|(_, p)| p.runs().found_broken())
-        {
+        let paths = link.tunnel().paths();
+        for (at, _) in paths.filter(|(_, p)| p.runs().found_broken()) {
             if let Some(Route::Own { uplink, .. }) = link.route(at) {
                 self.road.sockets.stop_runs(uplink);
             }
         }
+    }
+
+    fn look_at_uplinks(&mut self, now: Instant) {
         let uplinks = network::uplinks(&mut self.parts.rtnl, self.config);
         for (i, state) in uplinks.iter().enumerate() {
             let before = self.uplinks.get(i).copied().unwrap_or_default();
@@ -407,6 +414,9 @@ impl Engine {
             );
         }
         self.uplinks = uplinks;
+    }
+
+    fn look_at_meshes(&mut self, now: Instant) {
         let meshes = network::meshes(&mut self.parts.rtnl, self.config);
         for (i, state) in meshes.iter().enumerate() {
             let before = self.meshes.get(i).copied().unwrap_or_default();
