@@ -57,7 +57,7 @@ proptest! {
 
 #[test]
 fn every_length_around_the_blocks_is_sealed_alike() {
-    let text: Vec<u8> = (0..400u32).map(|i| (i * 31 >> 2) as u8).collect();
+    let text: Vec<u8> = (0..400u32).map(|i| ((i * 31) >> 2) as u8).collect();
     let (ours, theirs) = (
         ChaCha20Poly1305::new(&[7; 32].into()),
         chacha20poly1305::ChaCha20Poly1305::new(&[7; 32].into()),
