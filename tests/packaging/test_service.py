@@ -42,8 +42,10 @@ json_add_array firewall
 json_add_object ''
 json_add_string type rule
 json_add_string name burstmesh-mesh0
+json_add_string src *
 json_add_string device mesh0
 json_add_string direction in
+json_add_string family ipv6
 json_add_string proto udp
 json_add_string dest_port 4454
 json_add_string target ACCEPT
@@ -51,8 +53,10 @@ json_close_object
 json_add_object ''
 json_add_string type rule
 json_add_string name burstmesh-eth0.9
+json_add_string src *
 json_add_string device eth0.9
 json_add_string direction in
+json_add_string family ipv6
 json_add_string proto udp
 json_add_string dest_port 4460
 json_add_string target ACCEPT
