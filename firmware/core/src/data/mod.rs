@@ -6,6 +6,8 @@
 //! measure; [`tunnel`] resends.
 
 mod black_hole;
+pub mod checksum;
+pub mod coalesce;
 pub mod codel;
 pub mod inner;
 pub mod noise;
@@ -17,5 +19,7 @@ pub mod queue;
 pub mod rate;
 pub mod replay;
 pub mod resequence;
+pub mod runs;
 pub mod seal;
+pub mod segment;
 pub mod tunnel;

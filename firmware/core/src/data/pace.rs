@@ -5,6 +5,9 @@ use crate::time::{Duration, Instant};
 /// How far ahead of its schedule a path may send in one go: timers on a router fire late, and a run of datagrams
 /// in one system call is cheaper than single ones.
 pub const AHEAD: Duration = Duration::from_micros(1_500);
+/// A run begins when the schedule has come this near: timers fire late. Then it goes on until [`AHEAD`] is used up, so that
+/// what a path may send in one go leaves in one go.
+const SLACK: Duration = Duration::from_micros(300);
 /// Light flows and repairs may go this far ahead: they do not wait for a burst, but neither may they outrun the path
 /// for long, or what was sent before them would wait in its queue and every repair behind them.
 pub const URGENT: Duration = Duration::from_micros(10_000);
@@ -48,8 +51,13 @@ impl Pacer {
         self.free_at
     }
 
-    /// May a datagram leave now?
+    /// May a run of datagrams begin now?
     pub fn ready(&self, now: Instant) -> bool {
+        self.free_at <= now + SLACK
+    }
+
+    /// May a run that has begun go on?
+    pub fn goes_on(&self, now: Instant) -> bool {
         self.free_at <= now + AHEAD
     }
 
@@ -60,7 +68,7 @@ impl Pacer {
 
     /// When [`Self::ready`] will be true.
     pub fn ready_at(&self) -> Instant {
-        self.free_at - AHEAD
+        self.free_at - SLACK
     }
 
     /// Time that `bytes` take at this rate.

@@ -6,6 +6,7 @@ use super::pool::List;
 use super::probe::{Prober, State};
 use super::rate::{self, Rate};
 use super::replay::ReplayWindow;
+use super::runs::Runs;
 use super::tunnel::train::Train;
 use crate::time::{Duration, Instant};
 use crate::wire::feedback::{Feedback, MAX_SAMPLES, Sample, TICK_US};
@@ -156,6 +157,7 @@ pub struct Path {
     pub(super) rate: Rate,
     pub(super) prober: Prober,
     pub(super) rx: Receiving,
+    pub(super) runs: Runs,
     pub(super) answer: Option<Answer>,
     pub(super) counters: Counters,
     pub(super) largest_acked: u64,
@@ -202,6 +204,7 @@ impl Path {
             rate,
             prober: Prober::new(now),
             rx: Receiving::default(),
+            runs: Runs::default(),
             answer: None,
             counters: Counters::default(),
             largest_acked: 0,
@@ -237,6 +240,10 @@ impl Path {
     /// Measured rate and delay.
     pub fn rate(&self) -> &Rate {
         &self.rate
+    }
+    /// Whether it carries runs.
+    pub fn runs(&self) -> &Runs {
+        &self.runs
     }
     /// Round-trip time.
     pub fn srtt(&self) -> Duration {

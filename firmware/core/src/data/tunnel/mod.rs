@@ -18,6 +18,7 @@ use super::pool::{Block, List, PacketId, Pool, Slot};
 use super::queue::{self, FairQueue, TxFlow};
 use super::resequence::{self, Resequencer, RxFlow, Sink};
 use super::seal::Keys;
+use super::segment::{Cut, Offload, complete};
 use crate::error::Refusal;
 use crate::time::{Duration, Instant};
 use crate::wire::Capabilities;
@@ -260,6 +261,37 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
         Ok(inner)
     }
 
+    /// Takes what the kernel hands over: a packet whose checksum may have to be completed, or a large segment that is cut
+    /// into packets here, before they are queued, so that fair queueing and the AQM see packets. Changes the buffer.
+    pub fn handle_large(
+        &mut self,
+        now: Instant,
+        packet: &mut [u8],
+        offload: Offload,
+    ) -> Result<Inner, NotTaken> {
+        let Some(large) = offload.large else {
+            if let Some(partial) = offload.checksum
+                && !complete(packet, partial)
+            {
+                return Err(NotTaken::Malformed);
+            }
+            return self.handle_inner(now, packet);
+        };
+        let inner = Inner::parse(packet, &self.secret).ok_or(NotTaken::Malformed)?;
+        let mtu = self.inner_mtu();
+        let mut cut = offload
+            .checksum
+            .and_then(|partial| Cut::new(packet, large, partial))
+            .ok_or(NotTaken::Malformed)?;
+        if let Some(mtu) = mtu.filter(|m| cut.longest() > usize::from(*m)) {
+            return Err(NotTaken::TooBig(mtu));
+        }
+        while let Some(packet) = cut.next() {
+            self.queue.push(now, &mut self.pool, &inner, packet);
+        }
+        Ok(inner)
+    }
+
     /// Queues a control message for the other end. [`Refusal::Full`] if four are waiting: say it again later.
     pub fn send_control(&mut self, message: &[u8]) -> Result<(), Refusal> {
         let taken = Vec::from_slice(message)
@@ -283,11 +315,15 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
             if doubt {
                 path.prober.look_if_idle(now);
             }
+            let tail = path.tail_at().is_some_and(|t| t <= now);
+            if tail {
+                path.runs.learn(now, 0, path.in_flight.packets());
+            }
             if path.prober.check(now) {
                 path.counters.deaths = path.counters.deaths.saturating_add(1);
                 path.rate.restart();
                 self.rescue(at);
-            } else if path.tail_at().is_some_and(|t| t <= now) {
+            } else if tail {
                 path.suspect = true;
                 self.rescue(at);
             }

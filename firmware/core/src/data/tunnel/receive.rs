@@ -220,6 +220,7 @@ impl Path {
     ) {
         self.counters.acked = self.counters.acked.wrapping_add(learned.acked);
         self.counters.lost = self.counters.lost.wrapping_add(learned.lost);
+        self.runs.learn(now, learned.acked, learned.lost);
         for raw in &learned.delays {
             let origin = *origin.get_or_insert(*raw);
             self.rate.delay_sample(now, raw.wrapping_sub(origin) as i32);

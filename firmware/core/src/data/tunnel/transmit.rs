@@ -12,8 +12,8 @@ use crate::wire::frame::{HEADER, Header, TAG};
 use crate::wire::record::{PACKET_HEADER, RECORD_HEADER, Record, emit_packet_header};
 use crate::wire::{Capabilities, control};
 
-/// Most datagrams in one run: what fits a 32 KB first-level cache with room for the rest.
-const MAX_RUN: u32 = 12;
+/// Most datagrams in one run: the kernel's own limit. The caller's buffer sets a lower one where caches are small.
+const MAX_RUN: u32 = 64;
 /// Packets up to this length share frames.
 const SMALL: usize = 300;
 /// A path later than the first one by more than this is not used for bursts: the resequencer would not wait.
@@ -53,6 +53,12 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             .filter(|(_, p)| self.takes_bursts(p))
             .min_by_key(|(_, p)| p.rate.base_delay().unwrap_or(i32::MIN))
             .map(|(i, _)| i)
+    }
+
+    /// May a burst that has begun on this path go on?
+    fn goes_on(&self, now: Instant, at: usize) -> bool {
+        self.path(at)
+            .is_some_and(|p| p.pacer.goes_on(now) && p.yields_until <= now)
     }
 
     fn poll_feedback(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
@@ -177,7 +183,11 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             message: false,
         };
         // Full packets of bursts go in runs while the path is free.
-        while run.count < MAX_RUN
+        let most = match self.path(at) {
+            Some(path) if path.runs.allowed() => MAX_RUN,
+            _ => 1,
+        };
+        while run.count < most
             && out.len() >= run.len + stride
             && self.continues(now, at, stride - headroom)
         {
@@ -202,7 +212,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         self.stash.is_none()
             && self.repair.is_empty()
             && !self.queue.waiting(Kind::Light)
-            && self.free_for_burst(now, len.saturating_sub(super::FRAME_OVERHEAD)) == Some(at)
+            && self.goes_on(now, at)
             && self
                 .queue
                 .peek_len(Kind::Burst, &self.pool)
@@ -359,7 +369,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
                 .queue
                 .peek_len(kind, &self.pool)
                 .is_some_and(|n| n <= SMALL && n + PACKET_HEADER <= left);
-            if fits && (kind == Kind::Light || self.free_for_burst(now, SMALL) == Some(at)) {
+            if fits && (kind == Kind::Light || self.goes_on(now, at)) {
                 let id = self.queue.pop(now, &mut self.pool, kind, Measure::USUAL)?;
                 // The AQM may have dropped the small one and given the next, larger one.
                 if self.pool.len_of(id) + PACKET_HEADER <= left {

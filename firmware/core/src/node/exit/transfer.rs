@@ -5,6 +5,7 @@ use super::{Exit, Output};
 use crate::data::inner::too_big;
 use crate::data::path::Setup;
 use crate::data::probe::State;
+use crate::data::segment::Offload;
 use crate::data::tunnel::{MAX_PATHS, NotTaken};
 use crate::error::Refusal;
 use crate::node::{Outgoing, Via, outer_headers};
@@ -22,6 +23,18 @@ impl Exit<'_> {
         packet: &mut [u8],
         out: &mut impl Output,
     ) {
+        self.handle_large(now, seat, packet, Offload::default(), out);
+    }
+
+    /// Takes what the TUN hands over with its offload header: a packet, or a large segment.
+    pub fn handle_large(
+        &mut self,
+        now: Instant,
+        seat: usize,
+        packet: &mut [u8],
+        offload: Offload,
+        out: &mut impl Output,
+    ) {
         let Some(s) = self
             .seats
             .get_mut(seat)
@@ -30,7 +43,7 @@ impl Exit<'_> {
         else {
             return self.refusals.count(Refusal::Unknown);
         };
-        match s.tunnel.handle_inner(now, packet) {
+        match s.tunnel.handle_large(now, packet, offload) {
             Ok(_) => {}
             Err(NotTaken::Malformed) => self.refusals.count(Refusal::Malformed),
             Err(NotTaken::TooBig(mtu)) => {

@@ -21,6 +21,7 @@ use crate::control::handshake::{Credentials, FinishJob};
 use crate::control::heard::Heard;
 use crate::data::inner::too_big;
 use crate::data::resequence::Sink;
+use crate::data::segment::Offload;
 use crate::data::tunnel::{Memory, NotTaken};
 use crate::error::{Refusal, Refusals};
 use crate::identity::{NodeId, PublicKey};
@@ -175,7 +176,18 @@ impl<'m> Gateway<'m> {
 
     /// Takes a client's packet from the TUN. A packet that is too big is answered (ICMP) through `out`.
     pub fn handle_inner(&mut self, now: Instant, packet: &mut [u8], out: &mut impl Output) {
-        match self.link.tunnel.handle_inner(now, packet) {
+        self.handle_large(now, packet, Offload::default(), out);
+    }
+
+    /// Takes what the TUN hands over with its offload header: a packet, or a large segment.
+    pub fn handle_large(
+        &mut self,
+        now: Instant,
+        packet: &mut [u8],
+        offload: Offload,
+        out: &mut impl Output,
+    ) {
+        match self.link.tunnel.handle_large(now, packet, offload) {
             Ok(_) => {}
             Err(NotTaken::Malformed) => self.refusals.count(Refusal::Malformed),
             Err(NotTaken::TooBig(mtu)) => {
