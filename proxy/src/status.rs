@@ -104,6 +104,8 @@ pub struct PathStatus {
     pub delay_ms: f64,
     /// Share of datagrams lost, 0 to 1.
     pub loss: f64,
+    /// Runs of datagrams are handed to the kernel in one piece; not where most of them were lost.
+    pub runs: bool,
     pub up: Traffic,
     pub down: Traffic,
 }

@@ -14,6 +14,7 @@ fn picture() -> Status {
         via: "192.0.2.1:4000".parse().unwrap(),
         state: "active".into(),
         rate_bps: 20_000_000,
+        runs: true,
         delay_ms: 25.0,
         loss: 0.01,
         up: Traffic {

@@ -1,6 +1,7 @@
 //! All capacities of the agent, and what each costs. Chosen at build time by a feature: `tiny` for routers with 64 MB of
 //! memory, nothing (small) for 128 MB, `large` for 256 MB and more.
 
+use burstmesh_core::data::coalesce::Coalescer;
 use burstmesh_core::data::pool::{BLOCK, Block, Slot};
 use burstmesh_core::data::queue::TxFlow;
 use burstmesh_core::data::resequence::RxFlow;
@@ -25,10 +26,16 @@ pub const SLOTS: usize = pick(2_000, 3_000, 16_000);
 pub const TX_FLOWS: usize = pick(256, 512, 2_048);
 /// Flows received at a time.
 pub const RX_FLOWS: usize = pick(256, 400, 2_048);
-/// Bytes of a run of datagrams being sent.
+/// Bytes of a run of datagrams being sent: what fits a first-level cache of 32 KB with room for the rest.
 pub const SEND_BUFFER: usize = 24 * 1024;
-/// Datagrams received in one system call.
-pub const RECV_SLOTS: usize = 16;
+/// Glued datagrams received in one system call. Two: when one comes, no second call asks whether there are more.
+pub const RECV_SLOTS: usize = 2;
+/// Room for each: the kernel glues up to 64 KB, and a large segment from the TUN is as long.
+pub const RECV_BYTES: usize = 64 * 1024;
+/// Flows whose packets are glued at a time on their way to the clients.
+pub const GLUE_FLOWS: usize = pick(3, 4, 8);
+/// Bytes of each glued segment.
+pub const GLUE_BYTES: usize = pick(16, 24, 64) * 1024;
 
 /// Most static memory that the profile may take, in bytes.
 pub const BUDGET: usize = pick(2_500_000, 3_500_000, 16_000_000);
@@ -84,7 +91,9 @@ pub const TABLE: [Line; 7] = [
     Line {
         what: "buffers",
         count: 1,
-        each: SEND_BUFFER + size_of::<RecvBatch<RECV_SLOTS>>(),
+        each: SEND_BUFFER
+            + size_of::<RecvBatch<RECV_SLOTS, RECV_BYTES>>()
+            + size_of::<Coalescer<GLUE_FLOWS, GLUE_BYTES>>(),
     },
     Line {
         what: "log",

@@ -8,7 +8,8 @@ use burstmesh_core::time::Instant;
 pub fn now() -> Instant {
     let time = read(libc::CLOCK_MONOTONIC);
     let micros = (time.tv_sec as u64).saturating_mul(1_000_000);
-    Instant::from_micros(micros.saturating_add(time.tv_nsec as u64 / 1_000))
+    // Below a second, so 32 bits hold it: a division by 64 bits is a long call on a router.
+    Instant::from_micros(micros.saturating_add(u64::from(time.tv_nsec as u32 / 1_000)))
 }
 
 /// Seconds since 1970 as this machine believes. A router believes nonsense until NTP has answered.

@@ -9,7 +9,7 @@
 //! | packets of the clients | [`tun`] |
 //! | datagrams between nodes | [`udp`] |
 //! | sleeping until something happens | [`poll`], [`signal`], [`clock`] |
-//! | links, addresses, routes, rules, connection tracking | [`netlink`], [`nft`], [`ifstat`] |
+//! | links, addresses, routes, rules, connection tracking | [`netlink`], [`nft`], [`ifstat`], [`ethtool`] |
 //! | staying alive and harmless | [`watchdog`], [`process`], [`worker`] |
 //! | people and files | [`control`], [`log`], [`mod@file`] |
 
@@ -17,6 +17,7 @@ pub mod clock;
 pub mod control;
 pub mod entropy;
 pub mod error;
+pub mod ethtool;
 pub mod fd;
 pub mod file;
 pub mod ifstat;

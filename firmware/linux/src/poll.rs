@@ -158,7 +158,8 @@ impl Poll {
         .map(drop)
     }
 
-    /// Waits at most `timeout` (`None`: for ever). A signal ends the wait early, with no events.
+    /// Waits at most `timeout` (`None`: for ever; more than an hour may end early). A signal ends the wait early, with no
+    /// events.
     pub fn wait<const N: usize>(
         &mut self,
         events: &mut Events<N>,
@@ -197,10 +198,10 @@ impl Poll {
             nanos: i64,
         }
         let span = timeout.map(|timeout| {
-            let micros = timeout.as_micros();
+            let (seconds, nanos) = split(timeout);
             Span {
-                seconds: (micros / 1_000_000) as i64,
-                nanos: (micros % 1_000_000 * 1_000) as i64,
+                seconds: seconds.into(),
+                nanos: nanos.into(),
             }
         });
         let span = span.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
@@ -240,13 +241,19 @@ impl<const N: usize> Events<N> {
     }
 }
 
+/// Seconds and nanoseconds, cut at 71 minutes: so that 32 bits hold the division, which runs before every wait.
+fn split(timeout: Duration) -> (u32, u32) {
+    let micros = timeout.as_micros().min(u32::MAX.into()) as u32;
+    (micros / 1_000_000, micros % 1_000_000 * 1_000)
+}
+
 /// Sets the timer, once; zero disarms it. Gives the time-out to pass beside it: none.
 fn arm(timer: &Fd, timeout: Duration) -> Result<libc::c_int> {
-    let micros = timeout.as_micros();
+    let (seconds, nanos) = split(timeout);
     // SAFETY: plain old data of the C library's own layout.
     let mut spec: libc::itimerspec = unsafe { core::mem::zeroed() };
-    spec.it_value.tv_sec = (micros / 1_000_000).min(i32::MAX as u64) as _;
-    spec.it_value.tv_nsec = (micros % 1_000_000 * 1_000) as _;
+    spec.it_value.tv_sec = seconds as _;
+    spec.it_value.tv_nsec = nanos as _;
     // SAFETY: a valid specification; the old one is not asked for. Setting also clears an expiry not yet read.
     check("set a timer", unsafe {
         libc::timerfd_settime(timer.raw(), 0, &spec, core::ptr::null_mut())

@@ -1,53 +1,95 @@
-//! The TUN device: the clients' packets, one IP packet per read or write.
+//! The TUN device: the clients' packets, one IP packet or one large segment per read or write.
+//!
+//! Where the kernel has it, a virtio-net header stands before each packet (virtio 1.2, 5.1.6): the kernel then hands
+//! over, and takes, up to 64 KB of one flow at a time, without checksums. One crossing is what makes a tunnel dear.
 
-use crate::error::{Result, check, transfer};
+use crate::error::{Error, Result, check, transfer};
 use crate::fd::{Fd, retry};
 use crate::path::InterfaceName;
+use burstmesh_core::data::coalesce::Takes;
+use burstmesh_core::data::segment::{Kind, Large, Offload, Partial};
 
-/// What stands before each packet. With `IFF_VNET_HDR` the kernel would hand over large TCP segments behind a
-/// virtio-net header; that framing gets its own variant, and `read` and `write` keep their shape (the header is part
-/// of the bytes).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Framing {
-    Plain,
-}
-
-impl Framing {
-    const fn flags(self) -> libc::c_int {
-        match self {
-            Self::Plain => libc::IFF_TUN | libc::IFF_NO_PI,
-        }
-    }
-}
+/// Bytes of the header.
+const HEADER: usize = 10;
+const NEEDS_CHECKSUM: u8 = 1;
+/// Kinds of large segments; the top bit says that some packet of it has CWR set.
+const TCP4: u8 = 1;
+const TCP6: u8 = 4;
+const UDP: u8 = 5;
+const ECN: u8 = 0x80;
 
 /// An open TUN device. It is not persistent: it goes when this is dropped or the process dies, and its routes with it.
 #[derive(Debug)]
 pub struct Tun {
     fd: Fd,
     name: InterfaceName,
+    framing: Framing,
+}
+
+/// What stands before each packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    Plain,
+    Header(Takes),
 }
 
 impl Tun {
-    /// Creates the device `name` (a `%d` in it is replaced by the first free number by the kernel).
-    /// It is down and without addresses: see [`crate::netlink::route`].
+    /// Creates the device `name` (a `%d` in it is replaced by the first free number by the kernel), with large segments
+    /// if the kernel has them. It is down and without addresses: see [`crate::netlink::route`].
     pub fn open(name: &str) -> Result<Self> {
-        const DEVICE: &core::ffi::CStr = c"/dev/net/tun";
-        let flags = libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK;
-        // SAFETY: a constant path.
-        let fd = Fd::from_call("open the tunnel driver", unsafe {
-            libc::open(DEVICE.as_ptr(), flags)
-        })?;
-        // SAFETY: plain old data.
-        let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
-        request.ifr_name = InterfaceName::new(name)?.to_kernel();
-        request.ifr_ifru.ifru_flags = Framing::Plain.flags() as _;
-        // SAFETY: the request is a valid ifreq, in and out.
-        check("create the tunnel device", unsafe {
-            libc::ioctl(fd.raw(), libc::TUNSETIFF as _, &mut request)
-        })?;
+        Self::open_large(name).or_else(|_| Self::open_plain(name))
+    }
+
+    /// Creates it without large segments: one IP packet per crossing.
+    pub fn open_plain(name: &str) -> Result<Self> {
+        let (fd, name) = create(name, 0)?;
         Ok(Self {
             fd,
-            name: InterfaceName::from_kernel(&request.ifr_name),
+            name,
+            framing: Framing::Plain,
+        })
+    }
+
+    fn open_large(name: &str) -> Result<Self> {
+        let (fd, name) = create(name, libc::IFF_VNET_HDR)?;
+        let set = |request, value: libc::c_int| {
+            // SAFETY: the request reads one integer.
+            check("set the tunnel device's framing", unsafe {
+                libc::ioctl(fd.raw(), request, &value)
+            })
+        };
+        set(libc::TUNSETVNETHDRSZ as _, HEADER as libc::c_int)?;
+        // One order on every machine, also where an emulator stands between us and the kernel.
+        set(libc::TUNSETVNETLE as _, 1)?;
+        let tcp = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6 | libc::TUN_F_TSO_ECN;
+        let udp = libc::TUN_F_USO4 | libc::TUN_F_USO6;
+        let offload = |features: libc::c_uint| {
+            // SAFETY: the argument is no pointer.
+            check("let the kernel hand over large segments", unsafe {
+                libc::ioctl(
+                    fd.raw(),
+                    libc::TUNSETOFFLOAD as _,
+                    libc::c_ulong::from(features),
+                )
+            })
+        };
+        // UDP since 6.2.
+        let takes = if offload(tcp | udp).is_ok() {
+            Takes {
+                tcp: true,
+                udp: true,
+            }
+        } else {
+            offload(tcp)?;
+            Takes {
+                tcp: true,
+                udp: false,
+            }
+        };
+        Ok(Self {
+            fd,
+            name,
+            framing: Framing::Header(takes),
         })
     }
 
@@ -61,37 +103,133 @@ impl Tun {
         &self.fd
     }
 
-    /// One packet from the clients, its length; `None` when there is none. A packet longer than `buf` is cut.
-    pub fn read(&self, buf: &mut [u8]) -> Result<Option<usize>> {
-        // SAFETY: the buffer is ours for the length given.
-        let got =
-            retry(|| unsafe { libc::read(self.fd.raw(), buf.as_mut_ptr().cast(), buf.len()) });
-        transfer("read from the tunnel device", got)
+    /// What it takes, and gives, in large pieces.
+    pub fn takes(&self) -> Takes {
+        match self.framing {
+            Framing::Plain => Takes::default(),
+            Framing::Header(takes) => takes,
+        }
     }
 
-    /// One packet to the clients; false when the kernel has no room for it now.
-    pub fn write(&self, packet: &[u8]) -> Result<bool> {
-        // SAFETY: the packet is readable for the length given.
-        let sent =
-            retry(|| unsafe { libc::write(self.fd.raw(), packet.as_ptr().cast(), packet.len()) });
-        transfer("write to the tunnel device", sent).map(|sent| sent.is_some())
+    /// One packet or large segment from the clients: its length, and what is left to do with it; `None` when there is
+    /// none. What is longer than `buf` is cut: 64 KB hold everything.
+    pub fn read(&self, buf: &mut [u8]) -> Result<Option<(usize, Offload)>> {
+        const READ: &str = "read from the tunnel device";
+        let mut header = [0; HEADER];
+        let pieces = [piece(&mut header), piece(buf)];
+        let (first, count) = match self.framing {
+            Framing::Plain => (1, 1),
+            Framing::Header(_) => (0, 2),
+        };
+        let got = retry(|| {
+            // SAFETY: the pieces are ours to write for their lengths.
+            unsafe { libc::readv(self.fd.raw(), pieces.as_ptr().add(first), count) }
+        });
+        let Some(got) = transfer(READ, got)? else {
+            return Ok(None);
+        };
+        if self.framing == Framing::Plain {
+            return Ok(Some((got, Offload::default())));
+        }
+        // What was not asked for is nothing that anybody could read: no bytes.
+        let offload = parse(&header);
+        let len = offload.map_or(0, |_| got.saturating_sub(HEADER));
+        Ok(Some((len, offload.unwrap_or_default())))
     }
+
+    /// One packet or large segment to the clients; false when the kernel has no room for it now.
+    pub fn write(&self, packet: &[u8], offload: Offload) -> Result<bool> {
+        const WRITE: &str = "write to the tunnel device";
+        let mut header = emit(offload);
+        let body = libc::iovec {
+            iov_base: packet.as_ptr().cast_mut().cast(),
+            iov_len: packet.len(),
+        };
+        let pieces = [piece(&mut header), body];
+        let (first, count) = match self.framing {
+            Framing::Plain if offload != Offload::default() => {
+                return Err(Error::new(WRITE, libc::EMSGSIZE));
+            }
+            Framing::Plain => (1, 1),
+            Framing::Header(_) => (0, 2),
+        };
+        let sent = retry(|| {
+            // SAFETY: the pieces are readable for their lengths; the kernel does not write to them.
+            unsafe { libc::writev(self.fd.raw(), pieces.as_ptr().add(first), count) }
+        });
+        transfer(WRITE, sent).map(|sent| sent.is_some())
+    }
+}
+
+fn create(name: &str, more: libc::c_int) -> Result<(Fd, InterfaceName)> {
+    const DEVICE: &core::ffi::CStr = c"/dev/net/tun";
+    let flags = libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK;
+    // SAFETY: a constant path.
+    let fd = Fd::from_call("open the tunnel driver", unsafe {
+        libc::open(DEVICE.as_ptr(), flags)
+    })?;
+    // SAFETY: plain old data.
+    let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
+    request.ifr_name = InterfaceName::new(name)?.to_kernel();
+    request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI | more) as _;
+    // SAFETY: the request is a valid ifreq, in and out.
+    check("create the tunnel device", unsafe {
+        libc::ioctl(fd.raw(), libc::TUNSETIFF as _, &mut request)
+    })?;
+    let name = InterfaceName::from_kernel(&request.ifr_name);
+    Ok((fd, name))
+}
+
+fn piece(bytes: &mut [u8]) -> libc::iovec {
+    libc::iovec {
+        iov_base: bytes.as_mut_ptr().cast(),
+        iov_len: bytes.len(),
+    }
+}
+
+/// `None`: a kind of segment that was not asked for.
+fn parse(header: &[u8; HEADER]) -> Option<Offload> {
+    let [flags, kind, h0, h1, s0, s1, c0, c1, o0, o1] = *header;
+    let kind = match kind & !ECN {
+        0 => None,
+        TCP4 => Some(Kind::Tcp4),
+        TCP6 => Some(Kind::Tcp6),
+        UDP => Some(Kind::Udp),
+        _ => return None,
+    };
+    let partial = Partial {
+        start: u16::from_le_bytes([c0, c1]),
+        offset: u16::from_le_bytes([o0, o1]),
+    };
+    Some(Offload {
+        large: kind.map(|kind| Large {
+            kind,
+            size: u16::from_le_bytes([s0, s1]),
+            headers: u16::from_le_bytes([h0, h1]),
+        }),
+        checksum: (flags & NEEDS_CHECKSUM != 0).then_some(partial),
+    })
+}
+
+fn emit(offload: Offload) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    let [flags, kind, h0, h1, s0, s1, c0, c1, o0, o1] = &mut header;
+    if let Some(partial) = offload.checksum {
+        *flags = NEEDS_CHECKSUM;
+        [*c0, *c1] = partial.start.to_le_bytes();
+        [*o0, *o1] = partial.offset.to_le_bytes();
+    }
+    if let Some(large) = offload.large {
+        *kind = match large.kind {
+            Kind::Tcp4 => TCP4,
+            Kind::Tcp6 => TCP6,
+            Kind::Udp => UDP,
+        };
+        [*h0, *h1] = large.headers.to_le_bytes();
+        [*s0, *s1] = large.size.to_le_bytes();
+    }
+    header
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{in_namespace, run};
-
-    #[test]
-    fn a_tunnel_device_exists_exactly_as_long_as_it_is_open() {
-        in_namespace(|| {
-            let tun = Tun::open("bmt%d").unwrap();
-            assert_eq!(tun.name(), "bmt0");
-            assert!(run("ip -o link").contains("bmt0"));
-            assert_eq!(tun.read(&mut [0; 64]).unwrap(), None);
-            drop(tun);
-            assert!(!run("ip -o link").contains("bmt0"));
-        });
-    }
-}
+mod tests;

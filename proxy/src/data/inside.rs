@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result};
+use burstmesh_core::data::coalesce::Coalescer;
+use burstmesh_core::data::segment::Offload;
 use burstmesh_core::node::exit::{Exit, Output};
 use burstmesh_core::time::Instant;
 use burstmesh_core::wire::handshake::Lease;
@@ -11,15 +13,17 @@ use burstmesh_linux::tun::Tun;
 
 use crate::status::Traffic;
 
-/// Packets taken from the TUN in one round, so that sending gets its turn.
-const ROUND: usize = 64;
-/// Longer than anything that an interface with [`super::worker::INNER_MTU`] gives.
-const PACKET: usize = 2048;
+/// Packets taken from the TUN in one round, so that sending gets its turn: two large segments.
+const ROUND: usize = 80;
+/// Longer than anything that the interface gives: a large segment with its headers.
+const ROOM: usize = 66_000;
+/// Flows whose packets are glued at a time, and bytes of each.
+type Glue = Coalescer<8, 65_536>;
 
 /// Inner packets of one session.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Carried {
-    /// To the Internet.
+    /// To the Internet: handed to the kernel.
     pub up: Traffic,
     /// From the Internet.
     pub down: Traffic,
@@ -39,6 +43,8 @@ pub struct Drops {
 /// The inner side of the exit.
 pub struct Inside {
     tun: Tun,
+    glue: Box<Glue>,
+    room: Vec<u8>,
     seats: HashMap<IpAddr, usize>,
     carried: Vec<Carried>,
     drops: Drops,
@@ -46,8 +52,12 @@ pub struct Inside {
 
 impl Inside {
     pub fn new(tun: Tun, seats: usize) -> Self {
+        let mut glue = Box::new(Glue::new());
+        glue.set_takes(tun.takes());
         Self {
             tun,
+            glue,
+            room: vec![0; ROOM],
             seats: HashMap::new(),
             carried: vec![Carried::default(); seats],
             drops: Drops::default(),
@@ -96,46 +106,72 @@ impl Inside {
     /// # Errors
     /// The interface is gone.
     pub fn read(&mut self, now: Instant, exit: &mut Exit<'_>) -> Result<()> {
-        let mut room = [0; PACKET];
-        for _ in 0..ROUND {
-            let got = self.tun.read(&mut room);
-            let Some(len) = got.with_context(|| format!("{} is gone", self.tun.name()))? else {
+        // Taken out while what is in it is handled: answers leave through `self`.
+        let mut room = std::mem::take(&mut self.room);
+        let result = self.read_round(now, exit, &mut room);
+        self.room = room;
+        result
+    }
+
+    fn read_round(&mut self, now: Instant, exit: &mut Exit<'_>, room: &mut [u8]) -> Result<()> {
+        let mut left = ROUND;
+        while left > 0 {
+            let got = self.tun.read(room);
+            let Some((len, offload)) =
+                got.with_context(|| format!("{} is gone", self.tun.name()))?
+            else {
                 break;
             };
+            let packets = offload.packets(len);
+            left = left.saturating_sub(packets);
             let packet = room.get_mut(..len).unwrap_or_default();
             let seat = destination(packet)
                 .and_then(|to| self.seats.get(&to))
                 .copied();
             let Some(seat) = seat else {
-                self.drops.no_such_lease += 1;
+                self.drops.no_such_lease += packets as u64;
                 continue;
             };
             if let Some(carried) = self.carried.get_mut(seat) {
-                count(&mut carried.down, len);
+                count(&mut carried.down, packets, len);
             }
-            exit.handle_inner(now, seat, packet, self);
+            exit.handle_large(now, seat, packet, offload, self);
         }
         Ok(())
+    }
+
+    /// Lets everything leave that waits to be glued: at the end of each round.
+    pub fn flush(&mut self) {
+        let (tun, drops) = (&self.tun, &mut self.drops);
+        self.glue
+            .flush(&mut |offload, piece| write(tun, drops, offload, piece));
     }
 }
 
 impl Output for Inside {
     fn deliver(&mut self, seat: usize, packet: &[u8]) {
-        match self.tun.write(packet) {
-            Ok(true) => {
-                if let Some(carried) = self.carried.get_mut(seat) {
-                    count(&mut carried.up, packet.len());
-                }
-            }
-            // The senders' congestion control answers to that.
-            Ok(false) => self.drops.full += 1,
-            Err(_) => self.drops.refused += 1,
+        if let Some(carried) = self.carried.get_mut(seat) {
+            count(&mut carried.up, 1, packet.len());
         }
+        let (tun, drops) = (&self.tun, &mut self.drops);
+        self.glue.push(packet, &mut |offload, piece| {
+            write(tun, drops, offload, piece);
+        });
     }
 }
 
-fn count(traffic: &mut Traffic, bytes: usize) {
-    traffic.packets += 1;
+fn write(tun: &Tun, drops: &mut Drops, offload: Offload, piece: &[u8]) {
+    let packets = || offload.packets(piece.len()) as u64;
+    match tun.write(piece, offload) {
+        Ok(true) => {}
+        // The senders' congestion control answers to that.
+        Ok(false) => drops.full += packets(),
+        Err(_) => drops.refused += packets(),
+    }
+}
+
+fn count(traffic: &mut Traffic, packets: usize, bytes: usize) {
+    traffic.packets += packets as u64;
     traffic.bytes += bytes as u64;
 }
 

@@ -69,6 +69,7 @@ fn path(path: &Path, via: SocketAddr) -> PathStatus {
         rate_bps: u64::from(path.rate().rate()) * 8,
         delay_ms: path.srtt().as_micros() as f64 / 1e3,
         loss: f64::from(c.lost) / (told.max(1) as f64),
+        runs: path.runs().allowed(),
         up: Traffic {
             packets: u64::from(c.rx_packets),
             bytes: c.rx_bytes,

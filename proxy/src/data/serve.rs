@@ -117,6 +117,8 @@ impl Server {
                 self.publish(now);
             }
             self.exit.handle_timeout(now, &mut self.inside);
+            // Also what the round before brought.
+            self.inside.flush();
             self.sockets.transmit(now, &mut self.exit, &mut self.room);
             self.hand_out()?;
             let next = self.exit.poll_timeout(now).min(self.publish_at);

@@ -17,7 +17,8 @@ const ROUND: usize = 4;
 const BUFFER: u32 = 4 << 20;
 
 /// The kernel glues up to 64 KB of datagrams together.
-type Batch = RecvBatch<8, 65_536>;
+type Batch = RecvBatch<SLOTS, 65_536>;
+const SLOTS: usize = 8;
 
 /// Datagrams that could not be sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,7 +82,8 @@ impl Sockets {
                 }
                 exit.handle_datagrams(now, via, d.from, d.bytes, d.segment_size, inside);
             }
-            if filled == 0 {
+            // With room to spare nothing more was there.
+            if filled < SLOTS {
                 break;
             }
         }

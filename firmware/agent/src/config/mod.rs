@@ -124,6 +124,8 @@ pub struct Client {
     pub name: Label,
     /// Its device.
     pub ifname: Ifname,
+    /// Whether GRO is switched on at its ports.
+    pub gro: bool,
     /// The section's line.
     pub line: u32,
 }

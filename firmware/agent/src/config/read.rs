@@ -249,7 +249,15 @@ impl Draft {
                     })
                     .is_ok()
             }
-            SectionId::Client => self.clients.push(Client { name, ifname, line }).is_ok(),
+            SectionId::Client => {
+                let client = Client {
+                    name,
+                    ifname,
+                    gro: true,
+                    line,
+                };
+                self.clients.push(client).is_ok()
+            }
         }
     }
 
@@ -355,7 +363,7 @@ impl Draft {
                 self.set_mesh(field, text)?;
             }
             Field::ExitKey | Field::ExitAddress => self.set_exit(field, text)?,
-            Field::ClientIfname | Field::Bypass => self.set_client(field, text)?,
+            Field::ClientIfname | Field::Bypass | Field::Gro => self.set_client(field, text)?,
             Field::UplinkIfname
             | Field::Lend
             | Field::LendUp
@@ -424,6 +432,7 @@ impl Draft {
                     .push(bypass)
                     .map_err(|_| SetError::Full(schema::BYPASSES))?;
             }
+            Field::Gro => client.gro = values::boolean(text)?,
             _ => client.ifname = values::ifname(text)?,
         }
         Ok(())

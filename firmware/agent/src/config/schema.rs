@@ -95,6 +95,7 @@ pub enum Field {
     ExitAddress,
     ClientIfname,
     Bypass,
+    Gro,
 }
 
 /// What values an option takes.
@@ -439,6 +440,13 @@ const CLIENT: Section = Section {
             list: true,
             example: "198.51.100.0/24",
             doc: "Destinations that always go direct. Up to 32 in all client sections together.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::Gro,
+            name: "gro",
+            default: Some("1"),
+            doc: "Whether the agent switches on GRO at the network's ports where the driver can: the kernel then hands over large segments, which saves a slow router much of its work. Put back when the agent stops.",
             ..OPTION
         },
     ],

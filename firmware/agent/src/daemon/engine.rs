@@ -1,6 +1,8 @@
 //! The data loop: wait, take what came, let time pass, send what is due.
 
+use super::lan::Lan;
 use super::network::{self, MeshState, UplinkState};
+use super::outlet::{Outlet, Road};
 use super::pooling::Pooler;
 use super::reload::Reload;
 use super::sockets::{FIRST_TOKEN, Sent, Sockets};
@@ -8,15 +10,15 @@ use super::{Failure, because, complain, routing, status};
 use crate::cli::Exit;
 use crate::commands::{Loaded, load};
 use crate::config::Config;
-use crate::limits::{BLOCKS, RECV_SLOTS, RX_FLOWS, SEND_BUFFER, SLOTS, TX_FLOWS};
+use crate::limits::{BLOCKS, RECV_BYTES, RECV_SLOTS, RX_FLOWS, SLOTS, TX_FLOWS};
 use burstmesh_core::control::handshake::Credentials;
 use burstmesh_core::data::pool::{Block, Slot};
 use burstmesh_core::data::queue::TxFlow;
 use burstmesh_core::data::resequence::RxFlow;
 use burstmesh_core::data::tunnel::Memory;
-use burstmesh_core::node::gateway::{self, ExitConfig, Gateway, MAX_EXITS, UplinkConfig};
+use burstmesh_core::node::gateway::{self, ExitConfig, Gateway, MAX_EXITS, Route, UplinkConfig};
 use burstmesh_core::node::job::{Anyone, Done, Task};
-use burstmesh_core::node::{Outgoing, Output, Via};
+use burstmesh_core::node::{Outgoing, Via};
 use burstmesh_core::time::{Duration, Instant};
 use burstmesh_core::wire::control::MAX_UPLINKS;
 use burstmesh_linux::netlink::{Monitor, Rtnl};
@@ -27,7 +29,6 @@ use burstmesh_linux::udp::{RecvBatch, segmentation_works};
 use burstmesh_linux::watchdog::Watchdog;
 use burstmesh_linux::worker::{Owner, Worker};
 use burstmesh_linux::{clock, control, debug, entropy, error, info, log, warn};
-use core::net::SocketAddr;
 use heapless::Vec;
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -37,8 +38,7 @@ static TX_MEMORY: ConstStaticCell<[TxFlow; TX_FLOWS]> =
     ConstStaticCell::new([TxFlow::FREE; TX_FLOWS]);
 static RX_MEMORY: ConstStaticCell<[RxFlow; RX_FLOWS]> =
     ConstStaticCell::new([RxFlow::FREE; RX_FLOWS]);
-static SEND_MEMORY: ConstStaticCell<[u8; SEND_BUFFER]> = ConstStaticCell::new([0; SEND_BUFFER]);
-static RECV_MEMORY: ConstStaticCell<RecvBatch<RECV_SLOTS>> = ConstStaticCell::new(RecvBatch::new());
+static RECV_MEMORY: ConstStaticCell<Received> = ConstStaticCell::new(Received::new());
 static GATEWAY: StaticCell<Gateway<'static>> = StaticCell::new();
 static CONFIG: StaticCell<Config> = StaticCell::new();
 static WORKER: Worker<Task, Done> = Worker::new();
@@ -49,8 +49,11 @@ const MONITOR: u32 = 2;
 const CONTROL: u32 = 3;
 const WORK: u32 = 4;
 
-/// Packets taken from the TUN in one round, so that sending gets its turn.
-const TUN_ROUND: usize = 48;
+/// What comes in: datagrams glued by the kernel, or a large segment from the TUN.
+type Received = RecvBatch<RECV_SLOTS, RECV_BYTES>;
+/// Packets taken from the TUN in one round, so that sending gets its turn. A large segment is about as many: then nobody
+/// looks in vain whether there are more.
+const TUN_ROUND: usize = 40;
 /// Batches taken from one socket in one round.
 const SOCKET_ROUND: usize = 4;
 /// The network is looked at this often even if the kernel reports nothing.
@@ -81,9 +84,9 @@ pub struct Engine {
     parts: Parts,
     config: &'static mut Config,
     gateway: &'static mut Gateway<'static>,
-    sockets: Sockets,
-    send: &'static mut [u8; SEND_BUFFER],
-    recv: &'static mut RecvBatch<RECV_SLOTS>,
+    road: Road,
+    lan: Lan,
+    recv: &'static mut Received,
     worker: Owner<Task, Done>,
     pooler: Pooler,
     uplinks: Vec<UplinkState, MAX_UPLINKS>,
@@ -136,11 +139,11 @@ impl Engine {
         }
         info!("node {}", gateway.node_id());
         Ok(Self {
+            road: Road::new(Sockets::new(segmentation_works()), &parts.tun),
             parts,
             config: CONFIG.init(config.clone()),
             gateway,
-            sockets: Sockets::new(segmentation_works()),
-            send: SEND_MEMORY.take(),
+            lan: Lan::default(),
             recv: RECV_MEMORY.take(),
             worker,
             pooler: Pooler::default(),
@@ -206,6 +209,8 @@ impl Engine {
                     started: self.started,
                     applied: self.pooler.applied(),
                     uplinks: &self.uplinks,
+                    tun: &self.parts.tun,
+                    road: &self.road,
                 };
                 let served = self.parts.server.serve(|line, out| match line.trim() {
                     "log" => log::recent(|bytes| out.write(bytes)),
@@ -235,10 +240,11 @@ impl Engine {
     }
 
     fn read_tun(&mut self, now: Instant) {
-        let mut packet = [0; 2048];
-        for _ in 0..TUN_ROUND {
-            let len = match self.parts.tun.read(&mut packet) {
-                Ok(Some(len)) => len,
+        let mut left = TUN_ROUND;
+        while left > 0 {
+            let room = self.recv.scratch();
+            let (len, offload) = match self.parts.tun.read(room) {
+                Ok(Some(read)) => read,
                 Ok(None) => return,
                 Err(error) => {
                     error!("{}: {error}; somebody has taken it away", routing::TUN);
@@ -246,62 +252,49 @@ impl Engine {
                     return;
                 }
             };
-            let mut out = Outlet {
-                tun: &self.parts.tun,
-                sockets: &mut self.sockets,
-                poll: &self.parts.poll,
-                config: self.config,
-            };
-            self.gateway
-                .handle_inner(now, packet.get_mut(..len).unwrap_or_default(), &mut out);
+            left = left.saturating_sub(offload.packets(len));
+            let packet = room.get_mut(..len).unwrap_or_default();
+            let mut out = outlet(&mut self.road, &self.parts, self.config);
+            self.gateway.handle_large(now, packet, offload, &mut out);
         }
     }
 
     fn read_socket(&mut self, now: Instant, place: usize) {
         for _ in 0..SOCKET_ROUND {
-            let Some(socket) = self.sockets.at(place) else {
+            let Some(socket) = self.road.sockets.at(place) else {
                 return;
             };
             let via = socket.via;
-            match socket.udp.recv_batch(self.recv) {
+            let filled = match socket.udp.recv_batch(self.recv) {
                 Ok(0) => return,
-                Ok(_) => {}
+                Ok(filled) => filled,
                 Err(error) => {
                     if error.is_unreachable() {
                         self.gateway.handle_unreachable(now, via);
                     }
                     continue;
                 }
-            }
+            };
             // Read after receiving: an arrival stamped too early would pass for a shorter line for many seconds, and
             // every later packet for one that waited in a queue.
             let now = clock::now();
-            let mut out = Outlet {
-                tun: &self.parts.tun,
-                sockets: &mut self.sockets,
-                poll: &self.parts.poll,
-                config: self.config,
-            };
+            let mut out = outlet(&mut self.road, &self.parts, self.config);
             for d in self.recv.datagrams() {
-                let stride = if d.segment_size == 0 {
-                    d.bytes.len()
-                } else {
-                    d.segment_size
-                };
                 self.gateway
-                    .handle_datagrams(now, via, d.from, d.bytes, stride, &mut out);
+                    .handle_datagrams(now, via, d.from, d.bytes, d.segment_size, &mut out);
+            }
+            // With room to spare nothing more was there.
+            if filled < RECV_SLOTS {
+                return;
             }
         }
     }
 
     fn pass_time(&mut self, now: Instant) {
-        let mut out = Outlet {
-            tun: &self.parts.tun,
-            sockets: &mut self.sockets,
-            poll: &self.parts.poll,
-            config: self.config,
-        };
+        let mut out = outlet(&mut self.road, &self.parts, self.config);
         self.gateway.handle_timeout(now, &mut out);
+        // Also what the round before brought.
+        out.flush();
         let (gateway, rtnl) = (&*self.gateway, &mut self.parts.rtnl);
         self.pooler
             .follow(now, gateway, rtnl, self.parts.tun.name());
@@ -313,10 +306,11 @@ impl Engine {
             to,
             len,
             stride,
-        }) = self.gateway.poll_transmit(now, self.send)
+        }) = self.gateway.poll_transmit(now, self.road.send)
         {
-            let run = self.send.get(..len).unwrap_or_default();
+            let run = self.road.send.get(..len).unwrap_or_default();
             if self
+                .road
                 .sockets
                 .send(&self.parts.poll, self.config, via, to, run, stride)
                 == Sent::Unreachable
@@ -380,6 +374,17 @@ impl Engine {
     fn look(&mut self, now: Instant) {
         self.look_at = now + LOOK;
         self.tell_refusals(now);
+        self.lan.look(&mut self.parts.rtnl, self.config);
+        let link = self.gateway.link();
+        for (at, _) in link
+            .tunnel()
+            .paths()
+            .filter(|(_, p)| p.runs().found_broken())
+        {
+            if let Some(Route::Own { uplink, .. }) = link.route(at) {
+                self.road.sockets.stop_runs(uplink);
+            }
+        }
         let uplinks = network::uplinks(&mut self.parts.rtnl, self.config);
         for (i, state) in uplinks.iter().enumerate() {
             let before = self.uplinks.get(i).copied().unwrap_or_default();
@@ -387,7 +392,9 @@ impl Engine {
                 continue;
             }
             let number = i as u8;
-            self.sockets.close(&self.parts.poll, over_uplink(number));
+            self.road
+                .sockets
+                .close(&self.parts.poll, over_uplink(number));
             self.gateway.handle_uplink(now, number, state.up);
             let name = self.config.uplinks.get(i).map_or("", |u| u.ifname.as_str());
             info!(
@@ -409,7 +416,7 @@ impl Engine {
             let number = i as u8;
             match state.index {
                 Some(index) => {
-                    match self.sockets.open_mesh(
+                    match self.road.sockets.open_mesh(
                         &self.parts.poll,
                         number,
                         &mesh.ifname,
@@ -422,6 +429,7 @@ impl Engine {
                     self.gateway.handle_mesh(now, number);
                 }
                 None => self
+                    .road
                     .sockets
                     .close(&self.parts.poll, |via| via == Via::Mesh(number)),
             }
@@ -443,14 +451,14 @@ impl Engine {
         }
         log::set_level(super::level(reload.new.community.log_level));
         for uplink in reload.replaced_uplinks(self.config) {
-            self.sockets.close(&self.parts.poll, over_uplink(uplink));
+            self.road.sockets.close(&self.parts.poll, over_uplink(uplink));
             self.gateway.replace_uplink(now, uplink);
             if let Some(state) = self.uplinks.get_mut(usize::from(uplink)) {
                 *state = UplinkState::default();
             }
         }
         for mesh in reload.replaced_meshes(self.config) {
-            self.sockets
+            self.road.sockets
                 .close(&self.parts.poll, |via| via == Via::Mesh(mesh));
             if let Some(state) = self.meshes.get_mut(usize::from(mesh)) {
                 *state = MeshState::default();
@@ -459,7 +467,7 @@ impl Engine {
         let exits_moved = reload.exits_differ(self.config);
         *self.config = reload.new;
         if exits_moved {
-            self.sockets
+            self.road.sockets
                 .close(&self.parts.poll, |via| matches!(via, Via::Uplink { .. }));
             self.gateway.set_exits(now, exit_configs(self.config));
         }
@@ -479,24 +487,25 @@ impl Engine {
         let Self {
             mut parts,
             gateway,
-            mut sockets,
+            mut road,
+            lan,
             config,
-            send,
             ..
         } = self;
         let now = clock::now();
         gateway.leave();
-        while let Some(o) = gateway.poll_transmit(now, send) {
-            let _ = sockets.send(
+        while let Some(o) = gateway.poll_transmit(now, road.send) {
+            let _ = road.sockets.send(
                 &parts.poll,
                 config,
                 o.via,
                 o.to,
-                send.get(..o.len).unwrap_or_default(),
+                road.send.get(..o.len).unwrap_or_default(),
                 o.stride,
             );
         }
         routing::tear_down(&mut parts.rtnl);
+        lan.restore();
         parts.watchdog.leave();
         info!("stopped");
     }
@@ -547,34 +556,11 @@ fn gateway_config(
     }
 }
 
-/// Where the gateway's packets go.
-struct Outlet<'a> {
-    tun: &'a Tun,
-    sockets: &'a mut Sockets,
-    poll: &'a Poll,
-    config: &'a Config,
-}
-
-impl Output for Outlet<'_> {
-    fn deliver(&mut self, packet: &[u8]) {
-        // A full device queue drops; the flow's own congestion control answers to that.
-        let _ = self.tun.write(packet);
-    }
-
-    fn forward(&mut self, via: Via, to: Option<SocketAddr>, header: &[u8], body: &[u8]) {
-        let len = header.len() + body.len();
-        if header.is_empty() {
-            self.sockets
-                .send(self.poll, self.config, via, to, body, len);
-            return;
-        }
-        let mut frame = [0; 2048];
-        if let Some(room) = frame.get_mut(..len) {
-            let (head, rest) = room.split_at_mut(header.len());
-            head.copy_from_slice(header);
-            rest.copy_from_slice(body);
-            self.sockets
-                .send(self.poll, self.config, via, to, room, len);
-        }
+fn outlet<'a>(road: &'a mut Road, parts: &'a Parts, config: &'a Config) -> Outlet<'a> {
+    Outlet {
+        road,
+        tun: &parts.tun,
+        poll: &parts.poll,
+        config,
     }
 }

@@ -2,7 +2,9 @@
 
 mod engine;
 mod identity;
+mod lan;
 mod network;
+mod outlet;
 mod pooling;
 mod reload;
 mod routing;

@@ -61,6 +61,7 @@ impl Sockets {
         let options = Options {
             device: Some(ifname),
             reuse_address: true,
+            gro: true,
             receive_buffer: BUFFER,
             send_buffer: BUFFER,
             ..Options::default()
@@ -130,6 +131,7 @@ impl Sockets {
         };
         let options = Options {
             device: Some(ifname),
+            gro: true,
             receive_buffer: BUFFER,
             send_buffer: BUFFER,
             ..Options::default()
@@ -152,6 +154,19 @@ impl Sockets {
             *slot = Some(Socket { via, udp, scope });
         }
         Ok(())
+    }
+
+    /// Hands runs over this uplink one by one from now on, own and relayed: something on it does not carry them.
+    pub fn stop_runs(&self, over: u8) {
+        let over = |s: &&Socket| matches!(s.via, Via::Uplink { uplink, .. } if uplink == over);
+        for socket in self.all().filter(over) {
+            socket.udp.set_gso(false);
+        }
+    }
+
+    /// All sockets.
+    pub fn all(&self) -> impl Iterator<Item = &Socket> {
+        self.table.iter().flatten()
     }
 
     /// Closes sockets; those still needed are made anew, with the addresses of today.

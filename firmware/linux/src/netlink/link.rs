@@ -1,7 +1,7 @@
 //! Network interfaces.
 
 use super::message::{Attributes, Message, u32_at, u64_at};
-use super::socket::{ASK, Rtnl};
+use super::socket::{ASK, LIST, Rtnl};
 use crate::error::{Result, check};
 use crate::fd;
 use crate::path::InterfaceName;
@@ -57,6 +57,16 @@ impl Rtnl {
             Err(error) => Err(error),
             Ok(()) => Ok(found),
         }
+    }
+
+    /// Hands every interface to `each`.
+    pub fn links(&mut self, mut each: impl FnMut(Link)) -> Result<()> {
+        let message = Message::new(libc::RTM_GETLINK, LIST, &[0; FIXED]);
+        self.0.query("list interfaces", message, |_, payload| {
+            if let Some(link) = parse(payload) {
+                each(link);
+            }
+        })
     }
 
     /// The number of the interface `name`; `None` if there is none.

@@ -57,6 +57,12 @@ impl<const SLOTS: usize, const BYTES: usize> RecvBatch<SLOTS, BYTES> {
         }
     }
 
+    /// The first slot as working memory; whatever was received is gone.
+    pub fn scratch(&mut self) -> &mut [u8] {
+        self.filled = 0;
+        self.data.first_mut().map_or(&mut [], |slot| slot)
+    }
+
     /// The datagrams received last. Those longer than a slot are cut to its length: nobody takes them for good then, but
     /// they are seen, and counted.
     pub fn datagrams(&mut self) -> impl Iterator<Item = Datagram<'_>> {

@@ -55,6 +55,7 @@ impl View<'_> {
         self.json_paths(out)?;
         self.json_peers(out)?;
         self.json_relays(out)?;
+        self.json_offload(out)?;
         self.json_counters(out)?;
         writeln!(out, "}}")
     }
@@ -95,7 +96,8 @@ impl View<'_> {
             )?;
             write!(
                 out,
-                "\"tx_bytes\":{},\"rx_bytes\":{},\"tx_packets\":{},\"rx_packets\":{},\"acked\":{},\"lost\":{},\"repairs\":{},\"deaths\":{}}}",
+                "\"runs\":{},\"tx_bytes\":{},\"rx_bytes\":{},\"tx_packets\":{},\"rx_packets\":{},\"acked\":{},\"lost\":{},\"repairs\":{},\"deaths\":{}}}",
+                p.runs().allowed(),
                 c.tx_bytes,
                 c.rx_bytes,
                 c.tx_packets,
@@ -153,6 +155,22 @@ impl View<'_> {
             )?;
         }
         write!(out, "],")
+    }
+
+    /// What crosses to and from the kernel in large pieces.
+    fn json_offload(&self, out: &mut impl Write) -> fmt::Result {
+        let (takes, glued) = (self.tun.takes(), self.road.glued());
+        let sockets = self.road.sockets.all();
+        let (mut all, mut whole) = (0, 0);
+        for socket in sockets {
+            all += 1;
+            whole += u32::from(socket.udp.gso_enabled());
+        }
+        write!(
+            out,
+            "\"offload\":{{\"tun_tcp\":{},\"tun_udp\":{},\"delivered_packets\":{},\"tun_writes\":{},\"sockets\":{all},\"sockets_with_runs\":{whole}}},",
+            takes.tcp, takes.udp, glued.packets, glued.pieces
+        )
     }
 
     fn json_counters(&self, out: &mut impl Write) -> fmt::Result {

@@ -4,11 +4,13 @@ mod json;
 mod table;
 
 use super::network::UplinkState;
+use super::outlet::Road;
 use super::routing::Applied;
 use crate::config::Config;
 use burstmesh_core::data::probe::State;
 use burstmesh_core::node::gateway::{Gateway, Peer, Route};
 use burstmesh_core::time::Instant;
+use burstmesh_linux::tun::Tun;
 use core::fmt::{self, Write};
 
 /// What there is to show.
@@ -19,6 +21,8 @@ pub struct View<'a> {
     pub started: Instant,
     pub applied: Applied,
     pub uplinks: &'a [UplinkState],
+    pub tun: &'a Tun,
+    pub road: &'a Road,
 }
 
 /// Answers one line from the control socket.
