@@ -370,21 +370,26 @@ impl Engine {
         }
     }
 
+    /// Where runs were found to be lost, nothing is handed over in one piece any more.
+    fn stop_broken_runs(&self) {
+        let link = self.gateway.link();
+        let broken = link
+            .tunnel()
+            .paths()
+            .filter(|(_, p)| p.runs().found_broken());
+        for (at, _) in broken {
+            if let Some(Route::Own { uplink, .. }) = link.route(at) {
+                self.road.sockets.stop_runs(uplink);
+            }
+        }
+    }
+
     /// Looks at uplinks and mesh interfaces, and tells the gateway what is new.
     fn look(&mut self, now: Instant) {
         self.look_at = now + LOOK;
         self.tell_refusals(now);
         self.lan.look(&mut self.parts.rtnl, self.config);
-        let link = self.gateway.link();
-        for (at, _) in link
-            .tunnel()
-            .paths()
-            .filter(|(_, p)| p.runs().found_broken())
-        {
-            if let Some(Route::Own { uplink, .. }) = link.route(at) {
-                self.road.sockets.stop_runs(uplink);
-            }
-        }
+        self.stop_broken_runs();
         let uplinks = network::uplinks(&mut self.parts.rtnl, self.config);
         for (i, state) in uplinks.iter().enumerate() {
             let before = self.uplinks.get(i).copied().unwrap_or_default();
