@@ -223,10 +223,11 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             Kind::Burst => self.goes_on(now, at),
         };
         let fits = next > SMALL && next + super::FRAME_OVERHEAD <= len;
-        let patient = self.starting();
-        (same_path && fits)
-            .then(|| self.queue.pop(now, &mut self.pool, kind, patient))
-            .flatten()
+        if !same_path || !fits {
+            return None;
+        }
+        let measure = self.measure();
+        self.queue.pop(now, &mut self.pool, kind, measure)
     }
 
     /// What to send next, and where: repairs and light flows by the path where they arrive first, bursts by the path
