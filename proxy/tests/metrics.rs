@@ -8,8 +8,8 @@ use burstmesh_proxy::status::{
     CommunityStatus, Live, MemberStatus, PathStatus, Seats, Status, Traffic,
 };
 
-fn picture() -> Status {
-    let path = PathStatus {
+fn path() -> PathStatus {
+    PathStatus {
         id: 3,
         via: "192.0.2.1:4000".parse().unwrap(),
         state: "active".into(),
@@ -25,10 +25,13 @@ fn picture() -> Status {
             packets: 2,
             bytes: 3000,
         },
-    };
+    }
+}
+
+fn picture() -> Status {
     let live = Live {
         handshake_age_seconds: 1.5,
-        paths: vec![path],
+        paths: vec![path()],
         up: Traffic {
             packets: 1,
             bytes: 100,

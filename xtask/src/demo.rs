@@ -14,23 +14,28 @@ pub fn run() -> Result<()> {
     if let Some(reason) = obstacle() {
         bail!("the demo cannot run here: {reason}");
     }
-    // One call each: a joint one would unify features, and the exit's `std` would get into the agent.
-    for (package, more) in [
-        ("burstmesh", &[][..]),
-        ("burstmesh-proxy", &[]),
-        ("burstmesh-netns", &["--bin", "demo"]),
-    ] {
-        let mut build = cargo();
-        build.args(["build", "--release", "--locked", "--package", package]);
-        run_command(build.args(more))?;
-    }
-    let binaries = binaries();
+    let binaries = build_release("demo")?;
     let mut demo = process::command(binaries.join("demo"));
     demo.arg(process::root().join("report/demo.html"))
         .env("BURSTMESH_BIN_DIR", &binaries);
     // It takes our place, so that Ctrl-C reaches it alone and the prompt comes back when its lab is gone.
     let error = demo.exec();
     bail!("cannot start `{}`: {error}", process::line(&demo));
+}
+
+/// Builds the daemons and a program of the lab; gives where they are.
+pub fn build_release(program: &str) -> Result<PathBuf> {
+    // One call each: a joint one would unify features, and the exit's `std` would get into the agent.
+    for (package, more) in [
+        ("burstmesh", &[][..]),
+        ("burstmesh-proxy", &[]),
+        ("burstmesh-netns", &["--bin", program]),
+    ] {
+        let mut build = cargo();
+        build.args(["build", "--release", "--locked", "--package", package]);
+        run_command(build.args(more))?;
+    }
+    Ok(binaries())
 }
 
 /// Where cargo puts release builds.

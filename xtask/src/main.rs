@@ -8,6 +8,7 @@ mod board;
 mod build;
 mod check_core;
 mod count_aead;
+mod cpu_bench;
 mod demo;
 mod elf;
 mod fuzz;
@@ -63,6 +64,8 @@ enum Command {
     Lab(lab::Args),
     /// Measure agent and kernel WireGuard on a simulated 500 MIPS router, into docs/router-bench.md
     RouterBench(vm::Args),
+    /// Measure what a tunnel costs in processor time, ours beside openvpn and fastd; writes docs/cpu.md (needs root)
+    CpuBench,
     /// Prove that core, linux and agent need neither an allocator nor 64-bit atomics
     CheckCore,
     /// Count the instructions that sealing and opening a packet costs on a router
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Lab(args) => lab::run(&args),
         Command::RouterBench(args) => vm::bench(&args),
+        Command::CpuBench => cpu_bench::run(),
         Command::CheckCore => check_core::run(),
         Command::CountAead(args) => count_aead::run(&args),
     };

@@ -20,6 +20,8 @@ pub enum Purpose {
     Packaging,
     /// A browser for the pages, and what drives it.
     Browser,
+    /// Other tunnels, to compare with, and a tracer that counts system calls.
+    Peers,
 }
 
 /// A program and the Debian package that brings it.
@@ -90,19 +92,25 @@ const BROWSER: &[Tool] = &[
     tool("python3", "python3"),
     tool("tc", "iproute2"),
 ];
+const PEERS: &[Tool] = &[
+    tool("openvpn", "openvpn"),
+    tool("fastd", "fastd"),
+    tool("strace", "strace"),
+];
 
 /// Not a program but a module that Debian packages apart from Python.
 const VENV: &str = "python3 -m venv";
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::RouterBuilds,
         Self::Emulation,
         Self::Lab,
         Self::Machines,
         Self::Packaging,
         Self::Browser,
+        Self::Peers,
     ];
 
     fn tools(self) -> &'static [Tool] {
@@ -113,6 +121,7 @@ impl Purpose {
             Self::Machines => MACHINES,
             Self::Packaging => PACKAGING,
             Self::Browser => BROWSER,
+            Self::Peers => PEERS,
         }
     }
 
@@ -134,6 +143,7 @@ impl fmt::Display for Purpose {
             Self::Machines => "virtual machines",
             Self::Packaging => "packaging",
             Self::Browser => "browser",
+            Self::Peers => "comparison",
         })
     }
 }

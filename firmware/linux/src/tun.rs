@@ -131,11 +131,10 @@ impl Tun {
         if self.framing == Framing::Plain {
             return Ok(Some((got, Offload::default())));
         }
-        let len = got
-            .checked_sub(HEADER)
-            .ok_or(Error::new(READ, libc::EBADMSG))?;
-        let offload = parse(&header).ok_or(Error::new(READ, libc::EBADMSG))?;
-        Ok(Some((len, offload)))
+        // What was not asked for is nothing that anybody could read: no bytes.
+        let offload = parse(&header);
+        let len = offload.map_or(0, |_| got.saturating_sub(HEADER));
+        Ok(Some((len, offload.unwrap_or_default())))
     }
 
     /// One packet or large segment to the clients; false when the kernel has no room for it now.

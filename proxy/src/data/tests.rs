@@ -163,8 +163,7 @@ impl Member {
             .into_iter()
             .collect(),
             uplinks: [UplinkConfig::default()].into_iter().collect(),
-            meshes: 0,
-            mesh_port: 4455,
+            mesh_ports: Default::default(),
             seed: [3; 32],
         };
         let mut gateway = Box::new(Gateway::new(

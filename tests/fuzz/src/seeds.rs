@@ -23,7 +23,7 @@ type Seeds = Vec<Vec<u8>>;
 
 /// Writes all seeds into the corpus as `seed-NN`.
 pub fn write() -> io::Result<()> {
-    let all: [(&str, Seeds); 14] = [
+    let all: [(&str, Seeds); 15] = [
         ("frame", frames()),
         ("feedback", feedbacks()),
         ("path", paths()),
@@ -32,6 +32,7 @@ pub fn write() -> io::Result<()> {
         ("announcement", announcements()),
         ("handshake", handshakes()),
         ("inner", inners()),
+        ("large", larges()),
         ("uci", ucis()),
         ("invitation", invitations()),
         ("exit_config", exit_configs()),
@@ -338,6 +339,35 @@ fn tcp(v6: bool, flags: u8, options: &[u8]) -> Vec<u8> {
     p.extend_from_slice(&[(tcp_len as u8 / 4) << 4, flags, 0xff, 0xff, 0, 0, 0, 0]);
     p.extend_from_slice(options);
     p
+}
+
+fn larges() -> Seeds {
+    // Behind a choice: a large segment with its kind, size, checksum's place and "mend the lengths".
+    let segment = |kind, start, offset, packet: Vec<u8>| {
+        [vec![0, kind, 0, 100, start, offset, 1], packet].concat()
+    };
+    let mut tcp = udp(1, 800);
+    tcp[9] = 6;
+    tcp[32] = 0x50;
+    let mut stream = vec![1];
+    for step in 0..40 {
+        stream.extend([step % 4, 40, 0, 0, 0, 0]);
+    }
+    let one_flow = [vec![1], [0, 50, 0, 0, 0, 0].repeat(8)].concat();
+    let changed = [
+        vec![1],
+        [0, 50, 1, 1, 0, 3].repeat(3),
+        [0, 50, 5, 0, 8, 3].repeat(4),
+    ]
+    .concat();
+    vec![
+        segment(0, 20, 16, tcp),
+        segment(2, 20, 6, udp(2, 777)),
+        segment(1, 40, 16, udp(3, 60)),
+        stream,
+        one_flow,
+        changed,
+    ]
 }
 
 fn inners() -> Seeds {

@@ -158,7 +158,7 @@ impl<'l> Community<'l> {
             .topology()
             .homes
             .iter()
-            .any(|h| h.name == home && h.line.is_some());
+            .any(|h| h.name == home && h.has_line());
         let line = if has_line {
             "config uplink 'wan'\n\toption ifname 'wan0'\n\toption lend '1'\n"
         } else {
@@ -301,7 +301,7 @@ impl<'l> Community<'l> {
         let homes = &self.lab.topology().homes;
         for home in homes.iter().filter(|h| self.agents.contains_key(&h.name)) {
             let fellows = homes.iter().filter(|h| h.community == home.community);
-            let lines = fellows.filter(|h| h.line.is_some()).count();
+            let lines = fellows.filter(|h| h.has_line()).count();
             self.wait_pooling(&home.name, lines, limit)?;
         }
         Ok(())

@@ -190,7 +190,9 @@ pub struct Usage {
     pub rss_kib: u64,
     /// The most resident memory it ever had, in KiB.
     pub peak_rss_kib: u64,
-    /// Processor time of all its threads, user and system, in 10 ms steps.
+    /// Processor time of all its threads outside the kernel, in 10 ms steps.
+    pub user: Duration,
+    /// The same, with that in the kernel.
     pub cpu: Duration,
 }
 
@@ -218,11 +220,12 @@ impl Usage {
                 .and_then(|text| text.parse::<u64>().ok())
                 .unwrap_or(0)
         };
-        let ticks = ticks(14) + ticks(15);
-        let cpu = Duration::from_millis(ticks * 1000 / sys::clock_ticks());
+        let time = |ticks: u64| Duration::from_millis(ticks * 1000 / sys::clock_ticks());
+        let (user, cpu) = (time(ticks(14)), time(ticks(14) + ticks(15)));
         Ok(Self {
             rss_kib: kib("VmRSS:")?,
             peak_rss_kib: kib("VmHWM:")?,
+            user,
             cpu,
         })
     }

@@ -370,28 +370,26 @@ impl Engine {
         }
     }
 
-    /// Looks at uplinks and mesh interfaces, and tells the gateway what is new.
-    fn look(&mut self, now: Instant) {
-        self.look_at = now + LOOK;
-        self.tell_refusals(now);
-        self.lan.look(&mut self.parts.rtnl, self.config);
-        self.look_at_runs();
-        self.look_at_uplinks(now);
-        self.look_at_meshes(now);
-    }
-
-    /// Uplinks that turned out to lose runs of datagrams send single ones.
-    fn look_at_runs(&mut self) {
+    /// Where runs were found to be lost, nothing is handed over in one piece any more.
+    fn stop_broken_runs(&self) {
         let link = self.gateway.link();
-        let paths = link.tunnel().paths();
-        for (at, _) in paths.filter(|(_, p)| p.runs().found_broken()) {
+        let broken = link
+            .tunnel()
+            .paths()
+            .filter(|(_, p)| p.runs().found_broken());
+        for (at, _) in broken {
             if let Some(Route::Own { uplink, .. }) = link.route(at) {
                 self.road.sockets.stop_runs(uplink);
             }
         }
     }
 
-    fn look_at_uplinks(&mut self, now: Instant) {
+    /// Looks at uplinks and mesh interfaces, and tells the gateway what is new.
+    fn look(&mut self, now: Instant) {
+        self.look_at = now + LOOK;
+        self.tell_refusals(now);
+        self.lan.look(&mut self.parts.rtnl, self.config);
+        self.stop_broken_runs();
         let uplinks = network::uplinks(&mut self.parts.rtnl, self.config);
         for (i, state) in uplinks.iter().enumerate() {
             let before = self.uplinks.get(i).copied().unwrap_or_default();
@@ -414,9 +412,6 @@ impl Engine {
             );
         }
         self.uplinks = uplinks;
-    }
-
-    fn look_at_meshes(&mut self, now: Instant) {
         let meshes = network::meshes(&mut self.parts.rtnl, self.config);
         for (i, state) in meshes.iter().enumerate() {
             let before = self.meshes.get(i).copied().unwrap_or_default();

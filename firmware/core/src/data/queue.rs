@@ -13,6 +13,8 @@ use crate::wire::record::{FlowId, Order};
 const QUANTUM: i32 = 1_500;
 /// What a newly busy flow may send as a light one.
 const LIGHT_QUANTUM: i32 = 4_500;
+/// Idle flows are looked for this often.
+const SWEEP: Duration = Duration::from_millis(100);
 /// A flow without packets for this long gives its slot up.
 const IDLE: Duration = Duration::from_secs(120);
 const NONE: u16 = u16::MAX;
@@ -87,6 +89,7 @@ pub struct FairQueue<'m> {
     packets: u32,
     bytes: u32,
     sweep: u16,
+    sweep_at: Instant,
     counters: Counters,
 }
 
@@ -112,6 +115,7 @@ impl<'m> FairQueue<'m> {
             packets: 0,
             bytes: 0,
             sweep: 0,
+            sweep_at: Instant::ZERO,
             counters: Counters::default(),
         }
     }
@@ -220,8 +224,28 @@ impl<'m> FairQueue<'m> {
         self.bytes = self.bytes.saturating_sub(pool.len_of(id) as u32);
     }
 
+    /// Of the flows that stand in a round: nobody else has packets, and a look at every slot for each packet would cost a
+    /// router more than the packet.
+    fn longest(&self) -> Option<u16> {
+        let mut longest = (0, None);
+        for round in [self.light, self.bulk] {
+            let mut here = round.head;
+            while let Some(at) = here {
+                let flow = self.flows.get(usize::from(at))?;
+                if flow.list.bytes() > longest.0 {
+                    longest = (flow.list.bytes(), Some(at));
+                }
+                here = (round.tail != here).then_some(flow.next);
+            }
+        }
+        longest.1
+    }
+
     fn drop_from_longest(&mut self, pool: &mut Pool<'_>) -> bool {
-        let Some(flow) = self.flows.iter_mut().max_by_key(|f| f.list.bytes()) else {
+        let Some(flow) = self
+            .longest()
+            .and_then(|at| self.flows.get_mut(usize::from(at)))
+        else {
             return false;
         };
         let Some(id) = pool.pop(&mut flow.list) else {
@@ -337,8 +361,12 @@ impl<'m> FairQueue<'m> {
         append(self.flows, &mut self.bulk, slot);
     }
 
-    /// Frees slots of flows that have been idle for two minutes; looks at a few per call.
+    /// Frees slots of flows that have been idle for two minutes; looks at a few, now and then.
     pub fn expire(&mut self, now: Instant) {
+        if now < self.sweep_at {
+            return;
+        }
+        self.sweep_at = now + SWEEP;
         for _ in 0..16.min(self.flows.len()) {
             let at = usize::from(self.sweep) % self.flows.len();
             self.sweep = ((at + 1) % self.flows.len()) as u16;

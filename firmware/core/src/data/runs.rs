@@ -1,6 +1,6 @@
 //! Does a path carry runs? The shell hands a run to the kernel in one piece, and some device on the way cuts it. A kernel
 //! that cannot says so at once; a driver or a PPPoE server that mangles segments says nothing. It shows in the
-//! losses: most of what went in runs is missing. So runs are stopped for a trial. If the losses stop with them they stay
+//! losses: most of what went in runs is missing, and what was repaired singly arrives. So runs are stopped for a trial. If the losses stop with them they stay
 //! off on this path; if not, the line itself is bad, and runs are not suspected again for a while.
 
 use crate::time::{Duration, Instant};
@@ -23,6 +23,9 @@ pub struct Runs {
 enum State {
     #[default]
     Used,
+    /// Stopped; what is known now is still of packets that went in runs.
+    Settling,
+    /// Stopped; what is known now went singly.
     Trial,
     Off,
 }
@@ -46,9 +49,10 @@ impl Runs {
         if all < ENOUGH {
             return;
         }
-        let (most, few) = (self.lost * 2 > all, self.lost * 8 < all);
+        let (many, few) = (self.lost * 4 > all, self.lost * 8 < all);
         self.state = match self.state {
-            State::Used if most && now >= self.not_before => State::Trial,
+            State::Used if many && now >= self.not_before => State::Settling,
+            State::Settling => State::Trial,
             State::Trial if few => State::Off,
             State::Trial => {
                 self.not_before = now + PATIENCE;
@@ -76,14 +80,14 @@ mod tests {
     fn losses_that_end_with_the_runs_keep_them_off() {
         assert!(after(&[(60, 4)]).allowed());
         assert!(!after(&[(10, 60)]).allowed());
-        let off = after(&[(10, 60), (64, 0), (0, 64), (64, 0)]);
+        let off = after(&[(10, 60), (0, 64), (64, 0), (0, 64), (64, 0)]);
         assert!(off.found_broken() && !off.allowed());
     }
 
     #[test]
     fn a_line_that_loses_as_much_without_runs_is_not_suspected_again_at_once() {
-        assert!(after(&[(10, 60), (20, 50), (10, 60)]).allowed());
-        let mut runs = after(&[(10, 60), (20, 50)]);
+        assert!(after(&[(10, 60), (20, 50), (20, 50), (10, 60)]).allowed());
+        let mut runs = after(&[(10, 60), (20, 50), (20, 50)]);
         runs.learn(Instant::from_millis(200_000), 0, 64);
         assert!(!runs.allowed());
     }

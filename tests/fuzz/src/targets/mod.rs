@@ -4,6 +4,7 @@ mod aead;
 mod config;
 mod control;
 mod inner;
+mod large;
 mod link;
 mod wire;
 
@@ -11,6 +12,7 @@ pub use aead::aead;
 pub use config::{exit_config, invitation, uci};
 pub use control::{announcement, handshake};
 pub use inner::inner;
+pub use large::large;
 pub use link::{peer, two_nodes};
 /// What the seeds must share with the targets.
 pub mod seeding {
@@ -31,7 +33,7 @@ const fn target(name: &'static str, run: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 14] = [
+pub const ALL: [Target; 15] = [
     target("frame", frame),
     target("feedback", feedback),
     target("path", path),
@@ -40,6 +42,7 @@ pub const ALL: [Target; 14] = [
     target("announcement", announcement),
     target("handshake", handshake),
     target("inner", inner),
+    target("large", large),
     target("uci", uci),
     target("invitation", invitation),
     target("exit_config", exit_config),

@@ -50,7 +50,7 @@ impl Lab {
     pub(super) fn make_home(&mut self, index: usize, home: &Home) -> Result<()> {
         self.ns(&home.name).sysctls(&ROUTER)?;
         self.make_lan(home)?;
-        if home.line.is_some() {
+        if home.has_line() {
             self.make_access(index, home)?;
         }
         let gateway = self.ns(&home.name);

@@ -10,7 +10,7 @@ use crate::emulator::Shape;
 use crate::units::{Loss, QueueLimit, Rate, Span};
 
 /// The topologies that come with the lab, by name.
-const BUILTIN: [(&str, &str); 5] = [
+const BUILTIN: [(&str, &str); 6] = [
     (
         "three-homes",
         include_str!("../../topologies/three-homes.toml"),
@@ -31,6 +31,7 @@ const BUILTIN: [(&str, &str); 5] = [
         "two-communities",
         include_str!("../../topologies/two-communities.toml"),
     ),
+    ("unshaped", include_str!("../../topologies/unshaped.toml")),
 ];
 
 /// A whole lab.
@@ -74,6 +75,9 @@ pub struct Home {
     pub community: String,
     /// Its own access line, if it has one.
     pub line: Option<LineSpec>,
+    /// Its access line is no emulated one but as fast as the machine.
+    #[serde(default)]
+    pub unshaped: bool,
     /// IPv4 on the access line.
     #[serde(default = "yes")]
     pub ipv4: bool,
@@ -190,9 +194,14 @@ impl LineSpec {
 }
 
 impl Home {
+    /// Is there an access line of its own?
+    pub fn has_line(&self) -> bool {
+        self.line.is_some() || self.unshaped
+    }
+
     /// The client's IPv6 after the default is filled in.
     pub fn lan_ipv6(&self) -> LanIpv6 {
-        let routed = self.ipv6 && self.line.is_some();
+        let routed = self.ipv6 && self.has_line();
         self.lan_ipv6.unwrap_or(if routed {
             LanIpv6::Global
         } else {

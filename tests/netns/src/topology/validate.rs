@@ -70,6 +70,12 @@ impl Topology {
                 "home {name} is on the mesh, but there is no [mesh]; add one or set mesh = false"
             );
         }
+        if home.unshaped {
+            if home.line.is_some() {
+                bail!("home {name} has a line and is unshaped; remove one");
+            }
+            return Ok(());
+        }
         let Some(line) = &home.line else {
             if home.lan_ipv6 == Some(LanIpv6::Global) {
                 bail!(

@@ -13,6 +13,8 @@ pub(super) struct Link {
     pub loss_permille: u64,
     pub silent: (u64, u64),
     pub mtu: (u64, usize),
+    /// Some device on the way cannot cut runs: of each only the first datagram arrives.
+    pub mangles_runs: bool,
 }
 
 impl Link {
@@ -23,6 +25,7 @@ impl Link {
             loss_permille: 0,
             silent: (0, 0),
             mtu: (u64::MAX, 0),
+            mangles_runs: false,
         }
     }
 }
@@ -127,11 +130,12 @@ impl Pair {
                 self.b.poll_transmit(now, &mut out)
             };
             let Some(t) = t else { return };
-            for datagram in out[..t.len].chunks(t.stride) {
+            for (n, datagram) in out[..t.len].chunks(t.stride).enumerate() {
                 let (link, dice) = (self.links[t.path], self.random() % 1000);
                 let wire = &mut self.wires[t.path][usize::from(from_a)];
                 let start = wire.free.max(self.now);
                 let lost = dice < link.loss_permille
+                    || (link.mangles_runs && n > 0)
                     || (link.silent.0 <= self.now && self.now < link.silent.1)
                     || (self.now >= link.mtu.0 && datagram.len() > link.mtu.1);
                 // A queue of 100 ms at the link, as routers have.
@@ -448,4 +452,22 @@ fn a_path_too_narrow_for_ipv6_does_not_narrow_the_others() {
     let mut alone = Pair::new(&[narrow], Capabilities::OURS);
     alone.run(3_000, |_, _| {});
     assert_eq!(alone.a.inner_mtu(), Some(1202));
+}
+
+#[test]
+fn a_line_that_mangles_runs_gets_single_datagrams_and_carries_them_all() {
+    let line = Link {
+        mangles_runs: true,
+        ..Link::mbit(50, 10)
+    };
+    let mut pair = Pair::new(&[line], Capabilities::OURS);
+    let mut next = 0;
+    let mut feed = greedy(&mut next);
+    pair.run(10_000, &mut feed);
+    assert!(pair.a.path(0).unwrap().runs().found_broken());
+    let (lost, bytes) = (pair.a.path(0).unwrap().counters().lost, pair.at_b.bytes);
+    pair.run(15_000, &mut feed);
+    let share = (pair.at_b.bytes - bytes) as f64 / (50.0 * 125_000.0 * 5.0);
+    assert!(share > 0.85, "{share}");
+    assert!(pair.a.path(0).unwrap().counters().lost - lost < 20);
 }

@@ -182,16 +182,15 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             count: 1,
             message: false,
         };
-        // Full packets of bursts go in runs while the path is free.
+        // Packets of one length go in runs while the path is free; a shorter one ends the run.
         let most = match self.path(at) {
             Some(path) if path.runs.allowed() => MAX_RUN,
             _ => 1,
         };
-        while run.count < most
-            && out.len() >= run.len + stride
-            && self.continues(now, at, stride - headroom)
-        {
-            let Some(id) = self.pop_burst(now) else { break };
+        while run.count < most && out.len() >= run.len + stride {
+            let Some(id) = self.next_of_run(now, at, stride - headroom) else {
+                break;
+            };
             if self.pool.len_of(id) + super::FRAME_OVERHEAD > stride - headroom {
                 self.stash = Some(id);
                 break;
@@ -207,16 +206,28 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         Some(run)
     }
 
-    /// May the next burst packet join a run of frames of `len` bytes on this path?
-    fn continues(&mut self, now: Instant, at: usize, len: usize) -> bool {
-        self.stash.is_none()
-            && self.repair.is_empty()
-            && !self.queue.waiting(Kind::Light)
-            && self.goes_on(now, at)
-            && self
-                .queue
-                .peek_len(Kind::Burst, &self.pool)
-                .is_some_and(|n| n + super::FRAME_OVERHEAD == len)
+    /// The packet that [`Self::next_packet`] would give next, if it goes on the same path and is no longer than `len`
+    /// with its frame.
+    fn next_of_run(&mut self, now: Instant, at: usize, len: usize) -> Option<PacketId> {
+        if self.stash.is_some() || !self.repair.is_empty() {
+            return None;
+        }
+        let kind = if self.queue.waiting(Kind::Light) {
+            Kind::Light
+        } else {
+            Kind::Burst
+        };
+        let next = self.queue.peek_len(kind, &self.pool)?;
+        let same_path = match kind {
+            Kind::Light => self.urgent_path(now, next) == Some(at),
+            Kind::Burst => self.goes_on(now, at),
+        };
+        let fits = next > SMALL && next + super::FRAME_OVERHEAD <= len;
+        if !same_path || !fits {
+            return None;
+        }
+        let measure = self.measure();
+        self.queue.pop(now, &mut self.pool, kind, measure)
     }
 
     /// What to send next, and where: repairs and light flows by the path where they arrive first, bursts by the path

@@ -53,6 +53,8 @@ pub struct Exit<'m> {
     identity: Identity,
     communities: Vec<Served, MAX_COMMUNITIES>,
     seats: &'m mut [Option<Seat<'m>>],
+    /// Seats ever used: they stand in front, and only they are looked at in every round.
+    used: usize,
     memory: fn() -> Memory<'m>,
     questions: Deque<Question, 64>,
     letters: Deque<Letter, 64>,
@@ -80,6 +82,7 @@ impl<'m> Exit<'m> {
             identity,
             communities: Vec::new(),
             seats: seats.get_mut(..most).unwrap_or_default(),
+            used: 0,
             memory,
             questions: Deque::new(),
             letters: Deque::new(),
@@ -143,7 +146,7 @@ impl<'m> Exit<'m> {
 
     /// All seats in use.
     pub fn seats(&self) -> impl Iterator<Item = (usize, &Seat<'m>, &Session)> {
-        let seats = self.seats.iter().enumerate();
+        let seats = self.seats.iter().take(self.used).enumerate();
         seats.filter_map(|(i, s)| {
             s.as_ref()
                 .and_then(|s| s.session.as_ref().map(|session| (i, s, session)))
@@ -184,7 +187,7 @@ impl<'m> Exit<'m> {
 
     /// The passing of time.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Output) {
-        for (i, seat) in self.seats.iter_mut().enumerate() {
+        for (i, seat) in self.seats.iter_mut().take(self.used).enumerate() {
             let Some(seat) = seat else { continue };
             seat.tick(now, i, out, &mut self.refusals);
         }
@@ -213,7 +216,7 @@ impl<'m> Exit<'m> {
         if needed.is_empty() {
             return;
         }
-        for seat in self.seats.iter_mut().flatten() {
+        for seat in self.seats.iter_mut().take(self.used).flatten() {
             let Some(session) = &seat.session else {
                 continue;
             };

@@ -146,6 +146,7 @@ impl Exit<'_> {
                 session: None,
                 last: (PublicKey([0; 32]), 0, 0),
             });
+            self.used = self.used.max(at + 1);
         }
         Some(at)
     }

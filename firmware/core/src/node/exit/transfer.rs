@@ -240,7 +240,7 @@ impl Exit<'_> {
                 stride: len,
             });
         }
-        let n = self.seats.len();
+        let n = self.used;
         for i in 0..n {
             let at = (self.turn + i) % n;
             let Some(seat) = self.seats.get_mut(at).and_then(Option::as_mut) else {
