@@ -5,6 +5,7 @@
 
 mod common;
 
+use burstmesh_core::data::segment::Offload;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -53,7 +54,7 @@ impl Exit {
     /// What one packet changes: each counter that went up, "gone" and "inner" among them.
     fn send(&self, packet: &[u8]) -> Vec<String> {
         let before = counters();
-        assert!(self.tun.write(packet).unwrap());
+        assert!(self.tun.write(packet, Offload::default()).unwrap());
         std::thread::sleep(Duration::from_millis(2));
         let after = counters();
         assert_eq!(before.len(), after.len());
@@ -66,7 +67,7 @@ impl Exit {
     fn answers(&self) -> usize {
         let mut room = [0; 2048];
         let next = || {
-            let len = self.tun.read(&mut room).unwrap()?;
+            let (len, _) = self.tun.read(&mut room).unwrap()?;
             let packet = room.get(..len).unwrap();
             let (protocol, kind) = match packet[0] >> 4 {
                 4 => (packet[9], packet[20]),
