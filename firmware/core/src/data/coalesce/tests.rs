@@ -43,11 +43,11 @@ fn endpoints(v6: bool) -> (IpAddress, IpAddress) {
     }
 }
 
-/// The packet, by smoltcp, checksums and all.
-fn build(plan: &Plan) -> Vec<u8> {
+/// What stands behind the IP header, by smoltcp.
+fn transport(plan: &Plan) -> Vec<u8> {
     let caps = ChecksumCapabilities::default();
     let (src, dst) = endpoints(plan.v6);
-    let transport = if plan.tcp {
+    if plan.tcp {
         let tcp = TcpRepr {
             src_port: plan.port,
             dst_port: 80,
@@ -81,7 +81,14 @@ fn build(plan: &Plan) -> Vec<u8> {
             &caps,
         );
         out
-    };
+    }
+}
+
+/// The packet, checksums and all.
+fn build(plan: &Plan) -> Vec<u8> {
+    let caps = ChecksumCapabilities::default();
+    let (src, dst) = endpoints(plan.v6);
+    let transport = transport(plan);
     let next = if plan.tcp {
         IpProtocol::Tcp
     } else {
