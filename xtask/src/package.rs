@@ -1,7 +1,9 @@
 //! `cargo xtask package-proxy`: the exit as a Debian package and as a plain archive, both the same byte for byte
 //! whenever they are built from the same commit by the same compiler.
 
-use anyhow::{Context, Result, bail};
+mod deb;
+
+use anyhow::{Context, Result};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,7 @@ pub struct Args {
     out: PathBuf,
 }
 
-/// A file of the packages: where it comes from, where it goes, its mode.
+/// A file of the packages: where it comes from, where it goes, its mode. The Debian package compresses what ends with .gz.
 struct Item {
     from: PathBuf,
     deb: &'static str,
@@ -42,7 +44,7 @@ pub fn run(args: &Args) -> Result<()> {
     fs::create_dir_all(&stage)?;
     let items = items(binary);
     let epoch = epoch();
-    let deb = deb(&items, &stage, &out, &epoch)?;
+    let deb = deb::build(&items, &stage, &out, &epoch)?;
     let archive = archive(&items, &stage, &out, &epoch)?;
     fs::remove_dir_all(&stage)?;
     println!("{}\n{}", deb.display(), archive.display());
@@ -83,6 +85,18 @@ fn items(binary: PathBuf) -> Vec<Item> {
             "copyright",
             0o644,
         ),
+        item(
+            root().join("CHANGELOG.md"),
+            "usr/share/doc/burstmesh-proxy/changelog.gz",
+            "CHANGELOG.md",
+            0o644,
+        ),
+        item(
+            packaging.join("burstmesh-proxy.8"),
+            "usr/share/man/man8/burstmesh-proxy.8.gz",
+            "burstmesh-proxy.8",
+            0o644,
+        ),
     ]
 }
 
@@ -119,50 +133,6 @@ fn build() -> Result<PathBuf> {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     Ok(root().join(target).join(host).join("release").join(NAME))
-}
-
-fn deb(items: &[Item], stage: &Path, out: &Path, epoch: &str) -> Result<PathBuf> {
-    let tree = stage.join("deb");
-    for item in items {
-        install(&item.from, &tree.join(item.deb), item.mode)?;
-    }
-    let bytes: u64 = items
-        .iter()
-        .filter_map(|i| fs::metadata(&i.from).ok())
-        .map(|m| m.len())
-        .sum();
-    let control = fs::read_to_string(root().join("packaging/deb/control"))?
-        .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
-        .replace("@ARCH@", architecture()?)
-        .replace("@SIZE@", &bytes.div_ceil(1024).to_string())
-        .replace("@HOMEPAGE@", env!("CARGO_PKG_REPOSITORY"));
-    let about = tree.join("DEBIAN");
-    write(&about.join("control"), &control, 0o644)?;
-    write(
-        &about.join("conffiles"),
-        "/etc/burstmesh-proxy/config.toml\n",
-        0o644,
-    )?;
-    for script in ["postinst", "prerm", "postrm"] {
-        install(
-            &root().join("packaging/deb").join(script),
-            &about.join(script),
-            0o755,
-        )?;
-    }
-    let file = out.join(format!(
-        "{NAME}_{}_{}.deb",
-        env!("CARGO_PKG_VERSION"),
-        architecture()?
-    ));
-    execute(
-        command("dpkg-deb")
-            .args(["--root-owner-group", "-Zxz", "--build"])
-            .args([&tree, &file])
-            // Every time stamp that is later than this becomes this.
-            .env("SOURCE_DATE_EPOCH", epoch),
-    )?;
-    Ok(file)
 }
 
 fn archive(items: &[Item], stage: &Path, out: &Path, epoch: &str) -> Result<PathBuf> {
@@ -207,17 +177,6 @@ fn epoch() -> String {
     }
     let commit = output(command("git").args(["log", "-1", "--format=%ct"]));
     commit.map_or_else(|_| "0".into(), |time| time.trim().to_owned())
-}
-
-/// Debian's name for the machine we build on and for.
-fn architecture() -> Result<&'static str> {
-    Ok(match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "arm" => "armhf",
-        "riscv64" => "riscv64",
-        other => bail!("no Debian package for {other} yet: add its name to xtask/src/package.rs"),
-    })
 }
 
 fn install(from: &Path, to: &Path, mode: u32) -> Result<()> {

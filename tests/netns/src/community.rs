@@ -37,13 +37,18 @@ impl<'l> Community<'l> {
 
     /// Starts only the exit, with communities that invite.
     pub fn exit_only(lab: &'l Lab) -> Result<Self> {
+        Self::exit_with(lab, "")
+    }
+
+    /// The same with more of a configuration: it stands at the end of `[nat]`.
+    pub fn exit_with(lab: &'l Lab, more: &str) -> Result<Self> {
         let mut community = Self {
             lab,
             exit: None,
             agents: BTreeMap::new(),
             invitations: BTreeMap::new(),
         };
-        community.write_exit_config()?;
+        community.write_exit_config(more)?;
         for home in &lab.topology().homes {
             let name = &home.community;
             if !community.invitations.contains_key(name) {
@@ -87,11 +92,11 @@ impl<'l> Community<'l> {
         self.lab.ns("exit").dir().join("proxy.toml")
     }
 
-    fn write_exit_config(&self) -> Result<()> {
+    fn write_exit_config(&self, more: &str) -> Result<()> {
         let dir = self.lab.ns("exit").dir().display().to_string();
         let text = format!(
             "state_dir = \"{dir}/state\"\ncontrol = \"{dir}/proxy.sock\"\n\
-             [nat]\nuplink = \"eth0\"\n[dns]\nv4 = [\"{}\"]\n",
+             [nat]\nuplink = \"eth0\"\n{more}[dns]\nv4 = [\"{}\"]\n",
             RESOLVER
         );
         fs::write(self.exit_config(), text).context("cannot write the exit's configuration")
