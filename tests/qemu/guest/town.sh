@@ -73,9 +73,16 @@ town() {
 	inside web httpd -h /tmp/www -p 80
 }
 
-# publish BYTES: a file of that size, /file; its checksum. Text, because busybox sends nothing behind a zero byte.
+# publish BYTES: a file of that size, /file; its checksum. Text, because busybox sends nothing behind a zero byte. Random letters
+# are dear on such a processor: some of them, again and again, each time with another number before them.
 publish() {
-	head -c "$1" /dev/urandom | base64 | head -c "$1" >/tmp/www/file
+	head -c 100000 /dev/urandom | base64 >/tmp/letters
+	part=0
+	while [ $((part * 100000)) -lt "$1" ]; do
+		echo "$part"
+		cat /tmp/letters
+		part=$((part + 1))
+	done | head -c "$1" >/tmp/www/file
 	md5sum </tmp/www/file | cut -d' ' -f1
 }
 

@@ -28,7 +28,7 @@ pub fn mesh(report: &mut Report) -> Result<()> {
             Ok(format!("{rate:.2} Mbit/s, {share:.1} %"))
         },
     )?;
-    let sum = town.publish(8_000_000)?;
+    let sum = town.publish(7_000_000)?;
     report.case(
         "a download survives that a neighbour's line is pulled",
         || {
