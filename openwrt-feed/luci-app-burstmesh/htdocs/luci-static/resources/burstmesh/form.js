@@ -107,7 +107,8 @@ export function sections() {
 		] },
 		client: { title: _('Networks that use the pool'), named: true, options: [
 			option('ifname', 'device', _('Device'), _('Of a bridge its own name, such as br-lan.'), { required: true }),
-			option('bypass', 'prefix', _('Always direct'), _('Destinations that never use the pool.'), { list: true })
+			option('bypass', 'prefix', _('Always direct'), _('Destinations that never use the pool.'), { list: true }),
+			option('gro', 'bool', _('Large segments'), _('Saves a slow router work where the driver can.'), { preset: '1' })
 		] },
 		mesh: { title: _('Mesh'), named: false, options: [
 			option('ifname', 'device', _('Device'), _('Where the routers hear each other. Never part of a bridge.'), { required: true }),
