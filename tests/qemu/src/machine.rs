@@ -49,7 +49,9 @@ impl Machine {
         let (platform, kernel) = (image.platform(), image.kernel()?);
         fs::write(&archive, image.finish())?;
         let archive = pack(&archive)?;
+        let complaints = fs::File::create(folder.join(format!("{}.qemu.log", boot.name)))?;
         let mut child = qemu(boot, platform, &kernel, &archive, &console)
+            .stderr(complaints)
             .spawn()
             .context("cannot start the virtual machine")?;
         let (input, output) = (child.stdin.take(), child.stdout.take());

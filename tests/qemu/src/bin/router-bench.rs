@@ -18,16 +18,8 @@ fn main() -> Result<()> {
         stages: Vec::new(),
         arguments,
     };
-    bench.stages()?;
-    bench.step("road")?;
-    bench.plain()?;
-    bench.wireguard()?;
-    // Only now, so that nothing of ours runs beside the peer.
-    bench.step("start_exit")?;
-    bench.own_line()?;
-    bench.lent_line()?;
-    bench.three_lines()?;
-    bench.finish()
+    let outcome = bench.measure();
+    bench.finish(outcome)
 }
 
 /// `[--write FILE] [--seconds N] [WORD...]`, from xtask.
@@ -94,6 +86,18 @@ struct Bench {
 impl Bench {
     fn step(&mut self, step: &str) -> Result<String> {
         self.machine.run(step, SOON)
+    }
+
+    fn measure(&mut self) -> Result<()> {
+        self.stages()?;
+        self.step("road")?;
+        self.plain()?;
+        self.wireguard()?;
+        // Only now, so that nothing of ours runs beside the peer.
+        self.step("start_exit")?;
+        self.own_line()?;
+        self.lent_line()?;
+        self.three_lines()
     }
 
     fn wanted(&self, group: &str) -> bool {
@@ -194,13 +198,17 @@ impl Bench {
         self.row("agent, three lines of 15 Mbit/s, down", false)
     }
 
-    fn finish(self) -> Result<()> {
-        let Some(file) = &self.arguments.write else {
-            return Ok(());
-        };
-        std::fs::write(file, page(&self.rows, &self.stages)).context("cannot write the table")?;
-        println!("written: {}", file.display());
-        Ok(())
+    /// Writes what was measured, also where the rest failed: the page says so then.
+    fn finish(self, outcome: Result<()>) -> Result<()> {
+        if let Some(file) = &self.arguments.write {
+            let mut page = page(&self.rows, &self.stages);
+            if outcome.is_err() {
+                page += "\nThe run ended early: what is missing above was not measured.\n";
+            }
+            std::fs::write(file, page).context("cannot write the table")?;
+            println!("written: {}", file.display());
+        }
+        outcome
     }
 }
 
