@@ -88,8 +88,12 @@ impl Machine {
         &self.console
     }
 
-    fn explain(&self, error: anyhow::Error) -> anyhow::Error {
-        error.context(format!("the console is in {}", self.console.display()))
+    fn explain(&mut self, error: anyhow::Error) -> anyhow::Error {
+        let how = match self.child.try_wait() {
+            Ok(Some(status)) => format!("the machine ended with {status}; "),
+            _ => String::new(),
+        };
+        error.context(format!("{how}the console is in {}", self.console.display()))
     }
 }
 
