@@ -216,7 +216,7 @@ const HEAD: &str = "# A simulated 500 MIPS router
 
 Written by `cargo xtask router-bench`; do not edit. A MIPS 24K under QEMU with `-icount`: an instruction takes 2 ns of the machine's time, so
 that figures depend on what is executed and not on the host. There are no caches, no memory latency, no drivers of real ports: for ratios
-and regressions, not for what a router of some model reaches. Equal programs give equal figures within 1 %; a rebuilt image shifts flows by up to 6 %.
+and regressions, not for what a router of some model reaches. Two runs (of 3 and 4 s) differed by up to 2 %, plain forwarding down by 8 %.
 
 One TCP flow, client -> gateway -> exit -> server, **all on the one processor**, iperf3 at both ends included. The client sends frames of 1500
 bytes; ports have checksum offload, but segment nothing. Instructions are those of the process with its system calls; in brackets the datagrams
