@@ -17,6 +17,8 @@ pub struct Ring {
     pub name: &'static str,
     /// What it shows, for the heading.
     pub what: &'static str,
+    /// Left to `--long`, or to be named: it takes long, or is not yet proved on a machine of CI's kind.
+    pub only_long: bool,
     /// What must be installed.
     pub needs: &'static [Purpose],
     /// Anything else that must be so: `Some` is the reason why it cannot run here.

@@ -27,6 +27,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "format",
         what: "rustfmt has nothing to change",
+        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: format,
@@ -34,6 +35,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "lints",
         what: "clippy, warnings denied",
+        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: lints,
@@ -41,6 +43,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "check-core",
         what: "no alloc, no std, no 64-bit atomics on the router",
+        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: |_| check_core::run(),
@@ -48,6 +51,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "router-build",
         what: "the agent for routers, static, started under emulation",
+        only_long: false,
         needs: &[Purpose::RouterBuilds, Purpose::Emulation],
         obstacle: ring::no_obstacle,
         run: router_build,
@@ -55,6 +59,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "size",
         what: "the static MIPS binary is within its size, docs/size.md is true",
+        only_long: false,
         needs: &[Purpose::RouterBuilds],
         obstacle: ring::no_obstacle,
         run: |_| size::check(),
@@ -62,6 +67,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "unit",
         what: "unit and property tests, layer rule, boards",
+        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: unit,
@@ -69,6 +75,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "packaging",
         what: "the OpenWrt feed: Makefiles, service and settings under busybox's shell",
+        only_long: false,
         needs: &[Purpose::Packaging],
         obstacle: ring::no_obstacle,
         run: |_| packaging::run(),
@@ -76,6 +83,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "lab",
         what: "whole nodes and TCP on virtual time, against the committed table",
+        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: lab,
@@ -83,6 +91,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "big-endian",
         what: "unit and property tests on emulated 32-bit MIPS of both byte orders",
+        only_long: false,
         needs: &[Purpose::RouterBuilds, Purpose::Emulation],
         obstacle: ring::no_obstacle,
         run: big_endian,
@@ -90,6 +99,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "release-build",
         what: "the agent and the exit that the namespace lab runs",
+        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: release_build,
@@ -97,6 +107,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "pages",
         what: "the LuCI pages in a browser, with real daemons behind",
+        only_long: true,
         needs: &[Purpose::Lab, Purpose::Browser],
         obstacle: ring::namespaces_obstacle,
         run: |_| packaging::pages(&release()),
@@ -104,6 +115,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "qemu",
         what: "whole routers as virtual machines: MIPS with Wi-Fi, ARM",
+        only_long: true,
         needs: &[Purpose::Machines, Purpose::RouterBuilds],
         obstacle: ring::no_obstacle,
         run: vm::ring,
@@ -111,6 +123,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "netns",
         what: "real daemons and real TCP in network namespaces",
+        only_long: false,
         needs: &[Purpose::Lab, Purpose::RouterBuilds, Purpose::Emulation],
         obstacle: ring::namespaces_obstacle,
         run: netns,
@@ -121,7 +134,7 @@ const RINGS: [Ring; 13] = [
 pub fn run(args: &Args) -> Result<()> {
     let options = Options { long: args.long };
     setup::install(&Purpose::ALL)?;
-    let rings = chosen(&args.only);
+    let rings = chosen(args);
     let Some((last, others)) = rings.split_last() else {
         bail!("no ring was chosen")
     };
@@ -143,11 +156,13 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// The chosen rings in their order. Where the last one cannot run here, it is moved forward and `unit` closes the run, so that the
 /// closing line is a result of `cargo test` all the same.
-fn chosen(only: &[String]) -> Vec<&'static Ring> {
-    let mut rings: Vec<&Ring> = RINGS
-        .iter()
-        .filter(|ring| only.is_empty() || only.iter().any(|name| name == ring.name))
-        .collect();
+fn chosen(args: &Args) -> Vec<&'static Ring> {
+    let named = |ring: &&Ring| args.only.iter().any(|name| name == ring.name);
+    let usual = |ring: &&Ring| args.only.is_empty() && (args.long || !ring.only_long);
+    let mut rings: Vec<&Ring> = RINGS.iter().filter(|r| named(r) || usual(r)).collect();
+    for left in RINGS.iter().filter(|r| args.only.is_empty() && !usual(r)) {
+        println!("!!! LEFT OUT {}: {} (with --long)", left.name, left.what);
+    }
     if rings
         .last()
         .is_some_and(|ring| ring.reason_to_skip().is_some())
