@@ -59,7 +59,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "size",
         what: "the static MIPS binary is within its size, docs/size.md is true",
-        only_long: false,
+        only_long: true,
         needs: &[Purpose::RouterBuilds],
         obstacle: ring::no_obstacle,
         run: |_| size::check(),
@@ -83,7 +83,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "lab",
         what: "whole nodes and TCP on virtual time, against the committed table",
-        only_long: false,
+        only_long: true,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: lab,

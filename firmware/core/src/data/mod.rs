@@ -10,7 +10,6 @@ pub mod checksum;
 pub mod coalesce;
 pub mod codel;
 pub mod inner;
-pub mod noise;
 pub mod pace;
 pub mod path;
 pub mod pool;

@@ -7,7 +7,6 @@ use super::probe::{Prober, State};
 use super::rate::{self, Rate};
 use super::replay::ReplayWindow;
 use super::runs::Runs;
-use super::tunnel::train::Train;
 use crate::time::{Duration, Instant};
 use crate::wire::feedback::{Feedback, MAX_SAMPLES, Sample, TICK_US};
 use heapless::Deque;
@@ -169,10 +168,8 @@ pub struct Path {
     pub(super) progress: Instant,
     /// Its tail had to be rescued: nothing more for it until it answers.
     pub(super) suspect: bool,
-    pub(super) train: Train,
     /// Later than others, but in use for bursts.
     pub(super) joined: bool,
-    pub(super) opened: Instant,
     /// There was last more to send than the paths' rates allowed.
     pub(super) wanted: Instant,
     /// The lender's own household needs the line: no bursts of ours until then.
@@ -212,9 +209,7 @@ impl Path {
             oldest_sent: None,
             progress: now,
             suspect: false,
-            train: Train::default(),
             joined: false,
-            opened: now,
             wanted: Instant::ZERO,
             yields_until: Instant::ZERO,
             last_data: Instant::ZERO,

@@ -4,7 +4,6 @@
 //! Times are microseconds of the receiver's clock, wrapping; only differences are used. See docs/transport.md for
 //! the figures behind the constants.
 
-use super::noise::Noise;
 use crate::time::{Duration, Instant};
 use heapless::Deque;
 
@@ -73,7 +72,6 @@ pub struct Rate {
     queue: Option<i32>,
     /// Samples since then.
     samples: u8,
-    noise: Noise,
     queue_now: i32,
     over: u8,
     calm: u8,
@@ -97,7 +95,6 @@ impl Rate {
             base: None,
             queue: None,
             samples: 0,
-            noise: Noise::default(),
             queue_now: 0,
             over: 0,
             calm: 0,
@@ -140,14 +137,6 @@ impl Rate {
     /// The scheduler had more to send than the rate allowed.
     pub fn was_busy(&mut self) {
         self.busy = true;
-    }
-
-    /// A train of padding came out at this rate (bytes per second).
-    pub fn trained(&mut self, rate: u32) {
-        if self.starting {
-            // Less a little: too much costs a queue, too little is grown into within half a second.
-            (self.rate, self.starting) = (fraction(rate, 246), false);
-        }
     }
 
     /// A one-way delay sample: arrival by the receiver's clock less departure by ours, on the tunnel's scale.
@@ -224,13 +213,11 @@ impl Rate {
         if let Some(queue) = self.queue.filter(|_| self.samples >= SAMPLES) {
             (self.queue, self.samples) = (None, 0);
             self.queue_now = queue;
-            self.noise.look(queue);
         } else if self.samples == 0 {
             // Nothing was sent, so nothing of ours waits.
             self.queue_now = 0;
         }
-        // What the path's delay jumps by anyway is no queue.
-        let queue = (self.queue_now - 2 * self.noise.us()).max(0);
+        let queue = self.queue_now.max(0);
         let lossy = self.lost * 8 > self.acked + self.lost;
         if self.busy {
             self.busy_since.get_or_insert(now);

@@ -27,7 +27,6 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             .or_else(|| self.poll_feedback(now, out))
             .or_else(|| self.poll_control(now, out))
             .or_else(|| self.poll_packets(now, out))
-            .or_else(|| self.poll_train(now, out))
     }
 
     /// The path on which something small arrives first.
