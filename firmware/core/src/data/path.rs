@@ -97,8 +97,7 @@ impl Receiving {
 
     /// There is something to report: in a while, or soon when it is news. `gap`: some before it are missing.
     pub(super) fn note_news(&mut self, now: Instant, gap: bool) {
-        self.report_at
-            .get_or_insert(now.max(self.reported + REPORT));
+        self.report_soon(now);
         self.unreported += 1;
         if gap {
             self.to_loss = AFTER_GAP;
@@ -111,6 +110,12 @@ impl Receiving {
         }
     }
 
+    /// A report has something to say although nothing came.
+    pub(super) fn report_soon(&mut self, now: Instant) {
+        self.report_at
+            .get_or_insert(now.max(self.reported + REPORT));
+    }
+
     /// The report that is due, if any.
     pub(super) fn report(&mut self, now: Instant, path: u16, hold: Duration) -> Feedback {
         let largest = self.window.next().saturating_sub(1);
@@ -121,7 +126,7 @@ impl Receiving {
             delay: ticks(now.since(self.arrival)),
             bytes: self.bytes,
             congested: 0,
-            hold: hold.as_millis().min(500) as u16,
+            hold: hold.as_millis() as u16,
             ranges: self.window.ranges(1024),
             ..Feedback::default()
         };
@@ -286,6 +291,6 @@ impl Path {
     /// When a packet sent now would arrive, on the tunnel's scale of one-way delays, in us.
     pub(super) fn arrival(&self, now: Instant) -> i64 {
         let wait = self.pacer.free_at().since(now).as_micros() as i64;
-        wait + i64::from(self.rate.delay().unwrap_or(0))
+        wait + i64::from(self.rate.delay(now).unwrap_or(0))
     }
 }

@@ -130,9 +130,13 @@ impl Rate {
     pub fn base_delay(&self) -> Option<i32> {
         self.base.map(|b| b.current.min(b.previous))
     }
-    /// One-way delay as it is now, same scale.
-    pub fn delay(&self) -> Option<i32> {
-        self.base_delay().map(|b| b + self.queue_now)
+    /// One-way delay as it is now, same scale. What stood in the path's queue at the last look drains with time.
+    pub fn delay(&self, now: Instant) -> Option<i32> {
+        self.base_delay().map(|b| b + self.remaining_queue(now))
+    }
+    fn remaining_queue(&self, now: Instant) -> i32 {
+        let drained = now.since(self.updated).as_micros().min(1_000_000) as i32;
+        self.queue_now.min((self.queue_now - drained).max(0))
     }
     /// The scheduler had more to send than the rate allowed.
     pub fn was_busy(&mut self) {
@@ -164,6 +168,10 @@ impl Rate {
         self.acked = self.acked.saturating_add(acked);
         self.lost = self.lost.saturating_add(lost);
         let newest = self.arrived.back().map_or(0, |a| time.wrapping_sub(a.time));
+        if newest > WINDOW_US / 2 {
+            // A silence says nothing about what the path carries.
+            self.arrived.clear();
+        }
         if self.arrived.is_empty() || (newest as i32 > 5_000) {
             if self.arrived.is_full() {
                 self.arrived.pop_front();
@@ -209,13 +217,14 @@ impl Rate {
     }
 
     fn update(&mut self, now: Instant) {
+        let remaining = self.remaining_queue(now);
         self.updated = now;
         if let Some(queue) = self.queue.filter(|_| self.samples >= SAMPLES) {
             (self.queue, self.samples) = (None, 0);
             self.queue_now = queue;
-        } else if self.samples == 0 {
-            // Nothing was sent, so nothing of ours waits.
-            self.queue_now = 0;
+        } else {
+            // Too little was sent to say more than what can still wait.
+            self.queue_now = remaining;
         }
         let queue = self.queue_now.max(0);
         let lossy = self.lost * 8 > self.acked + self.lost;
@@ -227,7 +236,7 @@ impl Rate {
         // What arrives is what the path carries only when all of the window was busy, and the report's way is over.
         let full = self.busy_since.is_some_and(|t| now.since(t) >= FULL);
         if self.starting {
-            self.start(queue, lossy);
+            self.start(queue, lossy, full);
         } else {
             self.follow(queue, lossy, full);
         }
@@ -235,20 +244,19 @@ impl Rate {
         self.rate = self.rate.clamp(INITIAL / 8, MOST);
     }
 
-    /// From nothing: four tenths more than arrives (which lags by a round trip, and so bounds the overshoot), until the path's own queue says that it is too much.
-    fn start(&mut self, queue: i32, lossy: bool) {
+    /// From nothing: four tenths more than arrives (which lags by a round trip, and so bounds the overshoot), until the
+    /// path's own queue or its losses say that it is too much.
+    fn start(&mut self, queue: i32, lossy: bool, full: bool) {
         // A lent path's start is no gentler: it is short, and stopping it early would leave the line unused.
-        if queue > OWN.high || lossy {
-            self.over += 1;
-        } else {
-            self.over = 0;
-        }
-        if !self.busy {
-            // Little is being sent, so what arrives says nothing about what could.
-        } else if self.over >= 2 || queue > 2 * OWN.high {
-            self.starting = false;
-            self.rate = fraction(self.delivered, 218);
-        } else if self.busy && self.over == 0 {
+        let over = queue > OWN.high || lossy;
+        self.over = if over { self.over.saturating_add(1) } else { 0 };
+        if self.over >= 2 || queue > 2 * OWN.high {
+            // Also when clients send less than the rate: what overflows is no rate to go back to.
+            let carried = fraction(self.delivered, 218);
+            let bound = if full { 0 } else { fraction(self.rate, 224) };
+            self.starting = carried < bound;
+            self.rate = carried.max(bound);
+        } else if self.busy && !over {
             self.rate = self.rate.max(fraction(self.delivered, 360));
         }
     }
@@ -267,7 +275,8 @@ impl Rate {
             self.rate = self.rate.min(fraction(self.delivered, 256 - over.min(100)));
         } else if lossy {
             self.calm = 0;
-            self.rate = self.rate.min(self.delivered);
+            let bound = if full { 0 } else { fraction(self.rate, 224) };
+            self.rate = self.rate.min(self.delivered.max(bound));
         } else if full && queue <= self.thresholds.low {
             self.calm = self.calm.saturating_add(1);
             // 1 % a step; after half a second of calm larger steps, since the path must have become wider.
@@ -342,6 +351,39 @@ mod tests {
         assert!((1_000_000..1_400_000).contains(&halved), "{halved}");
         let doubled = drive(&mut r, |_| 2_500_000, 4, 8000);
         assert!((2_100_000..2_800_000).contains(&doubled), "{doubled}");
+    }
+
+    #[test]
+    fn a_rate_that_clients_do_not_fill_is_found_too_high_when_the_queue_stands() {
+        let mut r = Rate::new(OWN, Some(3_500_000));
+        // A line of 2.5 MB/s, on which clients send 3 MB/s of the 3.5 that are believed.
+        for step in 0..20u32 {
+            if !r.starting() {
+                break;
+            }
+            let ms = 1000 + u64::from(step) * 50;
+            let now = Instant::from_millis(ms);
+            for _ in 0..SAMPLES {
+                r.delay_sample(now, if step == 0 { 20_000 } else { 90_000 });
+            }
+            r.report(now, (ms * 1000) as u32, step * 125_000, 30, 8);
+        }
+        assert!(!r.starting());
+        assert!((1_900_000..2_600_000).contains(&r.rate()), "{}", r.rate());
+    }
+
+    #[test]
+    fn what_stood_in_a_paths_queue_is_forgotten_as_it_drains() {
+        let mut r = Rate::new(OWN, None);
+        let now = Instant::from_millis(1000);
+        r.delay_sample(now, 20_000);
+        for _ in 0..2 * SAMPLES {
+            r.delay_sample(now, 100_000);
+        }
+        r.queue = Some(80_000);
+        r.report(now, 0, 0, 8, 0);
+        let after = |ms| r.delay(now + Duration::from_millis(ms)).unwrap();
+        assert_eq!([after(0), after(30), after(200)], [100_000, 70_000, 20_000]);
     }
 
     #[test]

@@ -36,6 +36,8 @@ const IPV6_MINIMUM: u16 = 1280;
 /// A lost or doubtful packet is sent again at most so often.
 const MAX_REPAIRS: u8 = 4;
 
+/// No hole is waited for longer.
+const MOST_HOLD: Duration = Duration::from_millis(500);
 /// How long a lent path rests after its owner was last seen to need it.
 const YIELD: Duration = Duration::from_millis(300);
 
@@ -105,6 +107,8 @@ pub struct Tunnel<'m, const PATHS: usize = MAX_PATHS> {
     drawn: u64,
     /// What one-way delays are measured from: the first one seen.
     delay_origin: Option<u32>,
+    /// How long a hole may wait, as the other end was last told.
+    told_hold: Duration,
     counters: Counters,
 }
 
@@ -137,6 +141,7 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
             secret,
             drawn: 0,
             delay_origin: None,
+            told_hold: Duration::ZERO,
             counters: Counters::default(),
         }
     }
@@ -157,6 +162,7 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
         self.control.clear();
         self.keys = Keys::default();
         (self.secret, self.delay_origin) = (secret, None);
+        self.told_hold = Duration::ZERO;
     }
 
     /// Keys of a finished handshake: the first, or the next phase.
@@ -365,10 +371,10 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
 
     /// How long the other end should let a hole wait: the spread of the paths' delays, the time to notice that a path
     /// went silent (the slowest way to lose a packet), and to send again.
-    fn hold(&self) -> Duration {
+    fn hold(&self, now: Instant) -> Duration {
         let (mut least, mut most, mut rtt) = (i32::MAX, i32::MIN, Duration::ZERO);
         for (_, p) in self.paths().filter(|(_, p)| p.usable()) {
-            let delay = p.rate.delay().unwrap_or(0);
+            let delay = p.rate.delay(now).unwrap_or(0);
             (least, most) = (least.min(delay), most.max(delay));
             rtt = rtt.max(p.srtt());
         }
@@ -377,7 +383,8 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
         } else {
             0
         };
-        Duration::from_micros(spread) + rtt.times(3) + Duration::from_millis(120)
+        let hold = Duration::from_micros(spread) + rtt.times(3) + Duration::from_millis(120);
+        hold.min(MOST_HOLD)
     }
 
     /// An unguessable number.

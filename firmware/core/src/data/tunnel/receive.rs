@@ -136,6 +136,17 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             .front()
             .map(|id: PacketId| self.pool.meta(id).at);
         path.learn(now, f, largest, oldest, &learned, &mut self.delay_origin);
+        self.tell_longer_hold(now, at);
+    }
+
+    /// Who only sends has little to report, but a receiver that waits too shortly gives up what is being repaired.
+    fn tell_longer_hold(&mut self, now: Instant, at: usize) {
+        let longer = self.hold(now).saturating_sub(self.told_hold);
+        if longer > self.told_hold.shr(3)
+            && let Some(path) = self.path_mut(at)
+        {
+            path.rx.report_soon(now);
+        }
     }
 }
 

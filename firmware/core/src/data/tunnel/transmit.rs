@@ -69,7 +69,8 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         }
         let via = self.any_path(now)?;
         let bundle = self.capabilities.has(Capabilities::BUNDLE);
-        let hold = self.hold();
+        let hold = self.hold(now);
+        self.told_hold = hold;
         let mut body = [0u8; 1100];
         let mut w = Writer::new(&mut body);
         for at in 0..PATHS {
