@@ -83,7 +83,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "lab",
         what: "whole nodes and TCP on virtual time, against the committed table",
-        only_long: true,
+        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: lab,

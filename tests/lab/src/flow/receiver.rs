@@ -34,6 +34,10 @@ impl Runs {
         runs.map(|(a, b)| (*a, *b)).collect()
     }
 
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn remove(&mut self, start: u64) {
         self.0.remove(&start);
     }
@@ -87,14 +91,14 @@ impl Receiver {
         self.serials.insert(serial);
         self.serials.trim(64);
         let from = self.next;
+        let waiting = !self.ahead.is_empty();
         if chunk < self.next || !self.ahead.insert(chunk) {
             self.twice += 1;
             self.due = now;
             return 0;
         }
-        let hole = self.ahead.highest(1).first().is_some_and(|r| r.0 > from);
         if chunk == self.next {
-            self.behind += u64::from(hole);
+            self.behind += u64::from(waiting);
             if let Some((start, end)) = self.ahead.around(chunk) {
                 self.ahead.remove(start);
                 self.next = end;
@@ -105,7 +109,8 @@ impl Receiver {
             self.recent.push_front(chunk);
             self.recent.truncate(8);
         }
-        if self.pending >= 2 || hole {
+        // A hole is told at once, and so is its end (RFC 5681, 4.2).
+        if self.pending >= 2 || waiting || !self.ahead.is_empty() {
             self.due = now;
         }
         self.next - from
