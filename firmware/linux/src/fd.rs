@@ -88,6 +88,25 @@ pub(crate) fn socket_pair() -> Result<(Fd, Fd)> {
     Ok((Fd(ends[0]), Fd(ends[1])))
 }
 
+/// A pipe, closed on exec: its reading end, non-blocking, and its writing end.
+pub(crate) fn pipe() -> Result<(Fd, Fd)> {
+    let mut ends = [0; 2];
+    // SAFETY: room for two descriptors; then a plain call on one of them.
+    unsafe {
+        check(
+            "make a pipe",
+            libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC),
+        )?;
+        let ends = (Fd(ends[0]), Fd(ends[1]));
+        let flags = libc::O_NONBLOCK;
+        check(
+            "make a pipe",
+            libc::fcntl(ends.0.raw(), libc::F_SETFL, flags),
+        )?;
+        Ok(ends)
+    }
+}
+
 /// A non-blocking event counter that is closed on exec.
 pub(crate) fn event() -> Result<Fd> {
     // SAFETY: no pointers.

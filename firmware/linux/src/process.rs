@@ -272,7 +272,7 @@ mod tests {
                 status.contains("CapEff:\t0000000000003000\n")
                     && status.contains("CapPrm:\t0000000000003000\n")
             );
-            crate::nft::apply(b"add table inet t\n", &mut [0; 99]).unwrap();
+            crate::nft::apply(b"add table inet t\n").unwrap();
             let rule = crate::netlink::Rule::new(crate::netlink::Family::V4, 9, 9);
             let mut rtnl = crate::netlink::Rtnl::open().unwrap();
             rtnl.add_rule(&rule).unwrap();
@@ -290,7 +290,7 @@ mod tests {
             keep_network_capabilities().unwrap();
             assert!(is_root());
             let tun = crate::tun::Tun::open("bm0").unwrap();
-            crate::nft::apply(b"add table inet t\n", &mut [0; 99]).unwrap();
+            crate::nft::apply(b"add table inet t\n").unwrap();
             let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
             assert!(
                 status.contains("CapEff:\t0000000000003000\n")

@@ -3,7 +3,7 @@
 use super::lan::Lan;
 use super::network::{self, MeshState, UplinkState};
 use super::outlet::{Outlet, Road};
-use super::pooling::Pooler;
+use super::pooling::{Pooler, Tools};
 use super::reload::Reload;
 use super::sockets::{FIRST_TOKEN, Sent, Sockets};
 use super::{Failure, because, complain, routing, status};
@@ -48,6 +48,7 @@ const SIGNALS: u32 = 1;
 const MONITOR: u32 = 2;
 const CONTROL: u32 = 3;
 const WORK: u32 = 4;
+const FIREWALL: u32 = 5;
 
 /// What comes in: datagrams glued by the kernel, or a large segment from the TUN.
 type Received = RecvBatch<RECV_SLOTS, RECV_BYTES>;
@@ -225,6 +226,7 @@ impl Engine {
                     self.gateway.handle_done(now, done);
                 }
             }
+            FIREWALL => self.pooler.handle_tool(now, &mut self.parts.rtnl),
             socket => self.read_socket(now, socket.wrapping_sub(FIRST_TOKEN) as usize),
         }
     }
@@ -295,9 +297,14 @@ impl Engine {
         self.gateway.handle_timeout(now, &mut out);
         // Also what the round before brought.
         out.flush();
-        let (gateway, rtnl) = (&*self.gateway, &mut self.parts.rtnl);
-        self.pooler
-            .follow(now, gateway, rtnl, self.parts.tun.name());
+        let mut tools = Tools {
+            rtnl: &mut self.parts.rtnl,
+            poll: &self.parts.poll,
+            token: FIREWALL,
+            tun: self.parts.tun.name(),
+            config: self.config,
+        };
+        self.pooler.follow(now, self.gateway, &mut tools);
     }
 
     fn transmit(&mut self, now: Instant) {
@@ -483,10 +490,7 @@ impl Engine {
         self.gateway.set_uplinks(now, &uplink_configs(self.config));
         let ports = self.config.meshes.iter().map(|m| m.port).collect();
         self.gateway.set_meshes(now, ports);
-        if let Err(error) = routing::prepare(self.config) {
-            warn!("firewall: {error}");
-        }
-        self.pooler.firewall_is_new();
+        self.pooler.settings_changed();
         self.look_at = now;
         info!("settings reloaded");
     }
@@ -499,8 +503,11 @@ impl Engine {
             mut road,
             lan,
             config,
+            pooler,
             ..
         } = self;
+        // A script under way must not come after what takes everything back.
+        drop(pooler);
         let now = clock::now();
         gateway.leave();
         while let Some(o) = gateway.poll_transmit(now, road.send) {

@@ -1,23 +1,56 @@
 //! Keeps the router's rules in step with what the gateway can do: pooled while an exit answers, direct otherwise.
+//!
+//! `nft` takes tens of milliseconds on a router. It runs beside the data loop, one script at a time.
 
-use super::routing::{self, Applied};
+use super::routing::{self, Applied, Failure};
+use crate::config::Config;
 use burstmesh_core::node::gateway::Gateway;
 use burstmesh_core::time::{Duration, Instant};
 use burstmesh_linux::netlink::Rtnl;
-use burstmesh_linux::{info, warn};
+use burstmesh_linux::poll::{Interest, Poll};
+use burstmesh_linux::{info, nft, warn};
 
 /// An exit that has just come must answer this long before clients are sent to it.
 const SETTLE: Duration = Duration::from_millis(300);
 const IPV6_MINIMUM: u16 = 1280;
 /// All paths may be doubtful for this long before clients are sent over the own line.
 const DOUBT: Duration = Duration::from_millis(400);
+/// A script that takes longer is given up.
+const STUCK: Duration = Duration::from_secs(4);
+/// What failed is tried again after this long.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// What is applied now, and since when something else is wanted.
 #[derive(Debug, Default)]
 pub struct Pooler {
     applied: Applied,
     wanted_since: Option<Instant>,
+    /// The decision is to be written even if it is the same.
     stale: bool,
+    /// The whole table is to be written, for new settings.
+    rewrite: bool,
+    under_way: Option<UnderWay>,
+    retry_at: Option<Instant>,
+}
+
+/// A script that the tool is applying, and what holds when it has.
+#[derive(Debug)]
+struct UnderWay {
+    nft: nft::Running,
+    since: Instant,
+    want: Applied,
+    rewrites: bool,
+}
+
+/// What is changed with.
+pub struct Tools<'a> {
+    pub rtnl: &'a mut Rtnl,
+    pub poll: &'a Poll,
+    /// What the poll set tells of the firewall's tool by.
+    pub token: u32,
+    /// The name of the tunnel's device.
+    pub tun: &'a str,
+    pub config: &'a Config,
 }
 
 impl Pooler {
@@ -31,15 +64,42 @@ impl Pooler {
         (self.applied.pooling, self.applied.dns_rescue, self.stale) = (false, false, true);
     }
 
-    /// The firewall's table was written anew, with no decision in it.
-    pub fn firewall_is_new(&mut self) {
-        self.stale = true;
+    /// There are new settings: the firewall's table is to be written anew.
+    pub fn settings_changed(&mut self) {
+        self.rewrite = true;
     }
 
     /// Compares what should be with what is.
-    pub fn follow(&mut self, now: Instant, gateway: &Gateway<'_>, rtnl: &mut Rtnl, tun: &str) {
+    pub fn follow(&mut self, now: Instant, gateway: &Gateway<'_>, tools: &mut Tools<'_>) {
+        if let Some(under_way) = &self.under_way {
+            if now.since(under_way.since) > STUCK {
+                warn!("nft does not come to an end: given up");
+                self.end(now, false, tools.rtnl);
+            }
+            return;
+        }
+        if self.retry_at.is_some_and(|at| now < at) {
+            return;
+        }
+        let want = self.wanted(gateway);
+        let changes = want != self.applied || self.stale;
+        if !changes {
+            self.wanted_since = None;
+        }
+        let patience = if want.pooling { SETTLE } else { DOUBT };
+        let settled = changes && now.since(*self.wanted_since.get_or_insert(now)) >= patience;
+        if settled {
+            self.wanted_since = None;
+            self.apply(now, want, gateway, tools);
+        } else if self.rewrite {
+            // New settings do not wait for an exit.
+            self.apply(now, self.applied, gateway, tools);
+        }
+    }
+
+    fn wanted(&self, gateway: &Gateway<'_>) -> Applied {
         let pooling = gateway.pooling();
-        let want = Applied {
+        Applied {
             pooling: pooling.is_some(),
             // An exit without IPv6 leases none, and a link under its minimum carries none (RFC 8200, 5).
             ipv6: pooling.is_some_and(|p| p.lease.ipv6 != [0; 16] && p.mtu >= IPV6_MINIMUM),
@@ -48,22 +108,14 @@ impl Pooler {
                 .map(|p| (p.lease.ipv4, p.lease.ipv6))
                 .or(self.applied.lease),
             mtu: pooling.map_or(self.applied.mtu, |p| p.mtu),
-        };
-        if want == self.applied && !self.stale {
-            self.wanted_since = None;
-            return;
         }
-        let patience = if want.pooling { SETTLE } else { DOUBT };
-        let since = *self.wanted_since.get_or_insert(now);
-        if now.since(since) < patience {
-            return;
-        }
-        self.wanted_since = None;
-        self.apply(want, gateway, rtnl, tun);
     }
 
-    fn apply(&mut self, want: Applied, gateway: &Gateway<'_>, rtnl: &mut Rtnl, tun: &str) {
+    /// Device and rules at once; the decision about connections by the tool, and in [`Self::end`] what follows from it.
+    fn apply(&mut self, now: Instant, want: Applied, gateway: &Gateway<'_>, tools: &mut Tools<'_>) {
+        let Tools { rtnl, tun, .. } = tools;
         let Ok(Some(index)) = rtnl.link_index(tun) else {
+            self.retry_at = Some(now + RETRY);
             return warn!("{tun} is gone");
         };
         if want.mtu != self.applied.mtu || want.lease != self.applied.lease {
@@ -74,19 +126,66 @@ impl Pooler {
                 routing::set_lease(rtnl, index, self.applied.lease, lease);
             }
             routing::set_routes(rtnl, index);
+            (self.applied.mtu, self.applied.lease) = (want.mtu, want.lease);
         }
         let decision = |a: Applied| (a.pooling, a.ipv6, a.dns_rescue);
-        let decides = decision(want) != decision(self.applied) || self.stale;
-        if want.pooling && (decides || !self.applied.pooling) {
+        let decides = decision(want) != decision(self.applied) || self.stale || self.rewrite;
+        if !decides {
+            return;
+        }
+        if want.pooling {
             routing::add_rules(rtnl);
         }
-        if decides {
-            let dns = gateway
-                .pooling()
-                .map(|p| *p.lease)
-                .filter(|_| want.dns_rescue);
-            if let Err(error) = routing::set_decision(want.pooling, want.ipv6, dns.as_ref()) {
-                warn!("{error}");
+        let dns = gateway
+            .pooling()
+            .map(|p| *p.lease)
+            .filter(|_| want.dns_rescue);
+        let config = self.rewrite.then_some(tools.config);
+        let started = routing::start_decision(config, want.pooling, want.ipv6, dns.as_ref())
+            .and_then(|nft| {
+                let watched = tools.poll.add(nft.fd(), tools.token, Interest::Read);
+                watched.map_err(|e| Failure::Nft(nft::Failure::Run(e)))?;
+                Ok(nft)
+            });
+        match started {
+            Ok(nft) => {
+                self.stale = false;
+                self.under_way = Some(UnderWay {
+                    nft,
+                    since: now,
+                    want,
+                    rewrites: core::mem::take(&mut self.rewrite),
+                });
+            }
+            Err(failure) => {
+                warn!("firewall: {failure}");
+                self.retry_at = Some(now + RETRY);
+            }
+        }
+    }
+
+    /// The tool has said something, or has ended.
+    pub fn handle_tool(&mut self, now: Instant, rtnl: &mut Rtnl) {
+        let Some(result) = self.under_way.as_mut().and_then(|u| u.nft.poll()) else {
+            return;
+        };
+        if let Err(failure) = &result {
+            warn!("firewall: {failure}");
+        }
+        self.end(now, result.is_ok(), rtnl);
+    }
+
+    /// The script has been applied, or not: then it is tried again, and what can be taken back without it is.
+    fn end(&mut self, now: Instant, applied: bool, rtnl: &mut Rtnl) {
+        let Some(UnderWay { want, rewrites, .. }) = self.under_way.take() else {
+            return;
+        };
+        if !applied {
+            self.retry_at = Some(now + RETRY);
+            self.stale = true;
+            self.rewrite |= rewrites;
+            if want.pooling {
+                return;
             }
         }
         if !want.pooling && self.applied.pooling {
@@ -102,6 +201,6 @@ impl Pooler {
                 }
             );
         }
-        (self.applied, self.stale) = (want, false);
+        self.applied = want;
     }
 }

@@ -36,6 +36,32 @@ const FROM_MESH: [&str; 2] = ["mesh_input", "mesh_forward"];
 /// Where pooling never goes: private, local, special (RFC 6890), whatever the own line makes of them.
 const DIRECT_V4: &str = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.0.0.0/24, 192.168.0.0/16, 224.0.0.0/3";
 
+/// Why the firewall is not as it should be.
+#[derive(Debug)]
+pub enum Failure {
+    /// The script has no room.
+    TooLong,
+    /// The tool.
+    Nft(nft::Failure),
+}
+
+impl From<nft::Failure> for Failure {
+    fn from(failure: nft::Failure) -> Self {
+        Self::Nft(failure)
+    }
+}
+
+impl core::fmt::Display for Failure {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::TooLong => {
+                f.write_str("the firewall script is too long: fewer client networks or bypasses")
+            }
+            Self::Nft(failure) => failure.fmt(f),
+        }
+    }
+}
+
 /// What is set up now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
@@ -52,10 +78,10 @@ pub struct Applied {
 }
 
 /// Sets up the table and rules for `config`, with nothing pooled yet.
-pub fn prepare(config: &Config) -> Result<(), String<256>> {
+pub fn prepare(config: &Config) -> Result<(), Failure> {
     let mut script = String::<SCRIPT>::new();
-    write_base(config, refused_from_mesh(), &mut script).map_err(|_| too_long())?;
-    run(&script)
+    write_base(config, refused_from_mesh(), &mut script).map_err(|_| Failure::TooLong)?;
+    Ok(nft::apply(script.as_bytes())?)
 }
 
 /// What came over closed meshes and was dropped: for the router itself, and for somebody behind it.
@@ -75,23 +101,6 @@ pub fn accept_answers(tun: &str) {
             warn!("{path}: {error}");
         }
     }
-}
-
-fn too_long() -> String<256> {
-    String::try_from("the firewall script is too long: fewer client networks or bypasses")
-        .unwrap_or_default()
-}
-
-fn run(script: &str) -> Result<(), String<256>> {
-    let mut complaint = [0; 200];
-    nft::apply(script.as_bytes(), &mut complaint).map_err(|f| {
-        let mut text = String::new();
-        let _ = match f {
-            nft::Failure::Run(error) => write!(text, "nft: {error}"),
-            nft::Failure::Refused(why) => write!(text, "nft: {why}"),
-        };
-        text
-    })
 }
 
 fn write_base(config: &Config, seen: [Count; 2], s: &mut String<SCRIPT>) -> core::fmt::Result {
@@ -207,11 +216,20 @@ counter name mesh_forward drop
     writeln!(s, "}}")
 }
 
-/// New connections are pooled from now on, or not.
-pub fn set_decision(pooling: bool, ipv6: bool, dns: Option<&Lease>) -> Result<(), String<256>> {
+/// Begins to let new connections be pooled, or not; before that the table is written anew, for a new `config`. All of it
+/// happens at once.
+pub fn start_decision(
+    config: Option<&Config>,
+    pooling: bool,
+    ipv6: bool,
+    dns: Option<&Lease>,
+) -> Result<nft::Running, Failure> {
     let mut s = String::<SCRIPT>::new();
-    write_decision(pooling, ipv6, dns, &mut s).map_err(|_| too_long())?;
-    run(&s)
+    let written = config
+        .map_or(Ok(()), |c| write_base(c, refused_from_mesh(), &mut s))
+        .and_then(|()| write_decision(pooling, ipv6, dns, &mut s));
+    written.map_err(|_| Failure::TooLong)?;
+    Ok(nft::start(s.as_bytes())?)
 }
 
 fn write_decision(
@@ -345,15 +363,14 @@ pub fn withdraw(_: &(), cause: Cause) {
         Cause::Hung => b"flush chain inet burstmesh decide\nflush chain inet burstmesh rescue\nflush chain inet burstmesh rescue_to\n",
         Cause::Gone => b"delete table inet burstmesh\n",
     };
-    let mut complaint = [0; 100];
-    let _ = nft::apply(script, &mut complaint);
+    let _ = nft::apply(script);
     let _ = conntrack::delete_marked(POOLED, MASK);
 }
 
 /// Everything that a run left on the router goes.
 pub fn tear_down(rtnl: &mut Rtnl) {
     delete_rules(rtnl);
-    let _ = run("table inet burstmesh {}\ndelete table inet burstmesh\n");
+    let _ = nft::apply(b"table inet burstmesh {}\ndelete table inet burstmesh\n");
 }
 
 #[cfg(test)]
@@ -370,6 +387,14 @@ mod tests {
             bytes: u64::MAX,
         };
         write_base(&config, [seen; 2], &mut script).unwrap();
+        let lease = Lease {
+            ipv4: [255; 4],
+            ipv6: [255; 16],
+            dns4: Some([255; 4]),
+            dns6: Some([255; 16]),
+            mtu: 1500,
+        };
+        write_decision(true, true, Some(&lease), &mut script).unwrap();
         script.as_str().into()
     }
 

@@ -160,8 +160,7 @@ fn by_tool(family: Family, verb: &str, rule: &dyn fmt::Display) -> Result<()> {
     if done.status == 0 {
         return Ok(());
     }
-    let mut buf = [0; 128];
-    let words = done.words(&mut buf);
+    let words = done.words();
     match verb {
         "add" if words.contains("File exists") => Ok(()),
         "del" if words.contains("No such file") => {
