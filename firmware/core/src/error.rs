@@ -21,16 +21,27 @@ pub enum Refusal {
     Full,
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Refusal {
+    /// Its name for programs: a word, the same wherever it is counted.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Malformed => "malformed",
-            Self::Version => "other protocol version",
+            Self::Version => "version",
             Self::Unknown => "unknown",
             Self::Forged => "forged",
             Self::Replayed => "replayed",
             Self::Forbidden => "forbidden",
             Self::Full => "full",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Version => "other protocol version",
+            other => other.name(),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use burstmesh_core::data::path::Path;
 use burstmesh_core::data::probe::State;
-use burstmesh_core::error::Refusals;
+use burstmesh_core::error::{Refusal, Refusals};
 use burstmesh_core::identity::CommunityId;
 use burstmesh_core::node::exit::{Exit, Seat, Session};
 use burstmesh_core::time::Instant;
@@ -81,6 +81,14 @@ fn path(path: &Path, via: SocketAddr) -> PathStatus {
     }
 }
 
+/// How many datagrams were refused, and how many of them for their version.
+pub fn refused(exit: &Exit<'_>) -> (u32, u32) {
+    let (road, gates) = exit.refusals();
+    let at_gates = gates.iter().flat_map(|(_, gate)| gate.refused());
+    let total = at_gates.fold(road.total(), |sum, (_, n)| sum.saturating_add(n));
+    (total, road.of(Refusal::Version))
+}
+
 /// What was refused or lost at the exit's own doors, by reason.
 pub fn refusals(
     exit: &Exit<'_>,
@@ -91,15 +99,10 @@ pub fn refusals(
     let mut all = BTreeMap::new();
     let mut add = |name: &str, n: u64| *all.entry(name.to_owned()).or_default() += n;
     for why in Refusals::ALL {
-        add(&why.to_string().replace(' ', "_"), road.of(why).into());
+        add(why.name(), road.of(why).into());
     }
-    for (_, c) in &gates {
-        add("handshake_malformed", c.malformed.into());
-        add("handshake_version", c.wrong_version.into());
-        add("handshake_bad_mac", c.bad_mac.into());
-        add("handshake_cookie_sent", c.cookie_sent.into());
-        add("handshake_over_budget", c.over_budget.into());
-        add("handshake_replayed", c.replayed.into());
+    for (name, n) in gates.iter().flat_map(|(_, gate)| gate.refused()) {
+        add(name, n.into());
     }
     add("no_such_lease", inside.no_such_lease);
     add("interface_full", inside.full);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use burstmesh_core::control::cookie::Budget;
 use burstmesh_core::identity::CommunityId;
+use burstmesh_core::node::alarm::Alarm;
 use burstmesh_core::node::exit::Exit;
 use burstmesh_core::node::job::Done;
 use burstmesh_core::time::{Duration, Instant};
@@ -51,6 +52,8 @@ pub struct Server {
     room: Vec<u8>,
     publish_at: Instant,
     plan: Plan,
+    /// Strangers' junk.
+    refused: Alarm,
     /// When it was said last that there is no seat.
     full_said: Option<Instant>,
 }
@@ -88,6 +91,7 @@ impl Server {
                 seed,
             ),
             plan,
+            refused: Alarm::default(),
             full_said: None,
             inside: Inside::new(engine.tun, plan.seats),
             sockets,
@@ -232,6 +236,12 @@ impl Server {
     fn publish(&mut self, now: Instant) {
         self.publish_at = now + PUBLISH;
         self.inside.keep(&self.exit);
+        let (refused, version) = publish::refused(&self.exit);
+        if self.refused.look(now, refused) {
+            tracing::warn!(
+                "{refused} datagrams refused so far, {version} of another protocol version: see burstmesh-proxy status"
+            );
+        }
         let members = publish::members(&self.exit, &self.names, &self.inside, now);
         let refusals = publish::refusals(&self.exit, self.inside.drops(), self.sockets.drops());
         let seats = Seats {

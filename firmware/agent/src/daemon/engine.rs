@@ -16,6 +16,7 @@ use burstmesh_core::data::pool::{Block, Slot};
 use burstmesh_core::data::queue::TxFlow;
 use burstmesh_core::data::resequence::RxFlow;
 use burstmesh_core::data::tunnel::Memory;
+use burstmesh_core::node::alarm::Alarm;
 use burstmesh_core::node::gateway::{self, ExitConfig, Gateway, MAX_EXITS, Route, UplinkConfig};
 use burstmesh_core::node::job::{Anyone, Done, Task};
 use burstmesh_core::node::{Outgoing, Via};
@@ -59,9 +60,6 @@ const TUN_ROUND: usize = 40;
 const SOCKET_ROUND: usize = 4;
 /// The network is looked at this often even if the kernel reports nothing.
 const LOOK: Duration = Duration::from_secs(5);
-/// So many refusals between two looks are worth a line in the log, at most once in [`TELL`].
-const MANY: u32 = 100;
-const TELL: Duration = Duration::from_secs(60);
 const BEAT: Duration = Duration::from_millis(200);
 
 /// Asymmetric cryptography, on the worker's thread.
@@ -95,8 +93,7 @@ pub struct Engine {
     look_at: Instant,
     beat_at: Instant,
     started: Instant,
-    /// Refusals at the last look, and when they were last worth a line in the log.
-    refused: (u32, Option<Instant>),
+    refused: Alarm,
     stopping: Option<Exit>,
     reload: bool,
 }
@@ -153,7 +150,7 @@ impl Engine {
             look_at: now,
             beat_at: now,
             started: now,
-            refused: (0, None),
+            refused: Alarm::default(),
             stopping: None,
             reload: false,
         })
@@ -363,14 +360,11 @@ impl Engine {
     /// Junk is counted; a flood of it is worth one line now and then.
     fn tell_refusals(&mut self, now: Instant) {
         let (road, version, gate) = self.gateway.refusals();
-        let total = road
-            .total()
-            .saturating_add(gate.bad_mac)
-            .saturating_add(gate.malformed);
-        let (before, told) = self.refused;
-        self.refused.0 = total;
-        if total.saturating_sub(before) > MANY && told.is_none_or(|t| now.since(t) > TELL) {
-            self.refused.1 = Some(now);
+        let total = gate
+            .refused()
+            .iter()
+            .fold(road.total(), |sum, (_, n)| sum.saturating_add(*n));
+        if self.refused.look(now, total) {
             warn!(
                 "{total} datagrams refused so far, {version} of another protocol version: see burstmesh status"
             );

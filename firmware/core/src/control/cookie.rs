@@ -74,6 +74,21 @@ pub struct Counters {
     pub replayed: u32,
 }
 
+impl Counters {
+    /// What was refused, with names for programs, the same on gateways and exits. A cookie is no refusal.
+    #[must_use]
+    pub const fn refused(&self) -> [(&'static str, u32); 6] {
+        [
+            ("handshake_malformed", self.malformed),
+            ("handshake_version", self.wrong_version),
+            ("handshake_community", self.wrong_community),
+            ("handshake_mac", self.bad_mac),
+            ("handshake_budget", self.over_budget),
+            ("handshake_replayed", self.replayed),
+        ]
+    }
+}
+
 /// The gate of one responder key in one community. About 270 bytes.
 pub struct Gatekeeper {
     community: CommunityId,

@@ -3,6 +3,7 @@
 //! A node decides nothing about packets itself. It finds out for whom a datagram is (by connection ID), keeps sessions
 //! alive, opens paths where there is a way, and passes work that is too slow for the data loop out as [`job`]s.
 
+pub mod alarm;
 mod borrow;
 pub mod exit;
 pub mod gateway;

@@ -36,11 +36,7 @@ pub fn kinds(community: [u8; 8], overheard: &[u8]) -> Result<Vec<Junk>> {
         counted,
     };
     all.extend([
-        kind(
-            "another major version",
-            filled(0x25, 300),
-            ["version", "other_protocol_version", "version"],
-        ),
+        kind("another major version", filled(0x25, 300), ["version"; 3]),
         kind("a reserved kind", filled(0x10, 200), ["malformed"; 3]),
         kind("data that nobody sent", filled(0x16, 1400), ["unknown"; 3]),
         kind("half a data header", filled(0x17, 3), ["malformed"; 3]),
@@ -98,7 +94,7 @@ fn inits(community: [u8; 8]) -> Result<Vec<Junk>> {
             "an Init under another secret",
             ours,
             "handshake_mac",
-            "handshake_bad_mac",
+            "handshake_mac",
         ),
         kind(
             "an Init of another community",

@@ -177,18 +177,12 @@ impl View<'_> {
         let (refused, version, gate) = self.gateway.refusals();
         write!(out, "\"refused\":{{")?;
         for why in Refusals::ALL {
-            write!(out, "\"{}\":{},", Key(why), refused.of(why))?;
+            write!(out, "\"{}\":{},", why.name(), refused.of(why))?;
         }
-        write!(
-            out,
-            "\"other_version\":{version},\"handshake_malformed\":{},\"handshake_version\":{},\"handshake_community\":{},\"handshake_mac\":{},\"handshake_budget\":{},\"handshake_replayed\":{}}},",
-            gate.malformed,
-            gate.wrong_version,
-            gate.wrong_community,
-            gate.bad_mac,
-            gate.over_budget,
-            gate.replayed
-        )?;
+        for (name, n) in gate.refused() {
+            write!(out, "\"{name}\":{n},")?;
+        }
+        write!(out, "\"other_version\":{version}}},")?;
         let [input, forward] = routing::refused_from_mesh();
         write!(
             out,
@@ -213,24 +207,6 @@ impl View<'_> {
             r.duplicates,
             r.longest_hold_us
         )
-    }
-}
-
-/// A refusal's name as a JSON key.
-struct Key(burstmesh_core::error::Refusal);
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use burstmesh_core::error::Refusal;
-        f.write_str(match self.0 {
-            Refusal::Malformed => "malformed",
-            Refusal::Version => "version",
-            Refusal::Unknown => "unknown",
-            Refusal::Forged => "forged",
-            Refusal::Replayed => "replayed",
-            Refusal::Forbidden => "forbidden",
-            Refusal::Full => "full",
-        })
     }
 }
 
