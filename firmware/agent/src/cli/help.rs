@@ -92,8 +92,8 @@ Usage: burstmesh keygen [--secret] [-o FILE]
 
 Options:
       --secret         a community's secret instead of a private key
-  -o, --output FILE    write it to a new file that only its owner can read, and print the public key that belongs to
-                       it; an existing file is never overwritten
+  -o, --output FILE    write it to a new file that only its owner can read, never over an existing one; of a
+                       private key the public one is printed instead
 
 The agent makes its own key at the first start. By hand this is only needed to found a community.
 

@@ -3,6 +3,7 @@
 use super::check::{Loaded, load, own_key};
 use super::fail;
 use crate::cli::Exit;
+use burstmesh_core::identity::SecretKey;
 use burstmesh_core::wire::text::key_to_text;
 use burstmesh_linux::process::Output;
 use burstmesh_linux::{entropy, file};
@@ -25,10 +26,18 @@ pub(super) fn generate(secret: bool, output: Option<&str>) -> Exit {
             "{path} exists already; a {what} is never overwritten: remove it first or choose another file"
         ));
     }
-    match file::write_atomically(path, line.as_bytes(), 0o600) {
-        Ok(()) => Exit::Success,
-        Err(error) => fail(format_args!("{path}: {error}")),
+    if let Err(error) = file::write_atomically(path, line.as_bytes(), 0o600) {
+        return fail(format_args!("{path}: {error}"));
     }
+    if !secret {
+        print_public(&SecretKey::from_bytes(key));
+    }
+    Exit::Success
+}
+
+fn print_public(key: &SecretKey) {
+    let text = key_to_text(key.public().as_bytes());
+    let _ = writeln!(Output::Standard, "{}", text.as_str());
 }
 
 pub(super) fn show_public(file: Option<&str>, config: &str) -> Exit {
@@ -47,11 +56,7 @@ pub(super) fn show_public(file: Option<&str>, config: &str) -> Exit {
     };
     match own_key(path) {
         Some(key) => {
-            let _ = writeln!(
-                Output::Standard,
-                "{}",
-                key_to_text(key.public().as_bytes()).as_str()
-            );
+            print_public(&key);
             Exit::Success
         }
         None => fail(format_args!(
