@@ -5,13 +5,11 @@
 mod common;
 
 use std::fs;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use burstmesh_core::identity::PublicKey;
 use burstmesh_core::wire::invitation::Invitation;
 use burstmesh_core::wire::text::{key_from_text, key_to_text};
-use common::home::{Home, PROGRAM};
+use common::home::Home;
 
 #[test]
 fn a_community_is_added_listed_and_removed() {
@@ -77,24 +75,60 @@ fn an_invitation_carries_the_exits_key_address_and_the_communitys_secret() {
 
     // A second exit serves the community with nothing but an invitation, and has its own key.
     let second = Home::new();
-    let mut join = Command::new(PROGRAM);
-    let mut join = join
-        .arg("--config")
-        .arg(second.config())
-        .args(["community", "join", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    join.stdin
-        .take()
-        .unwrap()
-        .write_all(text.as_bytes())
-        .unwrap();
-    assert!(join.wait().unwrap().success());
+    assert!(
+        second
+            .hears(&["community", "join", "-"], &text)
+            .status
+            .success()
+    );
     let theirs =
         Invitation::decode(&second.must(&["invite", "home", "--address", "203.0.113.8"])).unwrap();
     assert!(theirs.secret == invitation.secret && theirs.exits[0].key != exit.key);
+}
+
+/// As `burstmesh keygen --secret` prints one.
+fn generated() -> String {
+    let bytes = std::array::from_fn(|i| (i * 37 % 251) as u8);
+    key_to_text(&bytes).as_str().to_owned() + "\n"
+}
+
+#[test]
+fn a_community_by_hand_takes_its_secret_from_a_file_or_standard_input() {
+    let home = Home::new();
+    let file = home.dir.path().join("secret");
+    fs::write(&file, generated()).unwrap();
+    let file = file.to_str().unwrap();
+    let said = home.must(&["community", "add", "by-hand", "--secret-file", file]);
+    assert!(said.contains("10.77.0.0/24") && !said.contains(generated().trim()));
+    let from_input = ["community", "add", "other", "--secret-file", "-"];
+    assert!(home.hears(&from_input, &generated()).status.success());
+    for name in ["by-hand", "other"] {
+        let text = home.must(&["invite", name, "--address", "203.0.113.7"]);
+        let secret = Invitation::decode(&text).unwrap().secret;
+        assert_eq!(key_to_text(secret.bytes()).as_str(), generated().trim());
+        // The one of now and the standing one: whoever knows the secret is let in without any.
+        assert!(home.must(&["invite", name, "--end"]).starts_with('2'));
+    }
+}
+
+#[test]
+fn a_secret_that_is_none_or_was_invented_founds_no_community() {
+    let home = Home::new();
+    let add = ["community", "add", "home", "--secret-file", "-"];
+    let invented = key_to_text(b"correct horse battery staple 123");
+    for (input, why) in [
+        ("correct horse\n", "keygen --secret"),
+        ("", "keygen --secret"),
+        (invented.as_str(), "invented"),
+    ] {
+        let output = home.hears(&add, input);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{input:?}: {said}");
+        assert!(said.contains(why), "{input:?}: {said}");
+    }
+    let (code, said) = home.fails(&["community", "add", "home", "--secret-file", "/nowhere"]);
+    assert!(code == 1 && said.contains("/nowhere"), "{said}");
+    assert!(!home.must(&["community", "list"]).contains("home"));
 }
 
 #[test]

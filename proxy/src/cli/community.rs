@@ -1,19 +1,29 @@
 //! `community add|join|list|remove`.
 
+use std::fs::File;
 use std::io::Read;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
-use burstmesh_core::wire::invitation::Invitation;
+use anyhow::{Context as _, Result, anyhow, bail};
+use burstmesh_core::wire::invitation::{Invitation, Secret};
+use burstmesh_core::wire::text::key_from_text;
 use clap::Subcommand;
 
 use super::{Context, table};
+use crate::store::{Community, Share};
 use crate::{key, leases};
+
+/// A secret's file is not longer.
+const MOST: u64 = 4096;
 
 pub const AFTER: &str = "\
 A first community:
   burstmesh-proxy community add \"Elm Street\"
   burstmesh-proxy invite \"Elm Street\"          the string for the neighbours' routers
-  burstmesh-proxy member list \"Elm Street\"     who has come";
+  burstmesh-proxy member list \"Elm Street\"     who has come
+A community by hand, without invitations:
+  burstmesh keygen --secret > secret           also `option secret` of every router
+  burstmesh-proxy community add \"Elm Street\" --secret-file secret";
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -21,6 +31,9 @@ pub enum Command {
     Add {
         /// What to call it, up to 32 bytes: members see it
         name: String,
+        /// Take its secret from this file (- for standard input) instead of making one: for a community by hand
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
     },
     /// Serve a community that another exit started: give one of its invitations
     Join {
@@ -41,7 +54,14 @@ pub enum Command {
 
 pub fn run(context: &Context, command: &Command) -> Result<()> {
     match command {
-        Command::Add { name } => add(context, name),
+        Command::Add {
+            name,
+            secret_file: None,
+        } => add(context, name),
+        Command::Add {
+            name,
+            secret_file: Some(file),
+        } => serve_given(context, name, &secret(file)?),
         Command::Join { invitation } => join(context, invitation),
         Command::List => list(context),
         Command::Remove { name, force } => remove(context, name, *force),
@@ -49,13 +69,9 @@ pub fn run(context: &Context, command: &Command) -> Result<()> {
 }
 
 fn add(context: &Context, name: &str) -> Result<()> {
-    let secret = key::new_secret()?;
-    let community = context.store()?.add_community(name, &secret)?;
+    let community = context.store()?.add_community(name, &key::new_secret()?)?;
     context.refresh();
-    println!(
-        "{name}: leases from {} and {}",
-        community.share.v4, community.share.v6
-    );
+    say_leases(&community);
     println!("next: burstmesh-proxy invite {name:?}");
     Ok(())
 }
@@ -68,17 +84,43 @@ fn join(context: &Context, text: &str) -> Result<()> {
     } else {
         text
     };
-    let invitation = Invitation::decode(text).map_err(|e| anyhow::anyhow!("the invitation {e}"))?;
+    let invitation = Invitation::decode(text).map_err(|e| anyhow!("the invitation {e}"))?;
+    serve_given(context, &invitation.name, &invitation.secret)
+}
+
+/// Serves a community that was founded elsewhere.
+fn serve_given(context: &Context, name: &str, secret: &Secret) -> Result<()> {
     let mut store = context.store()?;
-    let community = store.add_community(&invitation.name, &invitation.secret)?;
-    // Who is invited is the first exit's business: here whoever knows the secret is.
+    let community = store.add_community(name, secret)?;
+    // Who is invited is the founder's business: here whoever knows the secret is.
     store.add_invitation(&community, None)?;
     context.refresh();
-    println!(
-        "{}: leases from {} and {}",
-        community.name, community.share.v4, community.share.v6
-    );
+    say_leases(&community);
     Ok(())
+}
+
+fn say_leases(community: &Community) {
+    let Share { v4, v6, .. } = &community.share;
+    println!("{}: leases from {v4} and {v6}", community.name);
+}
+
+/// The secret in a file, or on standard input.
+fn secret(file: &Path) -> Result<Secret> {
+    let mut text = String::new();
+    if file == Path::new("-") {
+        std::io::stdin().take(MOST).read_to_string(&mut text)?;
+    } else {
+        let opened = File::open(file).and_then(|f| f.take(MOST).read_to_string(&mut text));
+        opened.with_context(|| format!("the secret's file {}", file.display()))?;
+    }
+    const MEND: &str = "make one with `burstmesh keygen --secret`";
+    let bytes = key_from_text(text.trim());
+    let bytes = bytes.map_err(|_| anyhow!("no secret there (44 characters of base64); {MEND}"))?;
+    let secret = Secret::new(bytes);
+    if secret.looks_invented() {
+        bail!("the secret is invented, not generated, and could be guessed; {MEND}");
+    }
+    Ok(secret)
 }
 
 fn list(context: &Context) -> Result<()> {

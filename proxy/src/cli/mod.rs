@@ -25,7 +25,7 @@ const AFTER: &str =
 
 /// The exit of burstmesh communities: one address in front of many lines
 #[derive(Parser)]
-#[command(name = "burstmesh-proxy", version, after_help = AFTER)]
+#[command(name = "burstmesh-proxy", version, after_help = AFTER, max_term_width = 80)]
 struct Cli {
     /// The configuration file
     #[arg(long, short, global = true, default_value = config::DEFAULT_PATH, value_name = "FILE")]

@@ -1,6 +1,7 @@
 //! A state directory with a configuration of its own, the commands on it, and the daemon.
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
@@ -43,6 +44,23 @@ impl Home {
             .args(arguments)
             .output()
             .unwrap()
+    }
+
+    /// As [`Self::output`], with `input` on standard input.
+    pub fn hears(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = Command::new(PROGRAM)
+            .arg("--config")
+            .arg(self.config())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).unwrap();
+        drop(stdin);
+        child.wait_with_output().unwrap()
     }
 
     pub fn must(&self, arguments: &[&str]) -> String {

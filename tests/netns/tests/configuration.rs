@@ -3,9 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
-use burstmesh_core::wire::invitation::{Invitation, Secret};
-use burstmesh_core::wire::text::key_from_text;
+use anyhow::{Context as _, Result};
 use burstmesh_netns::community::{Community, fetches};
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::{Lab, Topology, root};
@@ -138,16 +136,11 @@ fn a_community_by_hand_pools_as_an_invited_one_does() -> Result<()> {
     let mut community = Community::exit_only(&lab)?;
     let secret = lab.ns("gw1").run("burstmesh", &["keygen", "--secret"])?;
     let secret = secret.lines().next().context("no secret")?.trim();
-    // The exit learns of it as of any community that was founded elsewhere.
-    let founded = Invitation {
-        name: "by-hand".try_into().map_err(|_| anyhow!("a long name"))?,
-        secret: Secret::new(key_from_text(secret).map_err(|e| anyhow!("{secret}: {e}"))?),
-        exits: Default::default(),
-        expires: None,
-        admission: None,
-    };
-    let founded = founded.encode().map_err(|e| anyhow!("{e}"))?;
-    community.proxy(&["community", "join", &founded])?;
+    // In a file: an argument is seen by everybody on the machine.
+    let file = lab.ns("exit").dir().join("secret");
+    fs::write(&file, secret)?;
+    let add = ["community", "add", "by-hand", "--secret-file"];
+    community.proxy(&[&add[..], &[&file.display().to_string()]].concat())?;
     for home in ["gw1", "gw2", "gw3"] {
         write_by_hand(&community, &lab, home, secret)?;
         let config = lab.ns(home).dir().join("burstmesh.uci");
@@ -167,5 +160,27 @@ fn a_community_by_hand_pools_as_an_invited_one_does() -> Result<()> {
         found.and_then(|c| c["members"].as_array().map(Vec::len))
     };
     assert_eq!((of("by-hand"), of("elm-street")), (Some(3), Some(0)));
+    Ok(())
+}
+
+#[test]
+fn a_key_that_is_kept_in_a_file_is_told_by_its_public_half_and_never_overwritten() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let gw1 = lab.ns("gw1");
+    let file = gw1.dir().join("new-key").display().to_string();
+    let told = gw1.run("burstmesh", &["keygen", "-o", &file])?;
+    assert_eq!(told, gw1.run("burstmesh", &["pubkey", &file])?);
+    assert_eq!(told.trim().len(), 44);
+    let kept = fs::read_to_string(&file)?;
+    assert!(gw1.run("burstmesh", &["keygen", "-o", &file]).is_err());
+    assert_eq!(kept, fs::read_to_string(&file)?);
+    let secret = gw1.dir().join("new-secret").display().to_string();
+    assert_eq!(
+        gw1.run("burstmesh", &["keygen", "--secret", "-o", &secret])?,
+        ""
+    );
     Ok(())
 }
