@@ -15,6 +15,7 @@ use crate::store::now;
 
 #[derive(Parser)]
 pub struct Args {
+    /// The community's name, as `community list` shows it
     community: String,
     /// How long new members are admitted with it: 30m, 12h, 7d, or never (it does not expire)
     #[arg(long, default_value = "7d", value_parser = lifetime, value_name = "TIME")]

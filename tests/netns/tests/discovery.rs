@@ -29,6 +29,11 @@ fn gateways_see_each_other_within_three_seconds_of_start_and_of_a_restart() -> R
         println!("{home} met both again within {took:?}");
     }
     community.wait_pooling("gw2", 3, SOON)?;
+    let table = community.status_table("gw2")?;
+    println!("{table}");
+    assert!(table.starts_with("pooling over several lines\n"));
+    let wide = |l: &&str| l.len() > 80;
+    assert_eq!(table.lines().find(wide), None, "wider than a terminal");
     Ok(())
 }
 

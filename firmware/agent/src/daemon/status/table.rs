@@ -8,25 +8,64 @@ use burstmesh_core::wire::{MAJOR, MINOR};
 use burstmesh_linux::process;
 use core::fmt::{self, Write};
 
-/// Bits per second as `12.3 Mbit/s`.
-struct Rate(u64);
+/// Tenths of a larger unit, for people: `12.3`.
+struct Tenths(u64);
 
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = self.0 / 100_000;
-        write!(f, "{}.{} Mbit/s", tenths / 10, tenths % 10)
+impl Tenths {
+    /// Millions, of bits per second or of bytes.
+    fn mega(n: u64) -> Self {
+        Self(n / 100_000)
     }
 }
 
+impl fmt::Display for Tenths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = heapless::String::<24>::new();
+        write!(text, "{}.{}", self.0 / 10, self.0 % 10)?;
+        f.pad(&text)
+    }
+}
+
+/// Seconds as people say them: the two largest units.
+struct Age(u64);
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (s, min, h, d) = (self.0, self.0 / 60, self.0 / 3600, self.0 / 86_400);
+        match (d, h, min) {
+            (1.., ..) => write!(f, "{d} d {} h", h % 24),
+            (_, 1.., _) => write!(f, "{h} h {} min", min % 60),
+            (_, _, 1..) => write!(f, "{min} min {} s", s % 60),
+            _ => write!(f, "{s} s"),
+        }
+    }
+}
+
+/// Why handshakes are refused, in the order of the gate's counters.
+const HANDSHAKES: [&str; 6] = [
+    "handshakes that do not parse",
+    "handshakes of another protocol version",
+    "handshakes of another community",
+    "handshakes without the community's secret",
+    "handshakes over the budget",
+    "handshakes seen before",
+];
+
+// Everything fits a terminal of 80 columns.
 impl View<'_> {
     pub(super) fn table(&self, out: &mut impl Write) -> fmt::Result {
         let secs = self.now.since(self.started).as_millis() / 1000;
         writeln!(out, "{}", self.sentence())?;
         writeln!(
             out,
-            "community {}, node {}, protocol {MAJOR}.{MINOR}, up {secs} s, {} KB resident",
+            "community {}, node {}",
             self.config.community.name,
             self.gateway.node_id(),
+        )?;
+        writeln!(
+            out,
+            "up {}, protocol {MAJOR}.{MINOR}, {} KB resident",
+            Age(secs),
             process::resident_bytes() / 1024
         )?;
         if let Some(p) = self.gateway.pooling() {
@@ -42,25 +81,53 @@ impl View<'_> {
                 p.mtu
             )?;
         }
+        self.uplinks(out)?;
+        self.paths(out)?;
+        self.neighbours(out)?;
+        self.flows(out)?;
+        self.refused(out)
+    }
+
+    fn uplinks(&self, out: &mut impl Write) -> fmt::Result {
         writeln!(
             out,
-            "\n{:<20} {:<9} {:>14} {:>8} {:>8} {:>8} {:>12} {:>12}",
-            "path", "state", "rate", "rtt ms", "queue ms", "lost", "sent KB", "received KB"
+            "\n{:<20} {:<16} {:<10} {:<4}",
+            "uplink", "device", "way out", "lent"
+        )?;
+        for (i, u) in self.config.uplinks.iter().enumerate() {
+            let up = self.uplinks.get(i).is_some_and(|s| s.up);
+            let yes = |is| if is { "yes" } else { "no" };
+            writeln!(
+                out,
+                "{:<20} {:<16} {:<10} {:<4}",
+                u.name.as_str(),
+                u.ifname.as_str(),
+                yes(up),
+                yes(u.lend)
+            )?;
+        }
+        Ok(())
+    }
+
+    fn paths(&self, out: &mut impl Write) -> fmt::Result {
+        writeln!(
+            out,
+            "\n{:<20} {:<9} {:>7} {:>6} {:>8} {:>7} {:>8} {:>8}",
+            "path", "state", "Mbit/s", "rtt ms", "queue ms", "lost", "up MB", "down MB"
         )?;
         for (at, path) in self.gateway.link().tunnel().paths() {
             let mut way = heapless::String::<40>::new();
             self.way(at, &mut way)?;
-            self.path_row(&way, path, out)?;
+            path_row(&way, path, out)?;
         }
-        self.neighbours(out)?;
-        self.refused(out)
+        Ok(())
     }
 
     fn neighbours(&self, out: &mut impl Write) -> fmt::Result {
         writeln!(
             out,
-            "\n{:<20} {:<8} {:>8} {:>8} {:>14} {:>14}",
-            "neighbour", "session", "rtt ms", "offers", "carried up KB", "down KB"
+            "\n{:<20} {:<7} {:>6} {:>6} {:>16} {:>16}",
+            "neighbour", "session", "rtt ms", "lends", "carried up MB", "carried down MB"
         )?;
         for (_, p) in self.gateway.peers() {
             let mut name = heapless::String::<20>::new();
@@ -68,55 +135,86 @@ impl View<'_> {
             let session = if p.is_up() { "up" } else { "none" };
             writeln!(
                 out,
-                "{name:<20} {session:<8} {:>8} {:>8} {:>14} {:>14}",
+                "{name:<20} {session:<7} {:>6} {:>6} {:>16} {:>16}",
                 p.rtt().as_millis(),
                 p.offers.len(),
-                p.carried.up_bytes / 1024,
-                p.carried.down_bytes / 1024
+                Tenths::mega(p.carried.up_bytes),
+                Tenths::mega(p.carried.down_bytes)
             )?;
         }
         Ok(())
     }
 
+    fn flows(&self, out: &mut impl Write) -> fmt::Result {
+        let tunnel = self.gateway.link().tunnel();
+        let (used, all) = tunnel.memory_used();
+        writeln!(
+            out,
+            "\n{} flows, {} packets waiting, packet memory {used} of {all} blocks",
+            tunnel.flows(),
+            tunnel.backlog()
+        )
+    }
+
+    /// What was refused, by reason; reasons without any are left out.
     fn refused(&self, out: &mut impl Write) -> fmt::Result {
-        let (refused, version, gate) = self.gateway.refusals();
-        write!(out, "\nrefused:")?;
+        let (road, version, gate) = self.gateway.refusals();
+        let mut any = false;
+        let mut row = |n: u64, why: &dyn fmt::Display| {
+            if n == 0 {
+                return Ok(());
+            }
+            if !core::mem::replace(&mut any, true) {
+                writeln!(out, "\n{:>10} because of", "refused")?;
+            }
+            writeln!(out, "{n:>10} {why}")
+        };
         for why in Refusals::ALL {
-            write!(out, " {why} {}", refused.of(why))?;
+            row(road.of(why).into(), &why)?;
         }
-        writeln!(
-            out,
-            "; handshakes: bad key {} over budget {}",
-            gate.bad_mac, gate.over_budget
-        )?;
+        for ((_, n), why) in gate.refused().into_iter().zip(HANDSHAKES) {
+            row(n.into(), &why)?;
+        }
         let [input, forward] = routing::refused_from_mesh();
-        writeln!(
-            out,
-            "from the mesh, refused: {} packets for this router, {} for somebody behind it",
-            input.packets, forward.packets
-        )?;
+        row(input.packets, &"over the mesh, for this router")?;
+        row(forward.packets, &"over the mesh, for somebody behind it")?;
         if version > 0 {
             writeln!(
                 out,
-                "{version} datagrams of another protocol version: some member must be upgraded"
+                "Another protocol version is about: some member must be upgraded."
             )?;
         }
         Ok(())
     }
+}
 
-    fn path_row(&self, way: &str, path: &Path, out: &mut impl Write) -> fmt::Result {
-        let mut rate = heapless::String::<24>::new();
-        write!(rate, "{}", Rate(bits(path.rate().rate())))?;
-        let c = path.counters();
-        writeln!(
-            out,
-            "{way:<20} {:<9} {rate:>14} {:>8} {:>8} {:>8} {:>12} {:>12}",
-            state_name(path.state()),
-            path.srtt().as_millis(),
-            path.rate().queue_us() / 1000,
-            c.lost,
-            c.tx_bytes / 1024,
-            c.rx_bytes / 1024
-        )
+fn path_row(way: &str, path: &Path, out: &mut impl Write) -> fmt::Result {
+    let c = path.counters();
+    writeln!(
+        out,
+        "{way:<20} {:<9} {:>7} {:>6} {:>8} {:>7} {:>8} {:>8}",
+        state_name(path.state()),
+        Tenths::mega(bits(path.rate().rate())),
+        path.srtt().as_millis(),
+        path.rate().queue_us() / 1000,
+        c.lost,
+        Tenths::mega(c.tx_bytes),
+        Tenths::mega(c.rx_bytes)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_told_as_people_say_them() {
+        let age = |s| Age(s).to_string();
+        assert_eq!(
+            [age(59), age(61), age(7_260), age(90_000)],
+            ["59 s", "1 min 1 s", "2 h 1 min", "1 d 1 h"]
+        );
+        assert_eq!(std::format!("{:>7}", Tenths::mega(12_345_678)), "   12.3");
+        assert_eq!(Tenths::mega(99_999).to_string(), "0.0");
     }
 }

@@ -28,9 +28,17 @@ pub struct Row {
     pub udp: Load,
     /// Median round trip beside it, in ms.
     pub rtt: f64,
-    /// System calls per packet while one TCP flow comes down: gateway's end, exit's end.
-    pub calls: Option<(f64, f64)>,
-    /// The most frequent ones.
+    /// While one TCP flow comes down.
+    pub calls: Option<Calls>,
+    /// While UDP goes up.
+    pub udp_calls: Option<Calls>,
+}
+
+/// System calls per packet.
+pub struct Calls {
+    /// Of the gateway's end, and of the exit's.
+    pub each: [f64; 2],
+    /// The most frequent ones of both.
     pub which: String,
 }
 
@@ -58,21 +66,20 @@ pub fn measure(lab: &Lab, tunnel: Tunnel, ends: &mut Ends<'_>) -> Result<Row> {
         load(lab, &pids, &tcp(true))?,
     );
     let pinger = Pinger::start(lab, "c1", web, Duration::from_millis(50), 56)?;
-    let udp = load(
-        lab,
-        &pids,
-        &Iperf {
-            seconds: SECONDS,
-            udp: Some(Rate::mbit(20)),
-            length: UDP_PAYLOAD,
-            ..Iperf::default()
-        },
-    )?;
-    let beside = pinger.stop()?;
-    let (calls, which) = match pids.as_slice() {
-        [gateway, exit] => count_calls(lab, *gateway, *exit)?,
-        _ => (None, String::new()),
+    let slow = Iperf {
+        seconds: SECONDS,
+        udp: Some(Rate::mbit(20)),
+        length: UDP_PAYLOAD,
+        ..Iperf::default()
     };
+    let udp = load(lab, &pids, &slow)?;
+    let beside = pinger.stop()?;
+    let (mut calls, mut udp_calls) = (None, None);
+    if let [gateway, exit] = pids.as_slice() {
+        let ends = [("gw1", *gateway), ("exit", *exit)];
+        calls = count_calls(lab, ends, tcp(true), PACKET)?;
+        udp_calls = count_calls(lab, ends, slow, UDP_PAYLOAD.into())?;
+    }
     Ok(Row {
         tunnel,
         up,
@@ -80,7 +87,7 @@ pub fn measure(lab: &Lab, tunnel: Tunnel, ends: &mut Ends<'_>) -> Result<Row> {
         udp,
         rtt: beside.percentile(50.0),
         calls,
-        which,
+        udp_calls,
     })
 }
 
@@ -108,47 +115,43 @@ fn times(pids: &[u32]) -> Result<(f64, f64)> {
     Ok(sum)
 }
 
-/// Counts the system calls of both ends beside a download. strace slows everything down; the ratio is what counts.
-fn count_calls(lab: &Lab, gateway: u32, exit: u32) -> Result<(Option<(f64, f64)>, String)> {
+/// Counts the system calls of both ends beside a load. strace slows everything down; the ratio is what counts.
+fn count_calls(
+    lab: &Lab,
+    ends: [(&str, u32); 2],
+    load: Iperf,
+    packet: f64,
+) -> Result<Option<Calls>> {
     if !std::path::Path::new("/usr/bin/strace").exists() {
-        return Ok((None, String::new()));
+        return Ok(None);
     }
     let web = lab.link("web")?.v4;
     let mut traces = Vec::new();
-    for (ns, pid) in [("gw1", gateway), ("exit", exit)] {
+    for (ns, pid) in ends {
         let mut command = lab.ns(ns).command("/usr/bin/strace");
         command.args(["-c", "-f", "-p", &pid.to_string()]);
         traces.push(lab.daemon_from(ns, "strace", command)?);
     }
     std::thread::sleep(Duration::from_millis(500));
-    let how = Iperf {
-        seconds: 3,
-        reverse: true,
-        ..Iperf::default()
-    };
+    let how = Iperf { seconds: 3, ..load };
     let report = iperf::run(lab, "c1", "web", web, &how)?;
-    let packets = report.received / 8.0 * f64::from(how.seconds) / PACKET;
-    let mut counts = Vec::new();
-    let mut which = String::new();
-    for mut trace in traces {
+    let packets = report.received / 8.0 * f64::from(how.seconds) / packet;
+    let mut each = [0.0; 2];
+    let mut which = Vec::new();
+    for (mut trace, sum) in traces.into_iter().zip(&mut each) {
         trace.signal(libc::SIGINT)?;
         trace.wait(Duration::from_secs(5))?;
         let calls = calls(&trace.log());
-        let all: u64 = calls.iter().map(|(_, n)| n).sum();
-        counts.push(all as f64 / packets);
+        *sum = calls.iter().map(|(_, n)| *n as f64 / packets).sum();
         let most: Vec<_> = calls
             .iter()
             .take(4)
             .map(|(name, n)| format!("{name} {:.3}", *n as f64 / packets))
             .collect();
-        which += &format!(
-            "{}{}",
-            if which.is_empty() { "" } else { "; " },
-            most.join(", ")
-        );
+        which.push(most.join(", "));
     }
-    let both = counts.first().copied().zip(counts.get(1).copied());
-    Ok((both, which))
+    let which = which.join("; ");
+    Ok(Some(Calls { each, which }))
 }
 
 /// Names and counts from strace's table, the most frequent first.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::measure::{Load, Row};
+use crate::measure::{Calls, Load, Row};
 
 /// One tunnel in a line, for the terminal.
 pub fn line(row: &Row) -> String {
@@ -14,16 +14,25 @@ pub fn line(row: &Row) -> String {
             l.rate / 1e6
         )
     };
+    let calls = |c: &Option<Calls>| match c {
+        Some(c) => format!("{} ({})", each(c), c.which),
+        None => "-".into(),
+    };
     format!(
-        "{}: up {}; down {}; UDP {}; rtt {:.2} ms beside UDP; calls {:?}: {}",
+        "{}: up {}; down {}; UDP {}; rtt {:.2} ms beside UDP; calls down {}; calls UDP {}",
         row.tunnel.name(),
         load(&row.up),
         load(&row.down),
         load(&row.udp),
         row.rtt,
-        row.calls,
-        row.which
+        calls(&row.calls),
+        calls(&row.udp_calls),
     )
+}
+
+fn each(calls: &Calls) -> String {
+    let [gateway, exit] = calls.each;
+    format!("{gateway:.2} / {exit:.2}")
 }
 
 /// The page.
@@ -33,25 +42,25 @@ pub fn render(rows: &[Row]) -> String {
          Written by `cargo xtask cpu-bench`: a LAN client, a gateway, an exit and a web server in network namespaces of one machine, joined\n\
          as fast as it goes; each tunnel between gateway and exit in turn. CPU-seconds per GB (10^9 bytes of payload) of both ends' processes\n\
          together, system time included, and in parentheses the part outside the kernel. Payload Mbit/s says how fast it went meanwhile.\n\n\
-         | tunnel | TCP, 1 flow up | down | UDP 20 Mbit/s up | added delay, ms | system calls per packet, gateway / exit |\n\
-         |---|---|---|---|---|---|\n",
+         | tunnel | TCP, 1 flow up | down | UDP 20 Mbit/s up | added delay, ms | system calls per packet, gateway / exit: down | UDP |\n\
+         |---|---|---|---|---|---|---|\n",
     );
     let plain = rows.first().map_or(0.0, |row| row.rtt);
     for row in rows {
         let load = |l: &Load| format!("{:.1} ({:.1}), {:.0} Mbit/s", l.all, l.user, l.rate / 1e6);
-        let calls = row
-            .calls
-            .map_or_else(|| "-".into(), |(a, b)| format!("{a:.2} / {b:.2}"));
+        let calls = |c: &Option<Calls>| c.as_ref().map_or_else(|| "-".into(), each);
         let udp = format!("{:.1} ({:.1})", row.udp.all, row.udp.user);
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {udp} | {:.2} | {calls} |",
+            "| {} | {} | {} | {udp} | {:.2} | {} | {} |",
             row.tunnel.name(),
             load(&row.up),
             load(&row.down),
-            row.rtt - plain
+            row.rtt - plain,
+            calls(&row.calls),
+            calls(&row.udp_calls)
         );
     }
-    text += "\nAdded delay: median round trip of a ping beside the UDP flow, less that without a tunnel. System calls: strace beside a download.\n";
+    text += "\nAdded delay: median round trip of a ping beside the UDP flow, less that without a tunnel. System calls: strace beside the same loads.\n";
     text
 }
