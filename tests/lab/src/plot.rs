@@ -8,6 +8,7 @@ pub struct Plot {
     y_max: f64,
     unit: &'static str,
     body: String,
+    moments: u32,
 }
 
 const WIDTH: f64 = 1100.0;
@@ -26,6 +27,7 @@ impl Plot {
             y_max,
             unit,
             body: String::new(),
+            moments: 0,
         };
         plot.scales();
         plot
@@ -125,11 +127,19 @@ impl Plot {
         ));
     }
 
-    /// A moment, with what happened.
+    /// A moment, with what happened: to the left of the stroke, of every other one to the right.
     pub fn moment(&mut self, t: f64, what: &str) {
         let (x, bottom) = (self.x(t), HEIGHT - BOTTOM);
+        self.moments += 1;
+        let (anchor, at) = if self.moments % 2 == 1 {
+            ("end", x - 4.0)
+        } else {
+            ("start", x + 4.0)
+        };
         self.add(format_args!(
-            "<path class=moment d='M{x:.1} {TOP}V{bottom}'><title>{what}</title></path>"
+            "<path class=moment d='M{x:.1} {TOP}V{bottom}'/>\
+             <text class=levelname x='{at:.1}' y='{:.0}' text-anchor={anchor}>{what}</text>",
+            TOP + 11.0
         ));
     }
 

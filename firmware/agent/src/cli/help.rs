@@ -20,35 +20,41 @@ Options:
   -V, --version    the version
 
 Exit codes:
-  0  done    1  failed at run time    2  bad usage or configuration    3  the agent is not running
+  0  done                          1  failed at run time
+  2  bad usage or configuration    3  the agent is not running
 
 Example: what does the pool do, right now?
   burstmesh status
 ";
 
 pub(super) const RUN: &str = "\
-Runs the agent in the foreground until SIGTERM. SIGHUP reads the configuration again.
+Runs the agent in the foreground until SIGTERM. SIGHUP reads the configuration
+again.
 
 Usage: burstmesh run [-c FILE] [--socket PATH]
 
 Options:
   -c, --config FILE    the configuration (default /etc/config/burstmesh)
-  -s, --socket PATH    the control socket (default /var/run/burstmesh/control.sock)
+  -s, --socket PATH    the control socket
+                       (default /var/run/burstmesh/control.sock)
 
-A bad configuration is told as FILE:LINE: WHAT; HOW TO MEND IT, with exit code 2; nothing is set up then.
+A bad configuration is told as FILE:LINE: WHAT; HOW TO MEND IT, with exit
+code 2; nothing is set up then.
 
 Example:
   burstmesh run -c /tmp/try.conf --socket /tmp/try.sock
 ";
 
 pub(super) const STATUS: &str = "\
-Shows what the running agent does: its state in one sentence, uplinks, members, paths, flows.
+Shows what the running agent does: its state in one sentence, uplinks, paths,
+neighbours, flows, and what was refused.
 
 Usage: burstmesh status [--json] [--socket PATH]
 
 Options:
   -j, --json           for programs
-  -s, --socket PATH    the control socket (default /var/run/burstmesh/control.sock)
+  -s, --socket PATH    the control socket
+                       (default /var/run/burstmesh/control.sock)
 
 Exit code 3 means that the agent is not running.
 
@@ -57,12 +63,14 @@ Example:
 ";
 
 pub(super) const LOG: &str = "\
-Shows the last lines of the running agent's log: 4 KB of it stay in memory, whatever the system's log keeps.
+Shows the last lines of the running agent's log: 4 KB of it stay in memory,
+whatever the system's log keeps.
 
 Usage: burstmesh log [--socket PATH]
 
 Options:
-  -s, --socket PATH    the control socket (default /var/run/burstmesh/control.sock)
+  -s, --socket PATH    the control socket
+                       (default /var/run/burstmesh/control.sock)
 
 Exit code 3 means that the agent is not running.
 
@@ -71,7 +79,8 @@ Example:
 ";
 
 pub(super) const CHECK: &str = "\
-Says everything that is wrong with a configuration, as FILE:LINE: WHAT; HOW TO MEND IT. Changes nothing.
+Says everything that is wrong with a configuration, as FILE:LINE: WHAT; HOW TO
+MEND IT. Changes nothing.
 
 Usage: burstmesh check [-c FILE] [--json]
 
@@ -86,35 +95,41 @@ Example:
 ";
 
 pub(super) const KEYGEN: &str = "\
-Makes a private key for this gateway, or a secret for a new community, and prints it in base64.
+Makes a private key for this gateway, or a secret for a new community, and
+prints it in base64.
 
 Usage: burstmesh keygen [--secret] [-o FILE]
 
 Options:
       --secret         a community's secret instead of a private key
-  -o, --output FILE    write it to a new file that only its owner can read, never over an existing one; of a
-                       private key the public one is printed instead
+  -o, --output FILE    write it to a new file that only its owner can read,
+                       never over an existing one; of a private key the public
+                       one is printed instead
 
-The agent makes its own key at the first start. By hand this is only needed to found a community.
+The agent makes its own key at the first start. By hand this is only needed to
+found a community.
 
 Example:
   burstmesh keygen -o /etc/burstmesh/key
 ";
 
 pub(super) const PUBKEY: &str = "\
-Shows the public key that belongs to a private one: this gateway's identity, to tell others.
+Shows the public key that belongs to a private one: this gateway's identity, to
+tell others.
 
 Usage: burstmesh pubkey [-c FILE] [KEYFILE]
 
 Options:
-  -c, --config FILE    take the key file that this configuration names (default /etc/config/burstmesh)
+  -c, --config FILE    take the key file that this configuration names
+                       (default /etc/config/burstmesh)
 
 Example:
   burstmesh pubkey /etc/burstmesh/key
 ";
 
 pub(super) const LIMITS: &str = "\
-Shows how many of everything this build has room for, what each costs in memory, and the sum, which never grows.
+Shows how many of everything this build has room for, what each costs in
+memory, and the sum, which never grows.
 
 Usage: burstmesh limits [--json]
 

@@ -15,9 +15,10 @@ pub fn write_text(out: &mut dyn Write) -> fmt::Result {
         let name = if section.named { " NAME" } else { "" };
         writeln!(
             out,
-            "\nconfig {}{name}   (up to {})\n  {}",
-            section.kind, section.limit, section.doc
+            "\nconfig {}{name}   (up to {})",
+            section.kind, section.limit
         )?;
+        wrap(out, 2, section.doc)?;
         for option in section.options {
             let word = if option.list { "list" } else { "option" };
             write!(out, "  {word} {} <{}>", option.name, option.kind.word())?;
@@ -29,10 +30,30 @@ pub fn write_text(out: &mut dyn Write) -> fmt::Result {
             if let Some(default) = option.default {
                 writeln!(out, " (default {default})")?;
             }
-            writeln!(out, "      {}", option.doc)?;
+            wrap(out, 6, option.doc)?;
         }
     }
     Ok(())
+}
+
+/// A terminal's width.
+const COLUMNS: usize = 80;
+
+/// Writes a text in lines that begin `indent` columns in and fit a terminal.
+fn wrap(out: &mut dyn Write, indent: usize, text: &str) -> fmt::Result {
+    let mut column = 0;
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        if column > 0 && column + 1 + width <= COLUMNS {
+            write!(out, " {word}")?;
+            column += 1 + width;
+        } else {
+            out.write_str(if column > 0 { "\n" } else { "" })?;
+            write!(out, "{:indent$}{word}", "")?;
+            column = indent + width;
+        }
+    }
+    out.write_str("\n")
 }
 
 /// A complete configuration: one paste, one tick.

@@ -10,10 +10,16 @@ use crate::recorder::{Recording, Step};
 use burstmesh_lab::plot::Plot;
 
 const COLORS: [&str; 4] = ["#2f6fde", "#2aa876", "#f0a030", "#b05cc8"];
+/// The lab, as the README draws it.
+const PICTURE: &str = include_str!("../../../../../docs/img/overview.svg");
 const STYLE: &str = "
 body{font:15px/1.5 system-ui,sans-serif;max-width:1140px;margin:2em auto;padding:0 1em;color:#1c2430;background:#fff}
-h1{margin-bottom:0}h2{margin:1.6em 0 .2em}.big{font-size:1.25em}svg{width:100%;height:auto}
-svg text{font:11px system-ui,sans-serif;fill:#566}svg .name{fill:#1c2430}svg .levelname{fill:#a22}
+h1{margin-bottom:.2em}h2{margin:1.6em 0 .2em}svg{width:100%;height:auto}.picture svg{max-width:640px}
+.cards{display:flex;flex-wrap:wrap;gap:1em;margin:1em 0}
+.cards div{flex:1 1 14em;padding:.7em 1em;border-radius:.5em;background:#eef4fd;color:#456}
+.cards b{display:block;font-size:1.9em;line-height:1.25;color:#1c2430}
+.wide{overflow-x:auto}.wide svg{min-width:760px}
+.wide svg text{font:11px system-ui,sans-serif;fill:#566}.wide svg .name{fill:#1c2430}.wide svg .levelname{fill:#a22}
 .grid{stroke:#dde3ea}.odd{fill:#f3f6fa}.even{fill:none}.level{stroke:#c33;stroke-dasharray:6 4}
 .moment{stroke:#c33;stroke-width:1.5}.loss{stroke:#c33;stroke-width:1.5}
 table{border-collapse:collapse}td,th{padding:.3em .45em;font-size:14px;white-space:nowrap;text-align:right;border-bottom:1px solid #dde3ea}
@@ -62,17 +68,22 @@ pub fn render(recording: &Recording) -> String {
     format!(
         "<!doctype html>\n<html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\n\
          <title>burstmesh: demonstration</title><style>{STYLE}</style>\n\
-         <h1>burstmesh: {count} lines, one connection</h1>\n{}\
+         <h1>burstmesh: {count} lines, one connection</h1>\n\
+         <p>One file over one TCP connection of a client in the first home, alone over its own line, and then over all \
+         of them.</p>\n{}<div class=picture>{}</div>\n\
          <h2>Throughput of each line</h2><p class=note>{legend}; in the direction of the transfer, IP level, \
-         stacked. Dashed: one's own line.</p>\n{}\
+         stacked. Dashed: one's own line.</p>\n<div class=wide>{}</div>\
          <h2>Delay of a ping beside it</h2><p class=note>Round trip from the same client to the web server, ten a \
-         second. Strokes at the bottom: pings without an answer.</p>\n{}\
-         <h2>Results</h2>\n{}<p class=note>Rate: payload the receiver got, over the whole transfer. Share: payload \
-         after the first five seconds over the sum of the lines' IP-level rates; one line alone can reach at most \
+         second. Strokes at the bottom: pings without an answer.</p>\n<div class=wide>{}</div>\
+         <h2>Results</h2>\n<div class=wide>{}</div><p class=note>Rate: payload the receiver got, over the whole \
+         transfer. Share: payload after the first five seconds over the sum of all lines' IP-level rates, one that was \
+         away included; one line alone can reach at most \
          {:.0} %. Real kernel TCP, one connection each, in network namespaces over emulated lines; the gateways \
          are told no rate. Lab late: 99 % of the packets left the emulated lines no later than this after \
          their time; where it is not far below the lines' delay, the machine was too busy to trust the row.</p>\n</html>\n",
-        headline(recording),
+        cards(recording),
+        // In a page a drawing needs no name of its language.
+        PICTURE.replacen(" xmlns=\"http://www.w3.org/2000/svg\"", "", 1),
         throughput(recording),
         delay(recording),
         table(recording),
@@ -80,28 +91,51 @@ pub fn render(recording: &Recording) -> String {
     )
 }
 
-fn headline(recording: &Recording) -> String {
+/// What it comes to, at a glance.
+fn cards(recording: &Recording) -> String {
     let of = |way, pooled| {
-        let mut steps = recording
-            .steps
-            .iter()
-            .filter(|step| step.way == way && step.pooled == pooled);
-        steps.find_map(|step| step.transfer.as_ref()).map(rate)
+        let mut steps = recording.steps.iter();
+        steps.find(|s| s.way == way && s.pooled == pooled && s.transfer.is_some())
     };
-    let compared = [(Way::Down, "down"), (Way::Up, "up")].map(|(way, verb)| {
-        let (alone, pooled) = (of(way, false)?, of(way, true)?);
-        Some(format!(
-            "{verb} <b>{:.1}</b> Mbit/s instead of {:.1} ({:.1} times)",
-            pooled / 1e6,
-            alone / 1e6,
-            pooled / alone
-        ))
+    let mut cards = String::from("<div class=cards>");
+    for (way, verb) in [(Way::Down, "Download"), (Way::Up, "Upload")] {
+        if let (Some(alone), Some(pooled)) = (of(way, false), of(way, true))
+            && let (Some(before), Some(after)) = (&alone.transfer, &pooled.transfer)
+        {
+            let (before, after) = (rate(before), rate(after));
+            let _ = write!(
+                cards,
+                "<div>{verb}<b>{:.1} Mbit/s</b>{:.1} times the {:.1} of the own line</div>",
+                after / 1e6,
+                after / before,
+                before / 1e6
+            );
+            let (before, after) = (p(alone, 50.0), p(pooled, 50.0));
+            if way == Way::Down && before.is_finite() && after.is_finite() {
+                let _ = write!(
+                    cards,
+                    "<div>Ping beside the download<b>{after:.0} ms</b>median; {before:.0} ms beside one over the own line</div>"
+                );
+            }
+        }
+    }
+    let pulled = recording.steps.iter().find(|s| {
+        let marks = &mut recording.marks.iter();
+        marks.any(|(at, _)| *at >= s.span.0 && *at <= s.span.1)
     });
-    let compared: Vec<_> = compared.into_iter().flatten().collect();
-    format!(
-        "<p class=big>One file over one TCP connection: {}.</p>\n",
-        compared.join(", ")
-    )
+    if let Some(transfer) = pulled.and_then(|s| s.transfer.as_ref()) {
+        let whole = if transfer.complete && transfer.intact {
+            "the file arrived whole"
+        } else {
+            "the file did <b>not</b> arrive whole"
+        };
+        let _ = write!(
+            cards,
+            "<div>A line goes silent in the middle<b>{:.0} ms</b>longest gap; {whole}</div>",
+            transfer.longest_gap.as_secs_f64() * 1e3
+        );
+    }
+    cards + "</div>\n"
 }
 
 fn throughput(recording: &Recording) -> String {
