@@ -8,7 +8,7 @@
 //! |---|---|
 //! | packets of the clients | [`tun`] |
 //! | datagrams between nodes | [`udp`] |
-//! | sleeping until something happens | [`poll`], [`signal`], [`clock`] |
+//! | sleeping until something happens | [`poll`], [`rest`], [`signal`], [`clock`] |
 //! | links, addresses, routes, rules, connection tracking | [`netlink`], [`nft`], [`ifstat`], [`ethtool`] |
 //! | staying alive and harmless | [`watchdog`], [`process`], [`worker`] |
 //! | people and files | [`control`], [`log`], [`mod@file`] |
@@ -27,6 +27,7 @@ pub mod nft;
 pub mod path;
 pub mod poll;
 pub mod process;
+pub mod rest;
 pub mod signal;
 pub mod sockaddr;
 #[cfg(test)]

@@ -10,6 +10,8 @@ const TIMER: u64 = u64::MAX;
 /// What to wake up for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
+    /// Only failure and end, which always wake.
+    Nothing,
     /// Something to read.
     Read,
     /// Something to read, or room to write.
@@ -19,6 +21,7 @@ pub enum Interest {
 impl Interest {
     const fn bits(self) -> u32 {
         match self {
+            Self::Nothing => 0,
             Self::Read => libc::EPOLLIN as u32,
             Self::ReadWrite => (libc::EPOLLIN | libc::EPOLLOUT) as u32,
         }

@@ -9,6 +9,8 @@ use burstmesh_core::data::segment::Offload;
 use burstmesh_core::node::exit::{Exit, Output};
 use burstmesh_core::time::Instant;
 use burstmesh_core::wire::handshake::Lease;
+use burstmesh_linux::fd::Fd;
+use burstmesh_linux::rest::Look;
 use burstmesh_linux::tun::Tun;
 
 use crate::status::Traffic;
@@ -64,6 +66,11 @@ impl Inside {
         }
     }
 
+    /// To wait on.
+    pub fn fd(&self) -> &Fd {
+        self.tun.fd()
+    }
+
     pub fn carried(&self, seat: usize) -> Carried {
         self.carried.get(seat).copied().unwrap_or_default()
     }
@@ -101,11 +108,11 @@ impl Inside {
             .retain(|_, seat| live.get(*seat).copied().unwrap_or(false));
     }
 
-    /// Gives packets that wait in the TUN to their members' seats, one round.
+    /// Gives packets that wait in the TUN to their members' seats, one round; says whether there may be more.
     ///
     /// # Errors
     /// The interface is gone.
-    pub fn read(&mut self, now: Instant, exit: &mut Exit<'_>) -> Result<()> {
+    pub fn read(&mut self, now: Instant, exit: &mut Exit<'_>) -> Result<Look> {
         // Taken out while what is in it is handled: answers leave through `self`.
         let mut room = std::mem::take(&mut self.room);
         let result = self.read_round(now, exit, &mut room);
@@ -113,15 +120,16 @@ impl Inside {
         result
     }
 
-    fn read_round(&mut self, now: Instant, exit: &mut Exit<'_>, room: &mut [u8]) -> Result<()> {
-        let mut left = ROUND;
+    fn read_round(&mut self, now: Instant, exit: &mut Exit<'_>, room: &mut [u8]) -> Result<Look> {
+        let (mut left, mut found) = (ROUND, Look::Nothing);
         while left > 0 {
             let got = self.tun.read(room);
             let Some((len, offload)) =
                 got.with_context(|| format!("{} is gone", self.tun.name()))?
             else {
-                break;
+                return Ok(found);
             };
+            found = Look::All;
             let packets = offload.packets(len);
             left = left.saturating_sub(packets);
             let packet = room.get_mut(..len).unwrap_or_default();
@@ -137,7 +145,7 @@ impl Inside {
             }
             exit.handle_large(now, seat, packet, offload, self);
         }
-        Ok(())
+        Ok(Look::More)
     }
 
     /// Lets everything leave that waits to be glued: at the end of each round.

@@ -13,6 +13,7 @@ use burstmesh_core::node::exit::Exit;
 use burstmesh_core::node::job::Done;
 use burstmesh_core::time::{Duration, Instant};
 use burstmesh_linux::poll::{Events, Interest, Poll};
+use burstmesh_linux::rest::Rest;
 use burstmesh_linux::{clock, entropy};
 
 use super::inside::Inside;
@@ -44,6 +45,7 @@ pub struct Server {
     sockets: Sockets,
     worker: Worker,
     poll: Poll,
+    rest: Rest,
     /// Rung by other threads.
     bell: UnixDatagram,
     board: Arc<Board>,
@@ -97,6 +99,7 @@ impl Server {
             sockets,
             worker,
             poll,
+            rest: Rest::new(clock::now()),
             bell,
             board: engine.board,
             lifecycle: engine.lifecycle,
@@ -120,18 +123,22 @@ impl Server {
             if now >= self.publish_at {
                 self.publish(now);
             }
+            if self.rest.is_over(now) {
+                self.read_inside(now)?;
+            }
             self.exit.handle_timeout(now, &mut self.inside);
             // Also what the round before brought.
             self.inside.flush();
             self.sockets.transmit(now, &mut self.exit, &mut self.room);
             self.hand_out()?;
             let next = self.exit.poll_timeout(now).min(self.publish_at);
+            let next = next.min(self.rest.poll_timeout());
             self.poll
                 .wait(&mut events, Some(next.since(clock::now())))?;
             let now = clock::now();
             for event in events.iter() {
                 match event.token {
-                    TUN => self.inside.read(now, &mut self.exit)?,
+                    TUN => self.read_inside(now)?,
                     WAKE => self.collect(now)?,
                     token => {
                         let at = (token - FIRST_LISTENER) as usize;
@@ -141,6 +148,13 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    /// Takes what the Internet has sent.
+    fn read_inside(&mut self, now: Instant) -> Result<()> {
+        let found = self.inside.read(now, &mut self.exit)?;
+        let fd = (self.inside.fd(), TUN);
+        Ok(self.rest.looked(now, found, &self.poll, fd)?)
     }
 
     /// Gives waiting handshakes to the thread.

@@ -24,6 +24,7 @@ use burstmesh_core::time::{Duration, Instant};
 use burstmesh_core::wire::control::MAX_UPLINKS;
 use burstmesh_linux::netlink::{Monitor, Rtnl};
 use burstmesh_linux::poll::{Events, Interest, Poll};
+use burstmesh_linux::rest::{Look, Rest};
 use burstmesh_linux::signal::{Signal, Signals};
 use burstmesh_linux::tun::Tun;
 use burstmesh_linux::udp::{RecvBatch, segmentation_works};
@@ -90,6 +91,7 @@ pub struct Engine {
     pooler: Pooler,
     uplinks: Vec<UplinkState, MAX_UPLINKS>,
     meshes: Vec<MeshState, 4>,
+    rest: Rest,
     look_at: Instant,
     beat_at: Instant,
     started: Instant,
@@ -147,6 +149,7 @@ impl Engine {
             pooler: Pooler::default(),
             uplinks: Vec::new(),
             meshes: Vec::new(),
+            rest: Rest::new(now),
             look_at: now,
             beat_at: now,
             started: now,
@@ -164,6 +167,9 @@ impl Engine {
             if now >= self.look_at {
                 self.look(now);
             }
+            if self.rest.is_over(now) {
+                self.read_tun(now);
+            }
             self.pass_time(now);
             self.transmit(now);
             self.give_work(now);
@@ -177,6 +183,7 @@ impl Engine {
             let next = self
                 .gateway
                 .poll_timeout(now)
+                .min(self.rest.poll_timeout())
                 .min(self.look_at)
                 .min(self.beat_at);
             if let Err(error) = self.parts.poll.wait(&mut events, Some(next.since(now))) {
@@ -239,23 +246,34 @@ impl Engine {
     }
 
     fn read_tun(&mut self, now: Instant) {
-        let mut left = TUN_ROUND;
+        let found = self.take_from_tun(now);
+        let fd = (self.parts.tun.fd(), TUN);
+        if let Err(error) = self.rest.looked(now, found, &self.parts.poll, fd) {
+            warn!("{error}");
+        }
+    }
+
+    /// Takes what clients send, one round.
+    fn take_from_tun(&mut self, now: Instant) -> Look {
+        let (mut left, mut found) = (TUN_ROUND, Look::Nothing);
         while left > 0 {
             let room = self.recv.scratch();
             let (len, offload) = match self.parts.tun.read(room) {
                 Ok(Some(read)) => read,
-                Ok(None) => return,
+                Ok(None) => return found,
                 Err(error) => {
                     error!("{}: {error}; somebody has taken it away", routing::TUN);
                     self.stopping = Some(Exit::Failure);
-                    return;
+                    return found;
                 }
             };
+            found = Look::All;
             left = left.saturating_sub(offload.packets(len));
             let packet = room.get_mut(..len).unwrap_or_default();
             let mut out = outlet(&mut self.road, &self.parts, self.config);
             self.gateway.handle_large(now, packet, offload, &mut out);
         }
+        Look::More
     }
 
     fn read_socket(&mut self, now: Instant, place: usize) {
