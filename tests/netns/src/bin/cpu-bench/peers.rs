@@ -106,6 +106,10 @@ fn pair<'l>(lab: &'l Lab, mut daemons: [Daemon; 2]) -> Result<Ends<'l>> {
     gw1.run("ip", &["route", "add", &web, "dev", "tun0"])?;
     gw1.run(
         "nft",
+        &["add rule inet home zone_burstmesh iifname lan0 oifname tun0 accept"],
+    )?;
+    gw1.run(
+        "nft",
         &["add rule inet home postrouting oifname tun0 masquerade"],
     )?;
     gw1.run(
