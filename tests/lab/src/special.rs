@@ -24,6 +24,9 @@ pub enum Special {
     OwnerPooled,
     /// 1 MB over lines that were last used 20 s ago; time over that of one line of their sum, in percent.
     Burst,
+    /// Every home downloads at once; the least that one gets over what his own line alone gives, and what all get over the
+    /// lines' sum (`share_up`), both in percent.
+    Everyone,
     /// A line is 5 % slower for a second; share in that second and the next, and from two seconds after (`share_up`).
     Wrong,
 }
@@ -36,7 +39,8 @@ pub fn of(profile: &Profile) -> Vec<Special> {
     }
     match profile.name {
         "P14" => list.extend([Special::Owner, Special::OwnerPooled]),
-        "P1x3" => list.push(Special::Burst),
+        "P1x3" => list.extend([Special::Burst, Special::Everyone]),
+        "P2" | "P6" => list.push(Special::Everyone),
         "P1" | "P4" => list.push(Special::Wrong),
         _ => {}
     }
@@ -50,6 +54,7 @@ impl Special {
             Self::Owner => "owner",
             Self::OwnerPooled => "owner-pooled",
             Self::Burst => "burst",
+            Self::Everyone => "everyone",
             Self::Wrong => "wrong",
         }
     }
@@ -61,6 +66,7 @@ impl Special {
             Self::Owner => owner(profile, true, seed),
             Self::OwnerPooled => owner(profile, false, seed),
             Self::Burst => burst(profile, seed),
+            Self::Everyone => everyone(profile, window, seed),
             Self::Wrong => wrong(profile, seed),
         };
         Row {
@@ -156,6 +162,34 @@ fn burst(profile: &Profile, seed: u64) -> Row {
     Row {
         share: took as f64 * 100.0 / ideal as f64,
         gap: took as f64 / 1_000.0,
+        ..Row::default()
+    }
+}
+
+fn everyone(profile: &Profile, window: Window, seed: u64) -> Row {
+    let (from, to) = (window.from * MB, window.to * MB);
+    let mut lab = Lab::new(profile, profile.links, seed);
+    lab.run_to(0);
+    let flows: Vec<usize> = (0..profile.links.len())
+        .map(|home| lab.add_at(home, false, CUBIC, true, u64::MAX / 2))
+        .collect();
+    lab.run_to(to);
+    let bytes = |flow: usize| lab.flows[flow].bytes(lab.start + from, lab.start + to) as f64;
+    let shares = flows.iter().zip(profile.links).map(|(flow, link)| {
+        let (alone, _) = cell::run(
+            profile,
+            std::slice::from_ref(link),
+            Load::Linux,
+            window,
+            seed,
+        );
+        let alone = alone.share * profile.capacity(from, to, true) / 100.0;
+        bytes(*flow) * 100.0 / alone
+    });
+    Row {
+        share: shares.fold(f64::INFINITY, f64::min),
+        share_up: flows.iter().map(|f| bytes(*f)).sum::<f64>() * 100.0
+            / profile.capacity(from, to, true),
         ..Row::default()
     }
 }

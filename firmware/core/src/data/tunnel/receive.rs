@@ -248,6 +248,9 @@ impl Path {
         }
         self.rate
             .report(now, f.arrival, f.bytes, learned.acked, learned.lost);
+        if let Some(rate) = self.train.report(now, f.arrival, f.bytes) {
+            self.rate.trained(rate);
+        }
         self.pacer.set_rate(self.rate.rate());
     }
 }

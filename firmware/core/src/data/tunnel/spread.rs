@@ -26,8 +26,8 @@ pub(super) struct Spread {
 
 impl<const PATHS: usize> Tunnel<'_, PATHS> {
     /// How much later than the earliest path a path is, in us; `None` if nobody would wait for it.
-    fn lateness(&self, path: &Path) -> Option<i32> {
-        let usable = self.paths().filter(|(_, p)| p.usable());
+    fn lateness(&self, now: Instant, path: &Path) -> Option<i32> {
+        let usable = self.paths().filter(|(_, p)| p.free_for_bursts(now));
         let least = usable.filter_map(|(_, p)| p.rate.base_delay()).min()?;
         let late = path
             .rate
@@ -38,20 +38,22 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
     }
 
     /// Bytes per second of the paths that are earlier than this, and in use.
-    fn earlier_rate(&self, late: i32) -> u64 {
+    fn earlier_rate(&self, now: Instant, late: i32) -> u64 {
         let earlier = self.paths().filter(|(_, p)| {
-            p.usable()
+            p.free_for_bursts(now)
                 && self
-                    .lateness(p)
+                    .lateness(now, p)
                     .is_some_and(|l| l < late && (p.joined || l <= NEAR_US))
         });
         earlier.map(|(_, p)| u64::from(p.pacer.rate())).sum()
     }
 
     /// May a burst use this path?
-    pub(super) fn takes_bursts(&self, path: &Path) -> bool {
-        self.lateness(path)
-            .is_some_and(|late| path.joined || late <= NEAR_US)
+    pub(super) fn takes_bursts(&self, now: Instant, path: &Path) -> bool {
+        path.free_for_bursts(now)
+            && self
+                .lateness(now, path)
+                .is_some_and(|late| path.joined || late <= NEAR_US)
     }
 
     /// Lets paths join and leave.
@@ -61,13 +63,13 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             .then(|| self.sent_since(now))
             .flatten();
         for at in 0..PATHS {
-            let Some(path) = self.path(at).filter(|p| p.usable()) else {
+            let Some(path) = self.path(at).filter(|p| p.free_for_bursts(now)) else {
                 continue;
             };
-            let Some(late) = self.lateness(path).filter(|l| *l > NEAR_US) else {
+            let Some(late) = self.lateness(now, path).filter(|l| *l > NEAR_US) else {
                 continue;
             };
-            let earlier = self.earlier_rate(late);
+            let earlier = self.earlier_rate(now, late);
             let joins = waiting * 1_000_000 >= earlier * late as u64;
             let leaves = sent.is_some_and(|rate| rate < earlier * 15 / 16);
             if let Some(path) = self.path_mut(at) {
@@ -91,11 +93,11 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
     }
 
     /// What the queue's delay is held against: it may stand as long as the next path needs to join.
-    pub(super) fn measure(&self) -> Measure {
-        let usable = || self.paths().filter(|(_, p)| p.usable());
+    pub(super) fn measure(&self, now: Instant) -> Measure {
+        let usable = || self.paths().filter(|(_, p)| p.free_for_bursts(now));
         let outside = usable().filter(|(_, p)| !p.joined);
         let next = outside
-            .filter_map(|(_, p)| self.lateness(p))
+            .filter_map(|(_, p)| self.lateness(now, p))
             .filter(|l| *l > NEAR_US)
             .min();
         let interval = if usable().any(|(_, p)| p.rate.starting()) {

@@ -27,6 +27,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
             .or_else(|| self.poll_feedback(now, out))
             .or_else(|| self.poll_control(now, out))
             .or_else(|| self.poll_packets(now, out))
+            .or_else(|| self.poll_train(now, out))
     }
 
     /// The path on which something small arrives first.
@@ -47,9 +48,8 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
     /// The free path with the least delay that takes a burst's packet of this length.
     fn free_for_burst(&self, now: Instant, len: usize) -> Option<usize> {
         self.paths()
-            .filter(|(_, p)| p.usable() && p.fits(len))
-            .filter(|(_, p)| p.pacer.ready(now) && p.yields_until <= now)
-            .filter(|(_, p)| self.takes_bursts(p))
+            .filter(|(_, p)| p.fits(len))
+            .filter(|(_, p)| p.pacer.ready(now) && self.takes_bursts(now, p))
             .min_by_key(|(_, p)| p.rate.base_delay().unwrap_or(i32::MIN))
             .map(|(i, _)| i)
     }
@@ -57,7 +57,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
     /// May a burst that has begun on this path go on?
     fn goes_on(&self, now: Instant, at: usize) -> bool {
         self.path(at)
-            .is_some_and(|p| p.pacer.goes_on(now) && p.yields_until <= now && self.takes_bursts(p))
+            .is_some_and(|p| p.pacer.goes_on(now) && self.takes_bursts(now, p))
     }
 
     fn poll_feedback(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
@@ -226,7 +226,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         if !same_path || !fits {
             return None;
         }
-        let measure = self.measure();
+        let measure = self.measure(now);
         self.queue.pop(now, &mut self.pool, kind, measure)
     }
 
@@ -245,7 +245,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
                 self.mark_busy(now);
                 return None;
             };
-            let measure = self.measure();
+            let measure = self.measure(now);
             if let Some(id) = self.queue.pop(now, &mut self.pool, Kind::Light, measure) {
                 let at = self.urgent_path(now, self.pool.len_of(id)).unwrap_or(at);
                 return Some((at, id));
@@ -313,7 +313,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
     }
 
     fn pop_burst(&mut self, now: Instant) -> Option<PacketId> {
-        let measure = self.measure();
+        let measure = self.measure(now);
         self.queue.pop(now, &mut self.pool, Kind::Burst, measure)
     }
 
