@@ -110,13 +110,15 @@ fn cards(recording: &Recording) -> String {
                 after / before,
                 before / 1e6
             );
-            let (before, after) = (p(alone, 50.0), p(pooled, 50.0));
-            if way == Way::Down && before.is_finite() && after.is_finite() {
-                let _ = write!(
-                    cards,
-                    "<div>Ping beside the download<b>{after:.0} ms</b>median; {before:.0} ms beside one over the own line</div>"
-                );
-            }
+        }
+    }
+    if let (Some(alone), Some(pooled)) = (of(Way::Down, false), of(Way::Down, true)) {
+        let (before, after) = (p(alone, 50.0), p(pooled, 50.0));
+        if before.is_finite() && after.is_finite() {
+            let _ = write!(
+                cards,
+                "<div>Ping beside the download<b>{after:.0} ms</b>median; {before:.0} ms beside one over the own line</div>"
+            );
         }
     }
     let pulled = recording.steps.iter().find(|s| {

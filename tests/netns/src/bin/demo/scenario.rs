@@ -199,10 +199,11 @@ impl Stage<'_> {
 
     fn pull(&mut self, silent: bool) -> Result<()> {
         let line = self.lab.line(PULLED);
-        let what = if silent {
-            "home 2's line goes silent"
+        // In a few words for the plots, where there is little room.
+        let (what, mark) = if silent {
+            ("home 2's line goes silent", "line silent")
         } else {
-            "home 2's line is back"
+            ("home 2's line is back", "back")
         };
         if silent {
             line.silent()?
@@ -210,7 +211,7 @@ impl Stage<'_> {
             line.up()?
         }
         self.live.say(format_args!("  {what}"));
-        self.recording.marks.push((self.recorder.now(), what));
+        self.recording.marks.push((self.recorder.now(), mark));
         Ok(())
     }
 }
