@@ -184,13 +184,14 @@ fn allowed(layer: &str) -> &'static [&'static str] {
         "control" => &["wire", "control"],
         "data" => &["wire", "data"],
         "ledger" => &["wire", "ledger"],
+        "usage" => &["wire", "ledger", "usage"],
         "node" => &["wire", "control", "data", "ledger", "node"],
         "wire" => &["wire"],
         _ => &[],
     }
 }
 
-const LAYERS: [&str; 5] = ["wire", "control", "data", "ledger", "node"];
+const LAYERS: [&str; 6] = ["wire", "control", "data", "ledger", "usage", "node"];
 
 /// Breaches of the order of layers in one file of core.
 fn layer_breaches(source: &Source) -> Vec<String> {

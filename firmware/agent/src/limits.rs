@@ -8,6 +8,8 @@ use burstmesh_core::data::resequence::RxFlow;
 use burstmesh_core::ledger::Ledger;
 use burstmesh_core::ledger::slots::SLOT;
 use burstmesh_core::node::gateway::{Gateway, MAX_PEERS};
+use burstmesh_core::usage::Usage;
+use burstmesh_core::wire::control::MAX_UPLINKS;
 use burstmesh_linux::udp::RecvBatch;
 use core::mem::size_of;
 
@@ -101,9 +103,9 @@ pub const TABLE: [Line; 8] = [
             + size_of::<Coalescer<GLUE_FLOWS, GLUE_BYTES>>(),
     },
     Line {
-        what: "ledger",
+        what: "ledger, habits",
         count: 1,
-        each: size_of::<Ledger<LEDGER_ROWS>>() + SLOT,
+        each: size_of::<Ledger<LEDGER_ROWS>>() + SLOT + MAX_UPLINKS * size_of::<Usage>(),
     },
     Line {
         what: "log",

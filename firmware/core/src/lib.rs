@@ -10,5 +10,6 @@ pub mod identity;
 pub mod ledger;
 pub mod node;
 pub mod time;
+pub mod usage;
 
 pub mod wire;

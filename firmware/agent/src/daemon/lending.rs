@@ -6,6 +6,7 @@ use crate::config::{Config, Uplink};
 use burstmesh_core::ledger::cap::Pace;
 use burstmesh_core::node::gateway::{Gateway, UplinkConfig};
 use burstmesh_core::time::Instant;
+use burstmesh_core::usage::Rates;
 use burstmesh_core::wire::control::MAX_UPLINKS;
 use heapless::Vec;
 
@@ -24,6 +25,8 @@ pub enum Reason {
     CapReached,
     /// The plan is nearly used up: it is lent slowly.
     NearCap,
+    /// Its household uses it now, or usually does at this hour: room is kept for it.
+    Habit,
     /// As its owner allows.
     Free,
 }
@@ -38,6 +41,7 @@ impl Reason {
             Self::NoClock => "not lent: the time is unknown",
             Self::CapReached => "not lent: the cap is reached",
             Self::NearCap => "lent slowly: near the cap",
+            Self::Habit => "lent less: the household is likely to need it",
             Self::Free => "lent",
         }
     }
@@ -77,9 +81,10 @@ impl Lending {
         for uplink in &config.uplinks {
             let pace = accounts.pace(now, uplink);
             let minute = accounts.minute_of_day(now, uplink);
-            let reason = reason(uplink, paused, minute, pace);
+            let offered = accounts.forecast(now, uplink).offered;
+            let reason = reason(uplink, paused, minute, pace, offered);
             let _ = self.reasons.push(reason);
-            let _ = wanted.push(effective(uplink, reason, pace));
+            let _ = wanted.push(effective(uplink, reason, pace, offered));
         }
         if wanted != self.applied {
             gateway.set_uplinks(now, &wanted);
@@ -91,7 +96,13 @@ impl Lending {
     }
 }
 
-fn reason(uplink: &Uplink, paused: bool, minute: Option<u16>, pace: Pace) -> Reason {
+fn reason(
+    uplink: &Uplink,
+    paused: bool,
+    minute: Option<u16>,
+    pace: Pace,
+    offered: Rates,
+) -> Reason {
     if !uplink.lend {
         return Reason::NotLent;
     }
@@ -109,23 +120,27 @@ fn reason(uplink: &Uplink, paused: bool, minute: Option<u16>, pace: Pace) -> Rea
     match pace {
         Pace::Stop => Reason::CapReached,
         Pace::Slow(_) => Reason::NearCap,
+        Pace::Free if offered != [0, 0] => Reason::Habit,
         Pace::Free => Reason::Free,
     }
 }
 
-fn effective(uplink: &Uplink, reason: Reason, pace: Pace) -> UplinkConfig {
+fn effective(uplink: &Uplink, reason: Reason, pace: Pace, offered: Rates) -> UplinkConfig {
     let slow = match pace {
         Pace::Slow(kbit) => kbit,
         _ => u32::MAX,
     };
-    let limit = |rate: Rate| match kbit(rate).min(slow) {
+    // 0 stands for no limit, which is the largest.
+    let or_none = |kbit: u32| if kbit == 0 { u32::MAX } else { kbit };
+    let limit = |rate: Rate, offered: u32| match kbit(rate).min(slow).min(or_none(offered)) {
         u32::MAX => 0,
         kbit => kbit,
     };
+    let [up, down] = offered;
     UplinkConfig {
-        lend: matches!(reason, Reason::Free | Reason::NearCap),
-        lend_up_kbit: limit(uplink.lend_up),
-        lend_down_kbit: limit(uplink.lend_down),
+        lend: matches!(reason, Reason::Free | Reason::NearCap | Reason::Habit),
+        lend_up_kbit: limit(uplink.lend_up, up),
+        lend_down_kbit: limit(uplink.lend_down, down),
     }
 }
 
@@ -162,7 +177,7 @@ mod tests {
                 to: 420
             }
         );
-        let reason = |paused, minute, pace| super::reason(&uplink, paused, minute, pace);
+        let reason = |paused, minute, pace| super::reason(&uplink, paused, minute, pace, [0, 0]);
         assert_eq!(reason(false, None, Pace::Free), Reason::NoClock);
         assert_eq!(reason(false, Some(12 * 60), Pace::Free), Reason::Hours);
         for minute in [22 * 60, 0, 7 * 60 - 1] {
@@ -177,10 +192,16 @@ mod tests {
     #[test]
     fn near_the_cap_the_lower_limit_holds() {
         let uplink = uplink("\toption lend '1'\n\toption lend_up '1Mbit'\n");
-        let free = effective(&uplink, Reason::Free, Pace::Free);
+        let free = effective(&uplink, Reason::Free, Pace::Free, [0, 0]);
         assert_eq!((free.lend_up_kbit, free.lend_down_kbit), (1_000, 0));
-        let slow = effective(&uplink, Reason::NearCap, Pace::Slow(2_000));
+        let slow = effective(&uplink, Reason::NearCap, Pace::Slow(2_000), [0, 0]);
         assert_eq!((slow.lend_up_kbit, slow.lend_down_kbit), (1_000, 2_000));
-        assert!(slow.lend && !effective(&uplink, Reason::CapReached, Pace::Stop).lend);
+        assert!(slow.lend && !effective(&uplink, Reason::CapReached, Pace::Stop, [0, 0]).lend);
+        let evening = effective(&uplink, Reason::Habit, Pace::Free, [5_000, 5_000]);
+        assert_eq!(
+            (evening.lend_up_kbit, evening.lend_down_kbit),
+            (1_000, 5_000)
+        );
+        assert!(evening.lend);
     }
 }

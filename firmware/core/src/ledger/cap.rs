@@ -157,7 +157,7 @@ impl Cap {
         // Half in each direction: bytes to kbit/s is a division by 125.
         let even = (plan.bytes - self.used) / (250 * u64::from(seconds));
         let kbit = u32::try_from(even.saturating_mul(times)).unwrap_or(u32::MAX);
-        Pace::Slow(coarse(kbit).max(SLOWEST))
+        Pace::Slow(coarse(kbit, 2).max(SLOWEST))
     }
 
     /// Bytes that [`Self::emit`] writes.
@@ -202,9 +202,9 @@ fn chunk(plan: &Plan) -> u64 {
     (plan.bytes >> 6).max(SMALLEST_PROMISE)
 }
 
-/// Only the first two bits that count, so that a limit changes rarely.
-fn coarse(kbit: u32) -> u32 {
-    let drop = 30u32.saturating_sub(kbit.leading_zeros());
+/// Only the first `bits` bits that count, so that a limit changes rarely.
+pub(crate) fn coarse(kbit: u32, bits: u32) -> u32 {
+    let drop = (32 - bits).saturating_sub(kbit.leading_zeros());
     kbit >> drop << drop
 }
 

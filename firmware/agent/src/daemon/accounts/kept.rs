@@ -1,18 +1,21 @@
 //! What is in the file: believed time in seconds since 1970 (0: none), the ledger, the boot that the counters are of, then for
-//! each place of the ledger its cap, and the device and counters of its uplink. What later versions add stands behind.
+//! each place of the ledger its cap, and the device and counters of its uplink; then for each what its household is used to.
+//! What later versions add stands behind.
 
-use super::{Ledger, Meter};
+use super::{Habits, Ledger, Meter};
 use crate::config::Config;
 use burstmesh_core::calendar::Wall;
 use burstmesh_core::error::Refusal;
 use burstmesh_core::ledger::Cap;
 use burstmesh_core::ledger::slots::BODY;
+use burstmesh_core::usage::Usage;
 use burstmesh_core::wire::bytes::{Reader, Writer};
 use burstmesh_core::wire::control::MAX_UPLINKS;
 use burstmesh_linux::file;
 use burstmesh_linux::netlink::{Counters, Rtnl};
 
-const _: () = assert!(4 + Ledger::EMITTED + 8 + MAX_UPLINKS * (Cap::EMITTED + 20) <= BODY);
+const _: () =
+    assert!(4 + Ledger::EMITTED + 8 + MAX_UPLINKS * (Cap::EMITTED + 20 + Usage::EMITTED) <= BODY);
 
 /// What was kept beside the ledger.
 #[derive(Default)]
@@ -28,6 +31,7 @@ impl Kept {
         &mut self,
         body: &[u8],
         ledger: &mut Ledger,
+        habits: &mut Habits,
         boot: u64,
         config: &Config,
         rtnl: &mut Rtnl,
@@ -64,7 +68,9 @@ impl Kept {
             }
             body = later;
         }
-        Ok(())
+        habits
+            .iter_mut()
+            .try_for_each(|usage| usage.read(&mut body))
     }
 }
 

@@ -20,6 +20,7 @@ use burstmesh_core::ledger::cap::Pace;
 use burstmesh_core::ledger::{Amount, Cap, Clock, Kind, Row, book};
 use burstmesh_core::node::gateway::Gateway;
 use burstmesh_core::time::{Duration, Instant};
+use burstmesh_core::usage::{Forecast, Usage};
 use burstmesh_core::wire::control::MAX_UPLINKS;
 use burstmesh_linux::netlink::Rtnl;
 use burstmesh_linux::{clock, fd, warn};
@@ -30,6 +31,10 @@ use store::Store;
 pub type Ledger = book::Ledger<LEDGER_ROWS>;
 
 static LEDGER: ConstStaticCell<Ledger> = ConstStaticCell::new(Ledger::new());
+static USAGE: ConstStaticCell<Habits> = ConstStaticCell::new([const { Usage::new() }; MAX_UPLINKS]);
+
+/// How each uplink's household uses it, by the uplink's place in the ledger.
+pub type Habits = [Usage; MAX_UPLINKS];
 
 /// Counters are read this often.
 const TICK: Duration = Duration::from_secs(1);
@@ -46,7 +51,9 @@ pub struct Accounts {
     meters: [Meter; MAX_UPLINKS],
     /// By the uplink's place in the ledger.
     caps: [Cap; MAX_UPLINKS],
+    habits: &'static mut Habits,
     boot: u64,
+    booked_at: Instant,
     store: Store,
     tick_at: Instant,
     keep_at: Instant,
@@ -55,13 +62,14 @@ pub struct Accounts {
 impl Accounts {
     /// Reads what was kept beside the private key.
     pub fn open(now: Instant, config: &Config, rtnl: &mut Rtnl) -> Result<Self, Failure> {
-        let ledger = LEDGER.take();
+        let (ledger, habits) = (LEDGER.take(), USAGE.take());
         let mut kept = kept::Kept::default();
         let boot = kept::boot();
         let store = Store::open(&config.community.key_file, |body| {
-            if kept.read(body, ledger, boot, config, rtnl).is_err() {
+            if kept.read(body, ledger, habits, boot, config, rtnl).is_err() {
                 warn!("the ledger's file cannot be read: it begins anew");
                 (*ledger, kept) = (Ledger::new(), kept::Kept::default());
+                *habits = [const { Usage::new() }; MAX_UPLINKS];
             }
         })?;
         Ok(Self {
@@ -69,7 +77,9 @@ impl Accounts {
             clock: Clock::new(now, kept.wall),
             meters: kept.meters,
             caps: kept.caps,
+            habits,
             boot,
+            booked_at: now,
             store,
             tick_at: now,
             keep_at: now + KEEP,
@@ -131,6 +141,9 @@ impl Accounts {
             self.ledger.date_unknown(|_| day(0));
         }
         let lent = self.book_carried(gateway, config, day);
+        let millis = now.since(self.booked_at).as_millis();
+        let millis = u32::try_from(millis).unwrap_or(u32::MAX);
+        self.booked_at = now;
         let uplinks = config.uplinks.iter().enumerate();
         for (((number, uplink), meter), lent) in uplinks.zip(&mut self.meters).zip(lent) {
             let own = match rtnl.link(&uplink.ifname) {
@@ -148,9 +161,18 @@ impl Accounts {
                 amount: own,
             });
             if let Some(cap) = self.caps.get_mut(usize::from(at)) {
-                cap_follows(cap, uplink, lent + own.sum(), (&self.clock, now), |from| {
-                    self.ledger.total(at, from).sum()
-                });
+                cap_follows(
+                    cap,
+                    uplink,
+                    lent.sum() + own.sum(),
+                    (&self.clock, now),
+                    |from| self.ledger.total(at, from).sum(),
+                );
+            }
+            if let Some(usage) = self.habits.get_mut(usize::from(at)) {
+                let when = self.clock.shown(now).map(|wall| (wall, uplink.zone));
+                let all = [own.up + lent.up, own.down + lent.down];
+                usage.handle_use(when, [own.up, own.down], all, millis);
             }
         }
     }
@@ -161,8 +183,8 @@ impl Accounts {
         gateway: &mut Gateway<'_>,
         config: &Config,
         day_of: impl Fn(usize) -> Day,
-    ) -> [u64; MAX_UPLINKS] {
-        let mut all = [0; MAX_UPLINKS];
+    ) -> [Amount; MAX_UPLINKS] {
+        let mut all = [Amount::default(); MAX_UPLINKS];
         gateway.take_carried(|member, kind, number, amount| {
             let number = usize::from(number);
             // Borrowed bytes went over lines elsewhere: their days are those of our first uplink.
@@ -173,7 +195,7 @@ impl Accounts {
                     meter.lent(amount);
                 }
                 if let Some(lent) = all.get_mut(number) {
-                    *lent += amount.sum();
+                    lent.add(amount);
                 }
             }
             if let Some(uplink) = uplink {
@@ -208,6 +230,14 @@ impl Accounts {
             .map_or(Pace::Free, |(cap, plan)| cap.pace(&plan, believed))
     }
 
+    /// What its household is likely to need of an uplink in the next minutes.
+    pub fn forecast(&self, now: Instant, uplink: &Uplink) -> Forecast {
+        let at = self.ledger.find(&uplink.name).map(usize::from);
+        let usage = at.and_then(|at| self.habits.get(at));
+        let when = self.clock.shown(now).map(|wall| (wall, uplink.zone));
+        usage.map_or(Forecast::default(), |usage| usage.forecast(when))
+    }
+
     /// The minute of the day at an uplink; `None` as long as nobody knows.
     pub fn minute_of_day(&self, now: Instant, uplink: &Uplink) -> Option<u16> {
         self.clock
@@ -237,12 +267,16 @@ impl Accounts {
         let Self {
             ledger,
             caps,
+            habits,
             meters,
             boot,
             store,
             ..
         } = self;
-        store.write(|out| kept::emit(out, wall, ledger, *boot, caps, meters, config));
+        store.write(|out| {
+            kept::emit(out, wall, ledger, *boot, caps, meters, config)?;
+            habits.iter().try_for_each(|usage| usage.emit(out))
+        });
     }
 
     /// The agent stops: writes the last of it, and waits until it is on the disk.

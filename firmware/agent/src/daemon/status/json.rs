@@ -78,8 +78,15 @@ impl View<'_> {
             let used = self.accounts.cap(u).map_or(0, |(cap, _)| cap.used());
             write!(
                 out,
-                "\"lend_up_kbit\":{up_kbit},\"lend_down_kbit\":{down_kbit},\"cap_bytes\":{},\"cap_used_bytes\":{used}}}",
+                "\"lend_up_kbit\":{up_kbit},\"lend_down_kbit\":{down_kbit},\"cap_bytes\":{},\"cap_used_bytes\":{used},",
                 u.cap
+            )?;
+            let f = self.accounts.forecast(self.now, u);
+            let ([own_up, own_down], [up, down]) = (f.now, f.expected);
+            write!(
+                out,
+                "\"own_up_kbit\":{own_up},\"own_down_kbit\":{own_down},\"expected_up_kbit\":{up},\"expected_down_kbit\":{down},\"confidence\":{}}}",
+                f.confidence
             )?;
         }
         write!(out, "],")
