@@ -5,11 +5,15 @@
 use core::fmt::{self, Write};
 
 use crate::config::reference;
+use crate::daemon::pause::LONGEST;
+use burstmesh_core::calendar::Day;
 
 /// Where the configuration is.
 pub const CONFIG_FILE: &str = "/etc/config/burstmesh";
 /// Where the running agent listens for `status`.
 pub const SOCKET: &str = "/var/run/burstmesh/control.sock";
+/// Minutes that a pause lasts if nobody says otherwise.
+const PAUSE: u16 = 60;
 /// What `--version` prints: exactly this and a line end.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -49,6 +53,27 @@ pub enum Command<'a> {
         /// The control socket.
         socket: &'a str,
     },
+    /// Show who used how much, by day.
+    Ledger {
+        /// The control socket.
+        socket: &'a str,
+        /// How to show it.
+        form: Form,
+        /// Forget this day and all before it instead.
+        forget: Option<Day>,
+    },
+    /// Stop lending and borrowing for a while.
+    Pause {
+        /// The control socket.
+        socket: &'a str,
+        /// For how long.
+        minutes: u16,
+    },
+    /// End a pause.
+    Resume {
+        /// The control socket.
+        socket: &'a str,
+    },
     /// Say what is wrong with a configuration.
     Check {
         /// The configuration file.
@@ -81,6 +106,15 @@ pub enum Command<'a> {
     Help(Topic),
 }
 
+/// For whom something is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is what its name says")]
+pub enum Form {
+    Table,
+    Json,
+    Csv,
+}
+
 /// What the help is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is a command of the same name")]
@@ -90,6 +124,9 @@ pub enum Topic {
     Run,
     Status,
     Log,
+    Ledger,
+    Pause,
+    Resume,
     Check,
     Keygen,
     Pubkey,
@@ -111,6 +148,10 @@ pub enum UsageError<'a> {
     NoValue(Topic, &'a str),
     /// The option takes no value.
     UnwantedValue(Topic, &'a str),
+    /// The value is no number of minutes.
+    NoMinutes(&'a str),
+    /// The value is no day.
+    NoDay(&'a str),
     /// An argument too many.
     Unexpected(Topic, &'a str),
 }
@@ -133,7 +174,7 @@ pub fn parse<'a>(args: &[&'a str]) -> Result<Command<'a>, UsageError<'a>> {
     if given.help {
         return Ok(Command::Help(topic));
     }
-    Ok(given.command(topic))
+    given.command(topic)
 }
 
 fn help<'a>(rest: &[&'a str]) -> Result<Command<'a>, UsageError<'a>> {
@@ -153,7 +194,10 @@ struct Given<'a> {
     socket: Option<&'a str>,
     output: Option<&'a str>,
     file: Option<&'a str>,
+    minutes: Option<&'a str>,
+    forget: Option<&'a str>,
     json: bool,
+    csv: bool,
     secret: bool,
     help: bool,
 }
@@ -182,6 +226,8 @@ impl<'a> Given<'a> {
                 return Err(UsageError::UnknownOption(topic, arg));
             } else if topic == Topic::Pubkey && given.file.is_none() {
                 given.file = Some(arg);
+            } else if topic == Topic::Pause && given.minutes.is_none() {
+                given.minutes = Some(arg);
             } else {
                 return Err(UsageError::Unexpected(topic, arg));
             }
@@ -193,7 +239,10 @@ impl<'a> Given<'a> {
     fn flag(&mut self, topic: Topic, name: &str) -> Option<&mut bool> {
         match (name, topic) {
             ("--help", _) => Some(&mut self.help),
-            ("--json", Topic::Status | Topic::Check | Topic::Limits) => Some(&mut self.json),
+            ("--json", Topic::Status | Topic::Ledger | Topic::Check | Topic::Limits) => {
+                Some(&mut self.json)
+            }
+            ("--csv", Topic::Ledger) => Some(&mut self.csv),
             ("--secret", Topic::Keygen) => Some(&mut self.secret),
             _ => None,
         }
@@ -203,22 +252,51 @@ impl<'a> Given<'a> {
     fn place(&mut self, topic: Topic, name: &str) -> Option<&mut Option<&'a str>> {
         match (name, topic) {
             ("--config", Topic::Run | Topic::Check | Topic::Pubkey) => Some(&mut self.config),
-            ("--socket", Topic::Run | Topic::Status | Topic::Log) => Some(&mut self.socket),
+            (
+                "--socket",
+                Topic::Run
+                | Topic::Status
+                | Topic::Log
+                | Topic::Ledger
+                | Topic::Pause
+                | Topic::Resume,
+            ) => Some(&mut self.socket),
+            ("--forget", Topic::Ledger) => Some(&mut self.forget),
             ("--output", Topic::Keygen) => Some(&mut self.output),
             _ => None,
         }
     }
 
-    fn command(self, topic: Topic) -> Command<'a> {
+    fn command(self, topic: Topic) -> Result<Command<'a>, UsageError<'a>> {
         let config = self.config.unwrap_or(CONFIG_FILE);
         let socket = self.socket.unwrap_or(SOCKET);
-        match topic {
+        Ok(match topic {
             Topic::Run => Command::Run { config, socket },
             Topic::Status => Command::Status {
                 socket,
                 json: self.json,
             },
             Topic::Log => Command::Log { socket },
+            Topic::Pause => Command::Pause {
+                socket,
+                minutes: match self.minutes {
+                    Some(text) => minutes(text).ok_or(UsageError::NoMinutes(text))?,
+                    None => PAUSE,
+                },
+            },
+            Topic::Resume => Command::Resume { socket },
+            Topic::Ledger => Command::Ledger {
+                socket,
+                form: match (self.json, self.csv) {
+                    (true, _) => Form::Json,
+                    (_, true) => Form::Csv,
+                    _ => Form::Table,
+                },
+                forget: match self.forget {
+                    Some(text) => Some(Day::parse(text).ok_or(UsageError::NoDay(text))?),
+                    None => None,
+                },
+            },
             Topic::Check => Command::Check {
                 config,
                 json: self.json,
@@ -233,8 +311,14 @@ impl<'a> Given<'a> {
             },
             Topic::Limits => Command::Limits { json: self.json },
             Topic::All | Topic::Config => Command::Help(topic),
-        }
+        })
     }
+}
+
+/// A number of minutes that a pause may last.
+fn minutes(text: &str) -> Option<u16> {
+    let minutes = text.parse().ok()?;
+    (1..=LONGEST).contains(&minutes).then_some(minutes)
 }
 
 /// The long form of a short option.
@@ -250,10 +334,13 @@ fn long(name: &str) -> &str {
 }
 
 impl Topic {
-    const NAMED: [(&'static str, Self); 8] = [
+    const NAMED: [(&'static str, Self); 11] = [
         ("run", Self::Run),
         ("status", Self::Status),
         ("log", Self::Log),
+        ("ledger", Self::Ledger),
+        ("pause", Self::Pause),
+        ("resume", Self::Resume),
         ("check", Self::Check),
         ("keygen", Self::Keygen),
         ("pubkey", Self::Pubkey),
@@ -275,6 +362,9 @@ impl Topic {
             Self::Run => " run",
             Self::Status => " status",
             Self::Log => " log",
+            Self::Ledger => " ledger",
+            Self::Pause => " pause",
+            Self::Resume => " resume",
             Self::Check => " check",
             Self::Keygen => " keygen",
             Self::Pubkey => " pubkey",
@@ -312,6 +402,14 @@ impl fmt::Display for UsageError<'_> {
                 write!(f, "option '{arg}' takes no value")?;
                 topic
             }
+            Self::NoMinutes(text) => {
+                write!(f, "'{text}' is no number of minutes from 1 to {LONGEST}")?;
+                Topic::Pause
+            }
+            Self::NoDay(text) => {
+                write!(f, "'{text}' is no day; write it as 2026-11-25")?;
+                Topic::Ledger
+            }
             Self::Unexpected(topic, arg) => {
                 write!(f, "unexpected argument '{arg}'")?;
                 topic
@@ -331,6 +429,9 @@ pub fn write_help(topic: Topic, out: &mut dyn Write) -> fmt::Result {
         Topic::Run => help::RUN,
         Topic::Status => help::STATUS,
         Topic::Log => help::LOG,
+        Topic::Ledger => help::LEDGER,
+        Topic::Pause => help::PAUSE,
+        Topic::Resume => help::RESUME,
         Topic::Check => help::CHECK,
         Topic::Keygen => help::KEYGEN,
         Topic::Pubkey => help::PUBKEY,

@@ -5,7 +5,11 @@ use burstmesh_core::data::coalesce::Coalescer;
 use burstmesh_core::data::pool::{BLOCK, Block, Slot};
 use burstmesh_core::data::queue::TxFlow;
 use burstmesh_core::data::resequence::RxFlow;
+use burstmesh_core::ledger::Ledger;
+use burstmesh_core::ledger::slots::SLOT;
 use burstmesh_core::node::gateway::{Gateway, MAX_PEERS};
+use burstmesh_core::usage::Usage;
+use burstmesh_core::wire::control::MAX_UPLINKS;
 use burstmesh_linux::udp::RecvBatch;
 use core::mem::size_of;
 
@@ -37,6 +41,9 @@ pub const GLUE_FLOWS: usize = pick(3, 4, 8);
 /// Bytes of each glued segment.
 pub const GLUE_BYTES: usize = pick(16, 24, 64) * 1024;
 
+/// Rows of the ledger: with a dozen members ten days by member, and months by uplink.
+pub const LEDGER_ROWS: usize = 256;
+
 /// Most static memory that the profile may take, in bytes.
 pub const BUDGET: usize = pick(2_500_000, 3_500_000, 16_000_000);
 
@@ -62,7 +69,7 @@ pub struct Line {
 }
 
 /// Everything static, largest parts by name.
-pub const TABLE: [Line; 7] = [
+pub const TABLE: [Line; 8] = [
     Line {
         what: "packet blocks",
         count: BLOCKS,
@@ -94,6 +101,11 @@ pub const TABLE: [Line; 7] = [
         each: SEND_BUFFER
             + size_of::<RecvBatch<RECV_SLOTS, RECV_BYTES>>()
             + size_of::<Coalescer<GLUE_FLOWS, GLUE_BYTES>>(),
+    },
+    Line {
+        what: "ledger, habits",
+        count: 1,
+        each: size_of::<Ledger<LEDGER_ROWS>>() + SLOT + MAX_UPLINKS * size_of::<Usage>(),
     },
     Line {
         what: "log",

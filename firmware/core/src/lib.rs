@@ -1,12 +1,15 @@
 //! The burstmesh protocol, sans I/O.
 #![cfg_attr(not(test), no_std)]
 
+pub mod calendar;
 pub mod control;
 mod crypto;
 pub mod data;
 pub mod error;
 pub mod identity;
+pub mod ledger;
 pub mod node;
 pub mod time;
+pub mod usage;
 
 pub mod wire;

@@ -48,6 +48,37 @@ pub fn write_atomically(path: &str, bytes: &[u8], mode: u32) -> Result<()> {
     Ok(())
 }
 
+/// Reads what the file has from `offset` on, as far as it fits into `buf`.
+pub fn read_at<'a>(path: &str, offset: u32, buf: &'a mut [u8]) -> Result<&'a [u8]> {
+    let file = open(path, libc::O_RDONLY, 0)?;
+    seek(&file, offset)?;
+    let mut used = 0;
+    while let Some(rest) = buf.get_mut(used..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest)?.unwrap_or(0) {
+            0 => break,
+            more => used += more,
+        }
+    }
+    Ok(buf.get(..used).unwrap_or(&[]))
+}
+
+/// Writes `bytes` into the file from `offset` on, and waits until they are on the disk; what is not there yet is made. The
+/// power may go in the middle: whoever reads must see by the bytes whether they are whole.
+pub fn write_at(path: &str, offset: u32, bytes: &[u8], mode: u32) -> Result<()> {
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_NOFOLLOW;
+    let file = open(path, flags, mode)?;
+    seek(&file, offset)?;
+    file.write_all(bytes)?;
+    // SAFETY: an open descriptor.
+    check("flush a file", unsafe { libc::fsync(file.raw()) }).map(drop)
+}
+
+fn seek(file: &Fd, offset: u32) -> Result<()> {
+    // SAFETY: an open descriptor. Slots lie in the first megabyte: 32 bits hold every offset.
+    let at = unsafe { libc::lseek(file.raw(), offset as libc::off_t, libc::SEEK_SET) };
+    check("find a place in a file", if at < 0 { -1 } else { 0 }).map(drop)
+}
+
 /// Writes `bytes` into a file that is there already: how settings of the kernel (`/proc/sys`) are changed.
 pub fn overwrite(path: &str, bytes: &[u8]) -> Result<()> {
     open(path, libc::O_WRONLY, 0)?.write_all(bytes)
@@ -125,6 +156,21 @@ mod tests {
         remove(&path).unwrap();
         remove(&path).unwrap();
         assert!(!exists(&path));
+    }
+
+    #[test]
+    fn parts_of_a_file_are_written_and_read_where_they_belong() {
+        let dir = TempDir::new();
+        let path = dir.path("slots");
+        assert_eq!(
+            read_at(&path, 0, &mut [0; 4]).unwrap_err().errno,
+            libc::ENOENT
+        );
+        write_at(&path, 100, b"second", 0o600).unwrap();
+        write_at(&path, 0, b"first", 0o600).unwrap();
+        assert_eq!(read_at(&path, 100, &mut [0; 8]).unwrap(), b"second");
+        assert_eq!(read_at(&path, 0, &mut [0; 5]).unwrap(), b"first");
+        assert_eq!(read_at(&path, 200, &mut [0; 5]).unwrap(), b"");
     }
 
     #[test]

@@ -272,6 +272,22 @@ impl<'l> Community<'l> {
         self.lab.ns(home).run("burstmesh", &arguments)
     }
 
+    /// The rows of a home's ledger.
+    pub fn ledger(&self, home: &str) -> Result<Vec<Value>> {
+        let socket = self.socket(home);
+        let arguments = ["ledger", "--json", "--socket", &socket];
+        let text = self.lab.ns(home).run("burstmesh", &arguments)?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("the ledger of {home} is no JSON: {text}"))
+    }
+
+    /// Runs a command of a home's agent that asks it over its socket.
+    pub fn ask(&self, home: &str, words: &[&str]) -> Result<String> {
+        let socket = self.socket(home);
+        let arguments = [words, &["--socket", &socket]].concat();
+        self.lab.ns(home).run("burstmesh", &arguments)
+    }
+
     /// Waits until a home's status fulfils `wanted`; returns how long it took.
     pub fn wait(
         &self,

@@ -9,6 +9,9 @@ Commands:
   run        run the agent in the foreground (the service does this)
   status     show uplinks, members, paths and flows of the running agent
   log        show the last lines of the running agent's log
+  ledger     show who used how much of which uplink, by day
+  pause      lend and borrow nothing for a while; clients use the own line
+  resume     end a pause
   check      say what is wrong with a configuration, and how to mend it
   keygen     make this gateway's private key, or a community's secret
   pubkey     show the public key that belongs to a private one
@@ -76,6 +79,55 @@ Exit code 3 means that the agent is not running.
 
 Example:
   burstmesh log | tail -n 20
+";
+
+pub(super) const LEDGER: &str = "\
+Shows by day how much the household used of each uplink, how much was lent to whom, and what was borrowed from whom.
+
+Usage: burstmesh ledger [--json | --csv] [--socket PATH]
+       burstmesh ledger --forget DAY [--socket PATH]
+
+Options:
+  -j, --json           for programs
+      --csv            for spreadsheets
+      --forget DAY     forget this day (such as 2026-11-25) and all before it
+  -s, --socket PATH    the control socket (default /var/run/burstmesh/control.sock)
+
+Bytes are those of IP packets. Kept beside the private key, written every hour and at a stop. Where there is no room
+for more, old days lose their members first and go as a whole later. Exit code 3 means that the agent is not running.
+
+Example:
+  burstmesh ledger --csv > /tmp/ledger.csv
+";
+
+pub(super) const PAUSE: &str = "\
+Lends and borrows nothing for a while, from now on: neighbours' traffic stops, and this house's goes over its own line.
+It ends by itself, when the agent starts again, or by 'burstmesh resume'.
+
+Usage: burstmesh pause [MINUTES] [--socket PATH]
+
+Options:
+  MINUTES              1 to 1440 (default 60)
+  -s, --socket PATH    the control socket (default /var/run/burstmesh/control.sock)
+
+Pooled connections of the clients end, as when the exit goes away. Exit code 3 means that the agent is not running.
+
+Example:
+  burstmesh pause 90
+";
+
+pub(super) const RESUME: &str = "\
+Ends a pause: lends and borrows again.
+
+Usage: burstmesh resume [--socket PATH]
+
+Options:
+  -s, --socket PATH    the control socket (default /var/run/burstmesh/control.sock)
+
+Exit code 3 means that the agent is not running.
+
+Example:
+  burstmesh resume
 ";
 
 pub(super) const CHECK: &str = "\

@@ -55,6 +55,41 @@ fn every_command_has_its_defaults() {
 }
 
 #[test]
+fn a_ledger_is_shown_in_three_forms_and_forgotten_up_to_a_day() {
+    let ledger = |form, forget| {
+        Ok(Command::Ledger {
+            socket: SOCKET,
+            form,
+            forget,
+        })
+    };
+    assert_eq!(read("ledger"), ledger(Form::Table, None));
+    assert_eq!(read("ledger -j"), ledger(Form::Json, None));
+    assert_eq!(read("ledger --csv"), ledger(Form::Csv, None));
+    let day = Day::parse("2026-11-25");
+    assert_eq!(read("ledger --forget 2026-11-25"), ledger(Form::Table, day));
+    let wrong = read("ledger --forget yesterday").unwrap_err();
+    assert!(wrong.contains("'yesterday' is no day") && wrong.contains("burstmesh ledger --help"));
+}
+
+#[test]
+fn a_pause_lasts_an_hour_or_what_is_said() {
+    let pause = |minutes| {
+        Ok(Command::Pause {
+            socket: SOCKET,
+            minutes,
+        })
+    };
+    assert_eq!(read("pause"), pause(60));
+    assert_eq!(read("pause 5"), pause(5));
+    assert_eq!(read("resume"), Ok(Command::Resume { socket: SOCKET }));
+    for wrong in ["pause 0", "pause 1441", "pause long"] {
+        assert!(read(wrong).unwrap_err().contains("no number of minutes"));
+    }
+    assert!(read("pause 5 6").is_err());
+}
+
+#[test]
 fn options_are_read_in_every_form() {
     let run = Command::Run {
         config: "a",

@@ -43,6 +43,13 @@ fn execute(command: &Command<'_>) -> Exit {
             status::ask(socket, if json { "status json" } else { "status" })
         }
         Command::Log { socket } => status::ask(socket, "log"),
+        Command::Pause { socket, minutes } => status::ask(socket, &status::pause_question(minutes)),
+        Command::Resume { socket } => status::ask(socket, "resume"),
+        Command::Ledger {
+            socket,
+            form,
+            forget,
+        } => status::ask(socket, &status::ledger_question(form, forget)),
         Command::Check { config, json } => check::run(config, json),
         Command::Keygen { secret, output } => keygen::generate(secret, output),
         Command::Pubkey { file, config } => keygen::show_public(file, config),

@@ -25,14 +25,16 @@ pub mod values;
 
 use core::net::SocketAddr;
 
+use burstmesh_core::calendar::Zone;
 use burstmesh_core::identity::PublicKey;
+use burstmesh_core::ledger::cap;
 use burstmesh_core::wire::invitation::{Name, Secret, Token};
 use heapless::Vec;
 
 pub use problem::{Excerpt, Problem, ProblemKind};
-use schema::{ADDRESSES, BYPASSES, CLIENTS, EXITS, MESHES, UPLINKS};
+use schema::{ADDRESSES, BYPASSES, CLIENTS, EXITS, HOURS, MESHES, UPLINKS};
 pub use suggest::nearest;
-use values::{FilePath, Ifname, Label, LogLevel, Prefix, Rate};
+use values::{FilePath, Hours, Ifname, Label, LogLevel, Prefix, Rate};
 
 /// A configuration in which every part fits the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +102,14 @@ pub struct Uplink {
     pub default: bool,
     /// Whether its volume costs money.
     pub metered: bool,
+    /// Bytes of the plan; 0: no cap.
+    pub cap: u64,
+    /// When the plan begins anew.
+    pub reset_day: u8,
+    /// Where midnight is.
+    pub zone: Zone,
+    /// When it is lent; empty: always.
+    pub hours: Vec<Hours, HOURS>,
     /// The section's line.
     pub line: u32,
 }
@@ -137,6 +147,18 @@ pub struct Bypass {
     pub client: u8,
     /// The destinations.
     pub prefix: Prefix,
+}
+
+impl Uplink {
+    /// Its plan, if it has a cap.
+    #[must_use]
+    pub fn plan(&self) -> Option<cap::Plan> {
+        (self.cap > 0).then_some(cap::Plan {
+            bytes: self.cap,
+            reset_day: self.reset_day,
+            zone: self.zone,
+        })
+    }
 }
 
 impl Config {

@@ -1,5 +1,6 @@
 //! Statements into a draft: every name, value and count is checked on its own line.
 
+use burstmesh_core::calendar::Zone;
 use burstmesh_core::identity::PublicKey;
 use burstmesh_core::wire::invitation::{Invitation, Name, Secret};
 use heapless::Vec;
@@ -235,6 +236,10 @@ impl Draft {
                     lend_down: Rate(0),
                     default: false,
                     metered: false,
+                    cap: 0,
+                    reset_day: 1,
+                    zone: Zone(0),
+                    hours: Vec::new(),
                     line,
                 })
                 .is_ok(),
@@ -369,6 +374,10 @@ impl Draft {
             | Field::LendUp
             | Field::LendDown
             | Field::Default
+            | Field::Cap
+            | Field::ResetDay
+            | Field::Timezone
+            | Field::LendHours
             | Field::Metered => self.set_uplink(field, text)?,
         }
         Ok(())
@@ -396,6 +405,15 @@ impl Draft {
             Field::LendDown => uplink.lend_down = values::rate(text)?,
             Field::Default => uplink.default = values::boolean(text)?,
             Field::Metered => uplink.metered = values::boolean(text)?,
+            Field::Cap => uplink.cap = values::volume(text)?,
+            Field::ResetDay => uplink.reset_day = values::month_day(text)?,
+            Field::Timezone => uplink.zone = values::zone(text)?,
+            Field::LendHours => {
+                let full = uplink.hours.push(values::hours(text)?).is_err();
+                if full {
+                    return Err(SetError::Full(schema::HOURS));
+                }
+            }
             _ => uplink.ifname = values::ifname(text)?,
         }
         Ok(())

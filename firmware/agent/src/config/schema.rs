@@ -17,6 +17,9 @@ pub const CLIENTS: usize = 8;
 /// Bypass prefixes of all client networks together.
 pub const BYPASSES: usize = 32;
 
+/// Parts of the day of one uplink.
+pub const HOURS: usize = 4;
+
 /// The port of the mesh protocol.
 pub const MESH_PORT: &str = "4454";
 /// Where the gateway's private key is kept.
@@ -90,6 +93,10 @@ pub enum Field {
     LendUp,
     LendDown,
     Default,
+    Cap,
+    ResetDay,
+    Timezone,
+    LendHours,
     Metered,
     ExitKey,
     ExitAddress,
@@ -115,6 +122,14 @@ pub enum Kind {
     Rate,
     /// A time span.
     Duration,
+    /// Bytes.
+    Volume,
+    /// A day of the month.
+    MonthDay,
+    /// A distance from UTC.
+    Zone,
+    /// A part of the day.
+    Hours,
     /// A public key.
     Key,
     /// A community's secret.
@@ -141,6 +156,10 @@ impl Kind {
             Self::Port => "port",
             Self::Rate => "rate",
             Self::Duration => "duration",
+            Self::Volume => "volume",
+            Self::MonthDay => "day of the month",
+            Self::Zone => "time zone",
+            Self::Hours => "hours",
             Self::Key => "public key",
             Self::Secret => "secret",
             Self::Invitation => "invitation",
@@ -156,6 +175,7 @@ impl Kind {
         match self {
             Self::Rate => Some("bit/s: bit, kbit, Mbit, Gbit"),
             Self::Duration => Some("ms, s, m, h"),
+            Self::Volume => Some("bytes: MB, GB, TB"),
             _ => None,
         }
     }
@@ -175,6 +195,14 @@ impl Kind {
                 "write bits per second with their unit, such as '20Mbit' or '512kbit', at least 64kbit, or '0' for all that is idle"
             }
             Self::Duration => "write a number with ms, s, m or h, such as '10s', at most '24h'",
+            Self::Volume => {
+                "write bytes with their unit, such as '500MB' or '1.5TB', at least 50MB, or '0' for no cap"
+            }
+            Self::MonthDay => "write a number from 1 to 31",
+            Self::Zone => {
+                "write hours and minutes east of UTC, such as '+01:00' or '-03:30', or '0'; summer time is not followed"
+            }
+            Self::Hours => "write when it begins and ends, such as '22:00-07:00'",
             Self::Key => {
                 "copy the 44 characters that 'burstmesh pubkey' or 'burstmesh-proxy' printed"
             }
@@ -376,6 +404,42 @@ const UPLINK: Section = Section {
             name: "default",
             default: Some("0"),
             doc: "Marks the one uplink that direct traffic prefers. Without a mark it is the first in the file.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::Cap,
+            name: "cap",
+            kind: Kind::Volume,
+            default: Some("0"),
+            example: "500GB",
+            doc: "What the plan allows a month, the household's own use included. Lending slows down from 80 % of it on, in steps, and stops at it; the household itself is never cut. 0: no cap.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::ResetDay,
+            name: "reset_day",
+            kind: Kind::MonthDay,
+            default: Some("1"),
+            example: "15",
+            doc: "The day of the month on which the plan begins anew; in a shorter month its last day.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::Timezone,
+            name: "timezone",
+            kind: Kind::Zone,
+            default: Some("0"),
+            example: "+01:00",
+            doc: "Where midnight is, for the plan, the hours and the ledger's days: hours and minutes east of UTC, all year the same.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::LendHours,
+            name: "lend_hours",
+            kind: Kind::Hours,
+            list: true,
+            example: "22:00-07:00",
+            doc: "When it is lent, up to 4 parts of the day. Without any, always. As long as the router does not know the time, nothing is lent where hours are set.",
             ..OPTION
         },
         Opt {

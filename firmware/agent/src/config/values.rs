@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+use burstmesh_core::calendar::Zone;
 use burstmesh_core::identity::PublicKey;
 use burstmesh_core::wire::invitation::{self, Invitation, InvitationError, Secret};
 use burstmesh_core::wire::text::{self, TextError};
@@ -21,6 +22,10 @@ pub const RATE_MAX: u64 = 100_000_000_000;
 pub const RATE_MIN: u64 = 64_000;
 /// The longest duration that can be stated: a day.
 pub const DURATION_MAX: Duration = Duration::from_secs(86_400);
+/// The smallest plan: below it a household passes its cap faster than lending can be stopped.
+pub const VOLUME_MIN: u64 = 50_000_000;
+/// The largest: 1000 TB.
+pub const VOLUME_MAX: u64 = 1_000_000_000_000_000;
 /// The tunnel device that the agent makes.
 pub const TUNNEL: &str = "bm0";
 
@@ -42,6 +47,28 @@ pub struct Prefix {
     pub address: IpAddr,
     /// How many leading bits count: up to 32 for IPv4, up to 128 for IPv6.
     pub length: u8,
+}
+
+/// A part of the day, in minutes since midnight. Where it ends before it begins, it passes midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hours {
+    /// Its first minute.
+    pub from: u16,
+    /// The minute after its last.
+    pub to: u16,
+}
+
+impl Hours {
+    /// Whether this minute of the day is part of it.
+    #[must_use]
+    pub const fn contains(self, minute: u16) -> bool {
+        let (begun, ended) = (minute >= self.from, minute >= self.to);
+        if self.from < self.to {
+            begun && !ended
+        } else {
+            begun || !ended
+        }
+    }
 }
 
 impl fmt::Display for Prefix {
@@ -236,6 +263,88 @@ pub fn duration(text: &str) -> Result<Duration, ValueError> {
     } else {
         Ok(duration)
     }
+}
+
+/// A volume in bytes: a number with at most three decimals and `MB`, `GB` or `TB` (powers of 1000, in any case); or `0`.
+///
+/// # Errors
+/// [`ValueError::NoUnit`], [`ValueError::BadUnit`], [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
+pub fn volume(text: &str) -> Result<u64, ValueError> {
+    let (thousandths, unit) = number(text)?;
+    let factor = match unit {
+        "" if thousandths == 0 => return Ok(0),
+        "" => return Err(ValueError::NoUnit),
+        _ if unit.eq_ignore_ascii_case("mb") => 1_000_000,
+        _ if unit.eq_ignore_ascii_case("gb") => 1_000_000_000,
+        _ if unit.eq_ignore_ascii_case("tb") => 1_000_000_000_000,
+        _ => return Err(ValueError::BadUnit),
+    };
+    let bytes = scaled(thousandths, factor)?;
+    if !(VOLUME_MIN..=VOLUME_MAX).contains(&bytes) {
+        return Err(ValueError::OutOfRange);
+    }
+    Ok(bytes)
+}
+
+/// A day of the month.
+///
+/// # Errors
+/// [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
+pub fn month_day(text: &str) -> Result<u8, ValueError> {
+    let day = text.parse().map_err(|_| ValueError::Malformed)?;
+    if !(1..=31).contains(&day) {
+        return Err(ValueError::OutOfRange);
+    }
+    Ok(day)
+}
+
+/// A distance from UTC: `+01:00`, `-03:30`, or `0`.
+///
+/// # Errors
+/// [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
+pub fn zone(text: &str) -> Result<Zone, ValueError> {
+    if text == "0" {
+        return Ok(Zone(0));
+    }
+    let (sign, rest) = match text.split_at_checked(1) {
+        Some(("+", rest)) => (1, rest),
+        Some(("-", rest)) => (-1, rest),
+        _ => return Err(ValueError::Malformed),
+    };
+    let minutes = time_of_day(rest)?;
+    if minutes > 14 * 60 {
+        return Err(ValueError::OutOfRange);
+    }
+    Ok(Zone(sign * minutes as i16))
+}
+
+/// A part of the day: `22:00-07:00`, which passes midnight.
+///
+/// # Errors
+/// [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
+pub fn hours(text: &str) -> Result<Hours, ValueError> {
+    let (from, to) = text.split_once('-').ok_or(ValueError::Malformed)?;
+    let (from, to) = (time_of_day(from)?, time_of_day(to)?);
+    if from == to {
+        return Err(ValueError::OutOfRange);
+    }
+    Ok(Hours { from, to })
+}
+
+/// Minutes since midnight, from `7:00` or `24:00`.
+fn time_of_day(text: &str) -> Result<u16, ValueError> {
+    let (hours, minutes) = text.split_once(':').ok_or(ValueError::Malformed)?;
+    let digits = |t: &str| t.len() <= 2 && t.bytes().all(|b| b.is_ascii_digit());
+    if !digits(hours) || !digits(minutes) || minutes.len() != 2 {
+        return Err(ValueError::Malformed);
+    }
+    let hours: u16 = hours.parse().map_err(|_| ValueError::Malformed)?;
+    let minutes: u16 = minutes.parse().map_err(|_| ValueError::Malformed)?;
+    let time = hours * 60 + minutes;
+    if minutes > 59 || time > 24 * 60 {
+        return Err(ValueError::OutOfRange);
+    }
+    Ok(time)
 }
 
 /// A public key in base64.

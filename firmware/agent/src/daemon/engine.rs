@@ -1,14 +1,18 @@
 //! The data loop: wait, take what came, let time pass, send what is due.
 
+mod requests;
+mod settings;
+
+use super::accounts::Accounts;
 use super::lan::Lan;
+use super::lending::Lending;
 use super::network::{self, MeshState, UplinkState};
 use super::outlet::{Outlet, Road};
+use super::pause::Pause;
 use super::pooling::{Pooler, Tools};
-use super::reload::Reload;
 use super::sockets::{FIRST_TOKEN, Sent, Sockets};
-use super::{Failure, because, complain, routing, status};
+use super::{Failure, because, routing};
 use crate::cli::Exit;
-use crate::commands::{Loaded, load};
 use crate::config::Config;
 use crate::limits::{BLOCKS, RECV_BYTES, RECV_SLOTS, RX_FLOWS, SLOTS, TX_FLOWS};
 use burstmesh_core::control::handshake::Credentials;
@@ -17,7 +21,7 @@ use burstmesh_core::data::queue::TxFlow;
 use burstmesh_core::data::resequence::RxFlow;
 use burstmesh_core::data::tunnel::Memory;
 use burstmesh_core::node::alarm::Alarm;
-use burstmesh_core::node::gateway::{self, ExitConfig, Gateway, MAX_EXITS, Route, UplinkConfig};
+use burstmesh_core::node::gateway::{Gateway, Route};
 use burstmesh_core::node::job::{Anyone, Done, Task};
 use burstmesh_core::node::{Outgoing, Via};
 use burstmesh_core::time::{Duration, Instant};
@@ -30,7 +34,7 @@ use burstmesh_linux::tun::Tun;
 use burstmesh_linux::udp::{RecvBatch, segmentation_works};
 use burstmesh_linux::watchdog::Watchdog;
 use burstmesh_linux::worker::{Owner, Worker};
-use burstmesh_linux::{clock, control, debug, entropy, error, info, log, warn};
+use burstmesh_linux::{clock, control, entropy, error, info, log, warn};
 use heapless::Vec;
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -51,6 +55,7 @@ const MONITOR: u32 = 2;
 const CONTROL: u32 = 3;
 const WORK: u32 = 4;
 const FIREWALL: u32 = 5;
+const WRITTEN: u32 = 6;
 
 /// What comes in: datagrams glued by the kernel, or a large segment from the TUN.
 type Received = RecvBatch<RECV_SLOTS, RECV_BYTES>;
@@ -89,6 +94,9 @@ pub struct Engine {
     recv: &'static mut Received,
     worker: Owner<Task, Done>,
     pooler: Pooler,
+    accounts: Accounts,
+    lending: Lending,
+    pause: Pause,
     uplinks: Vec<UplinkState, MAX_UPLINKS>,
     meshes: Vec<MeshState, 4>,
     rest: Rest,
@@ -105,7 +113,7 @@ impl Engine {
         config: &Config,
         credentials: Credentials,
         epoch: u64,
-        parts: Parts,
+        mut parts: Parts,
     ) -> Result<Self, Failure> {
         let now = clock::now();
         let mut seed = [0; 32];
@@ -119,17 +127,19 @@ impl Engine {
         let gateway = GATEWAY.init_with(|| {
             Gateway::new(
                 now,
-                gateway_config(config, credentials, epoch, seed),
+                settings::gateway_config(config, credentials, epoch, seed),
                 memory,
             )
         });
         let worker = WORKER.start(work, 5).map_err(|e| because("worker", e))?;
+        let accounts = Accounts::open(now, config, &mut parts.rtnl)?;
         let pairs = [
             (parts.tun.fd(), TUN),
             (parts.signals.fd(), SIGNALS),
             (parts.monitor.fd(), MONITOR),
             (parts.server.fd(), CONTROL),
             (worker.fd(), WORK),
+            (accounts.fd(), WRITTEN),
         ];
         for (fd, token) in pairs {
             parts
@@ -147,6 +157,9 @@ impl Engine {
             recv: RECV_MEMORY.take(),
             worker,
             pooler: Pooler::default(),
+            accounts,
+            lending: Lending::default(),
+            pause: Pause::default(),
             uplinks: Vec::new(),
             meshes: Vec::new(),
             rest: Rest::new(now),
@@ -170,7 +183,17 @@ impl Engine {
             if self.rest.is_over(now) {
                 self.read_tun(now);
             }
+            if self.pause.handle_timeout(now) {
+                self.apply_pause(now);
+            }
             self.pass_time(now);
+            let (gateway, rtnl) = (&mut *self.gateway, &mut self.parts.rtnl);
+            if self
+                .accounts
+                .handle_timeout(now, gateway, rtnl, self.config)
+            {
+                self.lend(now);
+            }
             self.transmit(now);
             self.give_work(now);
             self.beat(now);
@@ -185,7 +208,9 @@ impl Engine {
                 .poll_timeout(now)
                 .min(self.rest.poll_timeout())
                 .min(self.look_at)
-                .min(self.beat_at);
+                .min(self.beat_at)
+                .min(self.accounts.poll_timeout())
+                .min(self.pause.poll_timeout());
             if let Err(error) = self.parts.poll.wait(&mut events, Some(next.since(now))) {
                 warn!("{error}");
             }
@@ -206,33 +231,27 @@ impl Engine {
                     self.look_at = self.look_at.min(now + Duration::from_millis(50));
                 }
             }
-            CONTROL => {
-                let view = status::View {
-                    gateway: self.gateway,
-                    config: self.config,
-                    now,
-                    started: self.started,
-                    applied: self.pooler.applied(),
-                    uplinks: &self.uplinks,
-                    tun: &self.parts.tun,
-                    road: &self.road,
-                };
-                let served = self.parts.server.serve(|line, out| match line.trim() {
-                    "log" => log::recent(|bytes| out.write(bytes)),
-                    line => status::answer(&view, line, out),
-                });
-                if let Err(error) = served {
-                    debug!("control socket: {error}");
-                }
-            }
+            CONTROL => self.serve_control(now),
             WORK => {
                 while let Some(done) = self.worker.poll() {
                     self.gateway.handle_done(now, done);
                 }
             }
             FIREWALL => self.pooler.handle_tool(now, &mut self.parts.rtnl),
+            WRITTEN => self.accounts.handle_written(now),
             socket => self.read_socket(now, socket.wrapping_sub(FIRST_TOKEN) as usize),
         }
+    }
+
+    /// Lends what the rules allow now.
+    fn lend(&mut self, now: Instant) {
+        self.lending.follow(
+            now,
+            self.gateway,
+            self.config,
+            &self.accounts,
+            self.pause.is_on(),
+        );
     }
 
     fn handle_signals(&mut self) {
@@ -461,52 +480,6 @@ impl Engine {
         self.meshes = meshes;
     }
 
-    /// A new configuration. What cannot change in a running agent is said, and what was there goes on.
-    fn reload(&mut self, path: &str) {
-        let Loaded::Good(new) = load(path, &mut complain) else {
-            return warn!("{path} has errors: the settings from before stay in force");
-        };
-        let now = clock::now();
-        let reload = Reload::new(self.config, new);
-        if reload.needs_restart(self.config) {
-            info!("the new settings need a restart: flows are cut once");
-            self.stopping = Some(Exit::Failure);
-            return;
-        }
-        log::set_level(super::level(reload.new.community.log_level));
-        for uplink in reload.replaced_uplinks(self.config) {
-            self.road
-                .sockets
-                .close(&self.parts.poll, over_uplink(uplink));
-            self.gateway.replace_uplink(now, uplink);
-            if let Some(state) = self.uplinks.get_mut(usize::from(uplink)) {
-                *state = UplinkState::default();
-            }
-        }
-        for mesh in reload.replaced_meshes(self.config) {
-            self.road
-                .sockets
-                .close(&self.parts.poll, |via| via == Via::Mesh(mesh));
-            if let Some(state) = self.meshes.get_mut(usize::from(mesh)) {
-                *state = MeshState::default();
-            }
-        }
-        let exits_moved = reload.exits_differ(self.config);
-        *self.config = reload.new;
-        if exits_moved {
-            self.road
-                .sockets
-                .close(&self.parts.poll, |via| matches!(via, Via::Uplink { .. }));
-            self.gateway.set_exits(now, exit_configs(self.config));
-        }
-        self.gateway.set_uplinks(now, &uplink_configs(self.config));
-        let ports = self.config.meshes.iter().map(|m| m.port).collect();
-        self.gateway.set_meshes(now, ports);
-        self.pooler.settings_changed();
-        self.look_at = now;
-        info!("settings reloaded");
-    }
-
     /// Leaves the router as it was.
     pub fn stop(self) {
         let Self {
@@ -516,11 +489,13 @@ impl Engine {
             lan,
             config,
             pooler,
+            mut accounts,
             ..
         } = self;
         // A script under way must not come after what takes everything back.
         drop(pooler);
         let now = clock::now();
+        accounts.book(now, gateway, &mut parts.rtnl, config);
         gateway.leave();
         while let Some(o) = gateway.poll_transmit(now, road.send) {
             let _ = road.sockets.send(
@@ -535,6 +510,7 @@ impl Engine {
         routing::tear_down(&mut parts.rtnl);
         lan.restore();
         parts.watchdog.leave();
+        accounts.stop(now, config);
         info!("stopped");
     }
 }
@@ -542,46 +518,6 @@ impl Engine {
 /// The sockets over an uplink.
 fn over_uplink(number: u8) -> impl Fn(Via) -> bool {
     move |via| matches!(via, Via::Uplink { uplink, .. } if uplink == number)
-}
-
-fn uplink_config(u: &crate::config::Uplink) -> UplinkConfig {
-    let kbit =
-        |rate: crate::config::values::Rate| u32::try_from(rate.0 / 1_000).unwrap_or(u32::MAX);
-    UplinkConfig {
-        lend: u.lend,
-        lend_up_kbit: kbit(u.lend_up),
-        lend_down_kbit: kbit(u.lend_down),
-    }
-}
-
-fn uplink_configs(config: &Config) -> Vec<UplinkConfig, MAX_UPLINKS> {
-    config.uplinks.iter().map(uplink_config).collect()
-}
-
-fn exit_configs(config: &Config) -> Vec<ExitConfig, MAX_EXITS> {
-    let exits = config.exits.iter();
-    exits
-        .map(|e| ExitConfig {
-            key: e.key,
-            addresses: e.addresses.clone(),
-        })
-        .collect()
-}
-
-fn gateway_config(
-    config: &Config,
-    credentials: Credentials,
-    epoch: u64,
-    seed: [u8; 32],
-) -> gateway::Config {
-    gateway::Config {
-        credentials,
-        epoch,
-        exits: exit_configs(config),
-        uplinks: uplink_configs(config),
-        mesh_ports: config.meshes.iter().map(|m| m.port).collect(),
-        seed,
-    }
 }
 
 fn outlet<'a>(road: &'a mut Road, parts: &'a Parts, config: &'a Config) -> Outlet<'a> {

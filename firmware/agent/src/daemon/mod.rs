@@ -1,10 +1,13 @@
 //! The daemon: `burstmesh-core`'s gateway between the kernel's sockets, its TUN and its routing.
 
+mod accounts;
 mod engine;
 mod identity;
 mod lan;
+mod lending;
 mod network;
 mod outlet;
+pub(crate) mod pause;
 mod pooling;
 mod reload;
 mod routing;

@@ -31,6 +31,8 @@ pub struct Pooler {
     rewrite: bool,
     under_way: Option<UnderWay>,
     retry_at: Option<Instant>,
+    /// Nothing is pooled, whatever the gateway could do.
+    paused: bool,
 }
 
 /// A script that the tool is applying, and what holds when it has.
@@ -69,6 +71,11 @@ impl Pooler {
         self.rewrite = true;
     }
 
+    /// From now on nothing is pooled, or again what can be.
+    pub fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
     /// Compares what should be with what is.
     pub fn follow(&mut self, now: Instant, gateway: &Gateway<'_>, tools: &mut Tools<'_>) {
         if let Some(under_way) = &self.under_way {
@@ -86,7 +93,11 @@ impl Pooler {
         if !changes {
             self.wanted_since = None;
         }
-        let patience = if want.pooling { SETTLE } else { DOUBT };
+        let patience = match (want.pooling, self.paused) {
+            (true, _) => SETTLE,
+            (false, false) => DOUBT,
+            (false, true) => Duration::ZERO,
+        };
         let settled = changes && now.since(*self.wanted_since.get_or_insert(now)) >= patience;
         if settled {
             self.wanted_since = None;
@@ -98,7 +109,7 @@ impl Pooler {
     }
 
     fn wanted(&self, gateway: &Gateway<'_>) -> Applied {
-        let pooling = gateway.pooling();
+        let pooling = gateway.pooling().filter(|_| !self.paused);
         Applied {
             pooling: pooling.is_some(),
             // An exit without IPv6 leases none, and a link under its minimum carries none (RFC 8200, 5).
@@ -196,6 +207,8 @@ impl Pooler {
                 "{}",
                 if want.pooling {
                     "pooling: new connections go through the exit"
+                } else if self.paused {
+                    "paused: connections go over the own line"
                 } else {
                     "no exit answers: connections go over the own line"
                 }

@@ -1,5 +1,6 @@
 //! The borrower's side of relaying: what was asked of a lender, and what came of it.
 
+use super::Via;
 use crate::data::replay::ReplayWindow;
 use crate::time::{Duration, Instant};
 
@@ -42,6 +43,15 @@ impl Loan {
             ask_at: now,
             next_up: 0,
             window: ReplayWindow::default(),
+        }
+    }
+
+    /// The socket that the lender sends by, in our own terms: what stands around a datagram there.
+    pub fn via(&self, exit: u8) -> Via {
+        Via::Uplink {
+            uplink: self.uplink,
+            exit,
+            address: self.address,
         }
     }
 

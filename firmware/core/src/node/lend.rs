@@ -210,8 +210,15 @@ impl Relays {
 }
 
 impl Relay {
+    /// Our uplink that is lent.
+    pub fn uplink(&self) -> u8 {
+        match self.via {
+            Via::Uplink { uplink, .. } => uplink,
+            _ => u8::MAX,
+        }
+    }
     fn is_over(&self, over: u8) -> bool {
-        matches!(self.via, Via::Uplink { uplink, .. } if uplink == over)
+        self.uplink() == over
     }
 
     /// A frame from the borrower was authentic: may it go out? Counts it.

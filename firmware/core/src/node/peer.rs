@@ -17,6 +17,26 @@ use heapless::Vec;
 /// Most neighbours with a session at a time.
 pub const MAX_PEERS: usize = 12;
 
+/// What was carried over one uplink since it was last booked, in IP bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Towards the Internet.
+    pub up: u32,
+    /// From the Internet.
+    pub down: u32,
+}
+
+impl Tally {
+    /// Counts bytes towards the Internet.
+    pub fn add_up(&mut self, bytes: usize) {
+        self.up = self.up.saturating_add(bytes as u32);
+    }
+    /// Counts bytes from the Internet.
+    pub fn add_down(&mut self, bytes: usize) {
+        self.down = self.down.saturating_add(bytes as u32);
+    }
+}
+
 /// A session in force.
 #[derive(Debug)]
 pub struct Session {
@@ -109,6 +129,10 @@ pub struct Peer {
     pub loans: Vec<Loan, MAX_UPLINKS>,
     /// What we carried for it, ended grants included.
     pub carried: Carried,
+    /// What was carried for it over each of our uplinks, not booked yet.
+    pub lent: [Tally; MAX_UPLINKS],
+    /// What it carried for us over each of its uplinks, not booked yet.
+    pub borrowed: [Tally; MAX_UPLINKS],
     /// When our offers were last sent to it.
     pub offered_at: Instant,
     /// Last sign of life.
@@ -137,6 +161,8 @@ impl Peer {
             offers: Vec::new(),
             loans: Vec::new(),
             carried: Carried::default(),
+            lent: Default::default(),
+            borrowed: Default::default(),
             offered_at: Instant::ZERO,
             heard: now,
         }
@@ -206,6 +232,24 @@ impl Peer {
         self.session = None;
         self.offers.clear();
         self.loans.clear();
+    }
+
+    /// Bytes from it went to the Internet over an uplink of ours.
+    pub fn count_lent_up(&mut self, uplink: u8, bytes: usize) {
+        self.carried.up_bytes += bytes as u64;
+        self.carried.up_packets = self.carried.up_packets.wrapping_add(1);
+        if let Some(tally) = self.lent.get_mut(usize::from(uplink)) {
+            tally.add_up(bytes);
+        }
+    }
+
+    /// Bytes from the Internet came for it over an uplink of ours.
+    pub fn count_lent_down(&mut self, uplink: u8, bytes: usize) {
+        self.carried.down_bytes += bytes as u64;
+        self.carried.down_packets = self.carried.down_packets.wrapping_add(1);
+        if let Some(tally) = self.lent.get_mut(usize::from(uplink)) {
+            tally.add_down(bytes);
+        }
     }
 
     /// It answers.

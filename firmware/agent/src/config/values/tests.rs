@@ -170,3 +170,25 @@ proptest! {
         let _ = (address(&text), prefix(&text), path(&text), label(&text));
     }
 }
+
+#[test]
+fn volumes_days_zones_and_hours_are_read_with_their_units() {
+    assert_eq!(volume("0"), Ok(0));
+    assert_eq!(volume("1.5TB"), Ok(1_500_000_000_000));
+    assert_eq!(volume("500gb"), Ok(500_000_000_000));
+    assert_eq!(volume("500"), Err(ValueError::NoUnit));
+    assert_eq!(volume("5GiB"), Err(ValueError::BadUnit));
+    assert_eq!(volume("49MB"), Err(ValueError::OutOfRange));
+    assert_eq!(month_day("31"), Ok(31));
+    assert_eq!(month_day("0"), Err(ValueError::OutOfRange));
+    assert_eq!(zone("+05:30"), Ok(Zone(330)));
+    assert_eq!(zone("-03:30"), Ok(Zone(-210)));
+    assert_eq!(zone("+15:00"), Err(ValueError::OutOfRange));
+    assert_eq!(zone("1"), Err(ValueError::Malformed));
+    let night = hours("22:00-07:00").unwrap();
+    assert!(night.contains(1_439) && night.contains(0) && !night.contains(420));
+    let day = hours("7:30-24:00").unwrap();
+    assert!(day.contains(450) && day.contains(1_439) && !day.contains(0));
+    assert_eq!(hours("22:00-22:00"), Err(ValueError::OutOfRange));
+    assert_eq!(hours("22-7"), Err(ValueError::Malformed));
+}

@@ -26,10 +26,11 @@ impl View<'_> {
         )?;
         write!(
             out,
-            "\"pooling\":{},\"sentence\":\"{}\",\"dns_rescue\":{},",
+            "\"pooling\":{},\"sentence\":\"{}\",\"dns_rescue\":{},\"pause_s\":{},",
             self.applied.pooling,
             self.sentence(),
-            self.applied.dns_rescue
+            self.applied.dns_rescue,
+            self.pause.seconds_left(self.now)
         )?;
         write!(
             out,
@@ -66,11 +67,26 @@ impl View<'_> {
             let up = self.uplinks.get(i).is_some_and(|s| s.up);
             write!(
                 out,
-                "{}{{\"name\":{:?},\"ifname\":{:?},\"up\":{up},\"lend\":{}}}",
+                "{}{{\"name\":{:?},\"ifname\":{:?},\"up\":{up},\"lend\":{},\"lending\":\"{}\",",
                 comma(i),
                 u.name.as_str(),
                 u.ifname.as_str(),
-                u.lend
+                u.lend,
+                self.lending.reason(i).words()
+            )?;
+            let (up_kbit, down_kbit) = self.lending.limits(i);
+            let used = self.accounts.cap(u).map_or(0, |(cap, _)| cap.used());
+            write!(
+                out,
+                "\"lend_up_kbit\":{up_kbit},\"lend_down_kbit\":{down_kbit},\"cap_bytes\":{},\"cap_used_bytes\":{used},",
+                u.cap
+            )?;
+            let f = self.accounts.forecast(self.now, u);
+            let ([own_up, own_down], [up, down]) = (f.now, f.expected);
+            write!(
+                out,
+                "\"own_up_kbit\":{own_up},\"own_down_kbit\":{own_down},\"expected_up_kbit\":{up},\"expected_down_kbit\":{down},\"confidence\":{}}}",
+                f.confidence
             )?;
         }
         write!(out, "],")

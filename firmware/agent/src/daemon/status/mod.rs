@@ -3,8 +3,11 @@
 mod json;
 mod table;
 
+use super::accounts::Accounts;
+use super::lending::Lending;
 use super::network::UplinkState;
 use super::outlet::Road;
+use super::pause::Pause;
 use super::routing::Applied;
 use crate::config::Config;
 use burstmesh_core::data::probe::State;
@@ -21,6 +24,9 @@ pub struct View<'a> {
     pub started: Instant,
     pub applied: Applied,
     pub uplinks: &'a [UplinkState],
+    pub accounts: &'a Accounts,
+    pub lending: &'a Lending,
+    pub pause: Pause,
     pub tun: &'a Tun,
     pub road: &'a Road,
 }
@@ -32,7 +38,7 @@ pub fn answer(view: &View<'_>, line: &str, out: &mut impl Write) {
         "status json" => view.json(out),
         other => writeln!(
             out,
-            "unknown request {other:?}; known: status, status json, log"
+            "unknown request {other:?}; known: status, status json, log, ledger, ledger json, ledger csv, ledger forget N, pause MINUTES, resume"
         ),
     };
 }
@@ -53,6 +59,9 @@ fn bits(bytes: u32) -> u64 {
 
 impl View<'_> {
     fn sentence(&self) -> &'static str {
+        if self.pause.is_on() {
+            return "paused: nothing is lent or borrowed; clients use the own line until it is over, or: burstmesh resume";
+        }
         match (
             self.applied.pooling,
             self.gateway

@@ -26,6 +26,18 @@ impl fmt::Display for Tenths {
     }
 }
 
+/// A limit in kbit/s; without one it is what is idle.
+struct Limit(u32);
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("idle"),
+            kbit => kbit.fmt(f),
+        }
+    }
+}
+
 /// Seconds as people say them: the two largest units.
 struct Age(u64);
 
@@ -104,6 +116,21 @@ impl View<'_> {
                 u.ifname.as_str(),
                 yes(up),
                 yes(u.lend)
+            )?;
+            write!(out, "  {}", self.lending.reason(i).words())?;
+            if let Some((cap, plan)) = self.accounts.cap(u) {
+                let (used, all) = (cap.used() / 1_000_000, plan.bytes / 1_000_000);
+                write!(out, ", {used} of {all} MB used")?;
+            }
+            let f = self.accounts.forecast(self.now, u);
+            let ([up, down], [later_up, later_down]) = (f.now, f.expected);
+            let (most_up, most_down) = self.lending.limits(i);
+            writeln!(
+                out,
+                "\n  own {up}/{down}, expected {later_up}/{later_down} kbit/s ({} % sure), offered {}/{}",
+                f.confidence,
+                Limit(most_up),
+                Limit(most_down)
             )?;
         }
         Ok(())

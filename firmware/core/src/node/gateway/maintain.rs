@@ -325,7 +325,7 @@ impl Gateway<'_> {
             peer.offered_at = now;
             let _ = say(peer, &Message::Offers(offers));
         }
-        if let Some(exit) = exit {
+        if let Some(exit) = exit.filter(|_| self.borrowing) {
             self.ask_for_loans(now, place, exit);
         }
     }

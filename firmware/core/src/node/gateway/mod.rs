@@ -1,5 +1,6 @@
 //! A gateway: finds its neighbours, keeps a session with an exit, opens a path over every way there, lends its uplinks.
 
+mod account;
 mod exit_link;
 mod maintain;
 mod receive;
@@ -48,7 +49,7 @@ pub struct ExitConfig {
 }
 
 /// One of the gateway's uplinks.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UplinkConfig {
     /// Others may use it.
     pub lend: bool,
@@ -81,6 +82,31 @@ struct Uplink {
     config: UplinkConfig,
     /// The shell has a route over it.
     up: bool,
+    /// Bytes that may be lent until the shell says otherwise.
+    left: u64,
+}
+
+impl Uplink {
+    fn new(config: UplinkConfig) -> Self {
+        Self {
+            config,
+            up: false,
+            left: u64::MAX,
+        }
+    }
+
+    /// Whether so many bytes may be lent now.
+    fn spares(&self, bytes: usize) -> Result<(), Refusal> {
+        let enough = self.left >= bytes as u64;
+        enough.then_some(()).ok_or(Refusal::Forbidden)
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        // Without a cap there is no end of it.
+        if self.left != u64::MAX {
+            self.left -= bytes as u64;
+        }
+    }
 }
 
 /// A handshake question that waits for the worker.
@@ -115,6 +141,8 @@ pub struct Gateway<'m> {
     reading_peers: Deque<(u8, FinishJob), 3>,
     next_address: maintain::NextAddress,
     lending: bool,
+    /// Neighbours are asked for what they lend.
+    borrowing: bool,
     refusals: Refusals,
     /// Datagrams of another major version: somebody must upgrade.
     wrong_version: u32,
@@ -147,14 +175,7 @@ impl<'m> Gateway<'m> {
             epoch: config.epoch,
             hellos: 0,
             exits: config.exits,
-            uplinks: config
-                .uplinks
-                .iter()
-                .map(|c| Uplink {
-                    config: *c,
-                    up: false,
-                })
-                .collect(),
+            uplinks: config.uplinks.iter().map(|c| Uplink::new(*c)).collect(),
             mesh_ports: Vec::new(),
             questions: Deque::new(),
             answering: false,
@@ -167,6 +188,7 @@ impl<'m> Gateway<'m> {
             reading_peers: Deque::new(),
             next_address: maintain::NextAddress::default(),
             lending: false,
+            borrowing: true,
             refusals: Refusals::default(),
             wrong_version: 0,
         };

@@ -223,9 +223,12 @@ impl Gateway<'_> {
                 return Err(Refusal::Forbidden);
             }
             let outer = datagram.len() + outer_to(&self.exits, r.via);
+            let uplink = self.uplinks.get_mut(usize::from(r.uplink()));
+            let uplink = uplink.ok_or(Refusal::Unknown)?;
+            uplink.spares(outer)?;
             r.admit_up(now, head.counter, outer)?;
-            peer.carried.up_bytes += outer as u64;
-            peer.carried.up_packets = peer.carried.up_packets.wrapping_add(1);
+            uplink.spend(outer);
+            peer.count_lent_up(r.uplink(), outer);
             out.forward(r.via, None, &[], datagram);
             return Ok(());
         }
@@ -241,6 +244,7 @@ impl Gateway<'_> {
         out: &mut impl Output,
     ) -> Result<(), Refusal> {
         let mut found = None;
+        let exit = self.link.exit as u8;
         for (place, peer) in self.peers.iter_mut().enumerate() {
             let Some(peer) = peer else { continue };
             let Some(session) = &peer.session else {
@@ -250,6 +254,10 @@ impl Gateway<'_> {
                 session.relay.verify(d)?;
                 loan.window.insert(u64::from(head.counter))?;
                 peer.heard = now;
+                if let Some(tally) = peer.borrowed.get_mut(usize::from(loan.uplink)) {
+                    let over = outer_to(&self.exits, loan.via(exit));
+                    tally.add_down(d.len().saturating_sub(relay::HEADER) + over);
+                }
                 found = Some(Route::Lent {
                     peer: place as u8,
                     uplink: loan.uplink,
@@ -282,14 +290,17 @@ impl Gateway<'_> {
             .ok_or(Refusal::Unknown)?;
         let session = peer.session.as_ref().ok_or(Refusal::Unknown)?;
         let outer = d.len() + outer_to(&self.exits, via);
+        let uplink = self.uplinks.get_mut(usize::from(r.uplink()));
+        let uplink = uplink.ok_or(Refusal::Unknown)?;
+        uplink.spares(outer)?;
         let counter = r.admit_down(now, outer)?;
-        peer.carried.down_bytes += outer as u64;
-        peer.carried.down_packets = peer.carried.down_packets.wrapping_add(1);
+        uplink.spend(outer);
         let header = relay::Header {
             relay: r.id,
             counter,
         }
         .seal(d, session.relay.sending());
+        peer.count_lent_down(r.uplink(), outer);
         out.forward(Via::Mesh(peer.mesh), Some(peer.addr), &header, d);
         Ok(true)
     }
@@ -448,7 +459,7 @@ impl Gateway<'_> {
 }
 
 /// IP and UDP headers around a datagram on the way to an exit.
-fn outer_to(exits: &[ExitConfig], via: Via) -> usize {
+pub(super) fn outer_to(exits: &[ExitConfig], via: Via) -> usize {
     let Via::Uplink { exit, address, .. } = via else {
         return 0;
     };

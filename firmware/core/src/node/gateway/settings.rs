@@ -18,10 +18,7 @@ impl Gateway<'_> {
             match self.uplinks.get_mut(n) {
                 Some(u) => u.config = *config,
                 None => {
-                    let _ = self.uplinks.push(Uplink {
-                        config: *config,
-                        up: false,
-                    });
+                    let _ = self.uplinks.push(Uplink::new(*config));
                 }
             }
             if config.lend {
@@ -29,6 +26,20 @@ impl Gateway<'_> {
                 self.relays.limit(n as u8, up, down);
             } else {
                 self.revoke(n as u8);
+            }
+        }
+        self.maintain_at = now;
+    }
+
+    /// Whether anything is borrowed from now on. If not, paths over neighbours' lines are closed at once.
+    pub fn set_borrowing(&mut self, now: Instant, borrowing: bool) {
+        self.borrowing = borrowing;
+        if !borrowing {
+            for place in 0..self.peers.len() {
+                if let Some(Some(peer)) = self.peers.get_mut(place) {
+                    peer.loans.clear();
+                }
+                self.close_paths_over(place as u8);
             }
         }
         self.maintain_at = now;

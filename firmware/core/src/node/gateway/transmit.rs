@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::exit_link::Route;
+use super::receive::outer_to;
 use crate::node::{Outgoing, Via};
 use crate::time::Instant;
 use crate::wire::relay;
@@ -108,6 +109,11 @@ impl Gateway<'_> {
         let session = peer.session.as_ref()?;
         let loan = peer.loans.iter_mut().find(|l| l.uplink == uplink)?;
         let relay = loan.relay?;
+        let over = outer_to(&self.exits, loan.via(self.link.exit as u8));
+        let frames = run.len().div_ceil(stride.max(1));
+        if let Some(tally) = peer.borrowed.get_mut(usize::from(uplink)) {
+            tally.add_up(run.len() + frames * over - frames * relay::HEADER);
+        }
         for frame in run.chunks_mut(stride) {
             relay::Header {
                 relay,

@@ -19,6 +19,27 @@ function isRate(text) {
 	return bits === 0 || (bits >= 64e3 && bits <= 100e9);
 }
 
+function isVolume(text) {
+	const bytes = numeric(text, { mb: 1e6, gb: 1e9, tb: 1e12 });
+	return bytes === 0 || (bytes >= 50e6 && bytes <= 1e15);
+}
+
+// Minutes since midnight, NaN if it is no time of day.
+function minutes(text) {
+	const match = text.match(/^([0-9]{1,2}):([0-5][0-9])$/);
+	const time = match ? Number(match[1]) * 60 + Number(match[2]) : NaN;
+	return time <= 24 * 60 ? time : NaN;
+}
+
+function isZone(text) {
+	return text === '0' || (/^[+-]/.test(text) && minutes(text.slice(1)) <= 14 * 60);
+}
+
+function isHours(text) {
+	const [from, to, more] = text.split('-').map(minutes);
+	return more === undefined && from >= 0 && to >= 0 && from !== to;
+}
+
 function isDevice(text) {
 	return new TextEncoder().encode(text).length <= 15 && /^[^\/:\s]+$/.test(text) && !['.', '..', 'lo', 'bm0'].includes(text);
 }
@@ -69,6 +90,10 @@ export function kinds() {
 		'bool': { is: (text) => text === '0' || text === '1', how: _('Tick it or not.') },
 		'device': { is: isDevice, how: _('A network device as the router lists it, such as wan or br-lan.') },
 		'rate': { is: isRate, how: _('Bits per second with their unit, such as 20Mbit or 512kbit, at least 64kbit; or 0 for all that is idle.') },
+		'volume': { is: isVolume, how: _('Bytes with their unit, such as 500MB or 1.5TB, at least 50MB; or 0 for no cap.') },
+		'day of the month': { is: (text) => /^[0-9]{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 31, how: _('A number from 1 to 31.') },
+		'time zone': { is: isZone, how: _('Hours and minutes east of UTC, such as +01:00 or -03:30; or 0.') },
+		'hours': { is: isHours, how: _('When it begins and ends, such as 22:00-07:00.') },
 		'port': { is: isPort, how: _('A number from 1 to 65535.') },
 		'prefix': { is: isPrefix, how: _('An address range, such as 198.51.100.0/24 or 2001:db8::/32.') },
 		'public key': { is: (text) => /^[A-Za-z0-9+\/]{43}=$/.test(text), how: _('The 44 characters that burstmesh-proxy printed.') },
@@ -103,6 +128,10 @@ export function sections() {
 			option('lend_down', 'rate', _('Lend at most, down'), _('From the Internet. 0: all that is idle.'), { preset: '0' }),
 			option('lend_up', 'rate', _('Lend at most, up'), _('Towards the Internet. 0: all that is idle.'), { preset: '0' }),
 			option('default', 'bool', _('Preferred'), _('The line that direct traffic prefers; one at most.'), { preset: '0' }),
+			option('cap', 'volume', _('Monthly cap'), _('Of your plan, your own use included. Lending slows down near it and stops at it; you are never cut. 0: no cap.'), { preset: '0' }),
+			option('reset_day', 'day of the month', _('Begins anew on'), _('The day of the month on which the plan begins anew.'), { preset: '1' }),
+			option('timezone', 'time zone', _('Time zone'), _('Where midnight is, all year the same.'), { preset: '0' }),
+			option('lend_hours', 'hours', _('Lend only at'), _('Parts of the day. Without any, always.'), { list: true }),
 			option('metered', 'bool', _('Volume costs money'), _('Noted, without any effect yet.'), { preset: '0' })
 		] },
 		client: { title: _('Networks that use the pool'), named: true, options: [

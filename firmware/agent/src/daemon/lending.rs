@@ -1,0 +1,207 @@
+//! What is lent now: the owner's rules, applied to the moment.
+
+use super::accounts::Accounts;
+use crate::config::values::Rate;
+use crate::config::{Config, Uplink};
+use burstmesh_core::ledger::cap::Pace;
+use burstmesh_core::node::gateway::{Gateway, UplinkConfig};
+use burstmesh_core::time::Instant;
+use burstmesh_core::usage::Rates;
+use burstmesh_core::wire::control::MAX_UPLINKS;
+use heapless::Vec;
+
+/// Why an uplink is lent as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Its owner does not lend it.
+    NotLent,
+    /// The agent is paused.
+    Paused,
+    /// It is not the hour.
+    Hours,
+    /// Hours are set, and nobody knows the time.
+    NoClock,
+    /// The plan is used up.
+    CapReached,
+    /// The plan is nearly used up: it is lent slowly.
+    NearCap,
+    /// Its household uses it now, or usually does at this hour: room is kept for it.
+    Habit,
+    /// As its owner allows.
+    Free,
+}
+
+impl Reason {
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NotLent => "not lent",
+            Self::Paused => "paused",
+            Self::Hours => "not lent at this hour",
+            Self::NoClock => "not lent: the time is unknown",
+            Self::CapReached => "not lent: the cap is reached",
+            Self::NearCap => "lent slowly: near the cap",
+            Self::Habit => "lent less: the household is likely to need it",
+            Self::Free => "lent",
+        }
+    }
+}
+
+/// What holds for each uplink now, by its number.
+#[derive(Debug, Default)]
+pub struct Lending {
+    applied: Vec<UplinkConfig, MAX_UPLINKS>,
+    reasons: Vec<Reason, MAX_UPLINKS>,
+}
+
+impl Lending {
+    /// Why the uplink with this number is lent as it is.
+    pub fn reason(&self, number: usize) -> Reason {
+        self.reasons.get(number).copied().unwrap_or(Reason::NotLent)
+    }
+
+    /// What is lent at most of the uplink with this number, up and down, in kbit/s; 0: what is idle.
+    pub fn limits(&self, number: usize) -> (u32, u32) {
+        self.applied
+            .get(number)
+            .map_or((0, 0), |u| (u.lend_up_kbit, u.lend_down_kbit))
+    }
+
+    /// Applies the rules to the gateway. The counters were read just now.
+    pub fn follow(
+        &mut self,
+        now: Instant,
+        gateway: &mut Gateway<'_>,
+        config: &Config,
+        accounts: &Accounts,
+        paused: bool,
+    ) {
+        self.reasons.clear();
+        let mut wanted = Vec::new();
+        for uplink in &config.uplinks {
+            let pace = accounts.pace(now, uplink);
+            let minute = accounts.minute_of_day(now, uplink);
+            let offered = accounts.forecast(now, uplink).offered;
+            let reason = reason(uplink, paused, minute, pace, offered);
+            let _ = self.reasons.push(reason);
+            let _ = wanted.push(effective(uplink, reason, pace, offered));
+        }
+        if wanted != self.applied {
+            gateway.set_uplinks(now, &wanted);
+            self.applied = wanted;
+        }
+        for (number, uplink) in config.uplinks.iter().enumerate() {
+            gateway.set_left(number as u8, accounts.left(uplink));
+        }
+    }
+}
+
+fn reason(
+    uplink: &Uplink,
+    paused: bool,
+    minute: Option<u16>,
+    pace: Pace,
+    offered: Rates,
+) -> Reason {
+    if !uplink.lend {
+        return Reason::NotLent;
+    }
+    if paused {
+        return Reason::Paused;
+    }
+    if !uplink.hours.is_empty() {
+        let Some(minute) = minute else {
+            return Reason::NoClock;
+        };
+        if !uplink.hours.iter().any(|h| h.contains(minute)) {
+            return Reason::Hours;
+        }
+    }
+    match pace {
+        Pace::Stop => Reason::CapReached,
+        Pace::Slow(_) => Reason::NearCap,
+        Pace::Free if offered != [0, 0] => Reason::Habit,
+        Pace::Free => Reason::Free,
+    }
+}
+
+fn effective(uplink: &Uplink, reason: Reason, pace: Pace, offered: Rates) -> UplinkConfig {
+    let slow = match pace {
+        Pace::Slow(kbit) => kbit,
+        _ => u32::MAX,
+    };
+    // 0 stands for no limit, which is the largest.
+    let or_none = |kbit: u32| if kbit == 0 { u32::MAX } else { kbit };
+    let limit = |rate: Rate, offered: u32| match kbit(rate).min(slow).min(or_none(offered)) {
+        u32::MAX => 0,
+        kbit => kbit,
+    };
+    let [up, down] = offered;
+    UplinkConfig {
+        lend: matches!(reason, Reason::Free | Reason::NearCap | Reason::Habit),
+        lend_up_kbit: limit(uplink.lend_up, up),
+        lend_down_kbit: limit(uplink.lend_down, down),
+    }
+}
+
+/// In kbit/s; no limit is the largest number.
+fn kbit(rate: Rate) -> u32 {
+    match rate.0 {
+        0 => u32::MAX,
+        bits => u32::try_from(bits / 1_000).unwrap_or(u32::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::values::Hours;
+
+    fn uplink(text: &str) -> Uplink {
+        let uci = format!(
+            "config community\n\toption name 'a'\n\toption secret 'AwswVXqfxOkOM1h9osfsETZbgKXK7xQ5XoOozfIXPGE='\n\
+             config exit 'one'\n\toption key '3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08='\n\tlist address '203.0.113.7:4455'\n\
+             config mesh\n\toption ifname 'mesh0'\nconfig uplink 'wan'\n\toption ifname 'wan'\n{text}"
+        );
+        let config = Config::parse(uci.as_bytes(), &mut |p| panic!("{p}")).unwrap();
+        config.uplinks[0].clone()
+    }
+
+    #[test]
+    fn the_strictest_rule_decides_and_an_unknown_time_closes_hours() {
+        let uplink = uplink("\toption lend '1'\n\tlist lend_hours '22:00-07:00'\n");
+        assert_eq!(
+            uplink.hours[0],
+            Hours {
+                from: 1320,
+                to: 420
+            }
+        );
+        let reason = |paused, minute, pace| super::reason(&uplink, paused, minute, pace, [0, 0]);
+        assert_eq!(reason(false, None, Pace::Free), Reason::NoClock);
+        assert_eq!(reason(false, Some(12 * 60), Pace::Free), Reason::Hours);
+        for minute in [22 * 60, 0, 7 * 60 - 1] {
+            assert_eq!(reason(false, Some(minute), Pace::Free), Reason::Free);
+        }
+        assert_eq!(reason(false, Some(7 * 60), Pace::Free), Reason::Hours);
+        assert_eq!(reason(false, Some(0), Pace::Slow(64)), Reason::NearCap);
+        assert_eq!(reason(false, Some(0), Pace::Stop), Reason::CapReached);
+        assert_eq!(reason(true, Some(0), Pace::Free), Reason::Paused);
+    }
+
+    #[test]
+    fn near_the_cap_the_lower_limit_holds() {
+        let uplink = uplink("\toption lend '1'\n\toption lend_up '1Mbit'\n");
+        let free = effective(&uplink, Reason::Free, Pace::Free, [0, 0]);
+        assert_eq!((free.lend_up_kbit, free.lend_down_kbit), (1_000, 0));
+        let slow = effective(&uplink, Reason::NearCap, Pace::Slow(2_000), [0, 0]);
+        assert_eq!((slow.lend_up_kbit, slow.lend_down_kbit), (1_000, 2_000));
+        assert!(slow.lend && !effective(&uplink, Reason::CapReached, Pace::Stop, [0, 0]).lend);
+        let evening = effective(&uplink, Reason::Habit, Pace::Free, [5_000, 5_000]);
+        assert_eq!(
+            (evening.lend_up_kbit, evening.lend_down_kbit),
+            (1_000, 5_000)
+        );
+        assert!(evening.lend);
+    }
+}
