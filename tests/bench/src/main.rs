@@ -1,7 +1,9 @@
 //! The data road without system calls, stage by stage: `STAGE NANOSECONDS` for each packet of 1372 bytes.
 //!
 //! Two tunnels stand back to back. Their time is virtual and goes on by a millisecond a round; what a stage costs is read from the
-//! machine's clock around a round's packets, so that reading it costs next to nothing.
+//! machine's clock around a round's packets, so that reading it costs next to nothing. With `flood ..` it throws junk instead.
+
+mod flood;
 
 use burstmesh_core::data::inner::Inner;
 use burstmesh_core::data::path::Setup;
@@ -27,7 +29,18 @@ const WARM: u64 = 300;
 /// Path messages have this in their first byte's low half.
 const MESSAGE: u8 = 5;
 
-fn main() {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, rest @ ..] = &arguments[..]
+        && word == "flood"
+    {
+        return flood::run(rest);
+    }
+    stages();
+    Ok(())
+}
+
+fn stages() {
     let classify = alone(|packet| {
         let _ = black_box(Inner::parse(black_box(packet), &[7; 16]));
     });

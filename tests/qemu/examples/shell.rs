@@ -1,9 +1,10 @@
-//! A router to try things on: boots it with the programs given as NAME=PATH and runs the lines of standard input in it.
+//! A router to try things on: boots it with programs (our own as NAME=PATH, Debian's as NAME: iperf3, wg) and runs the
+//! lines of standard input in it.
 //!
 //! `cargo run -p burstmesh-qemu --example shell -- burstmesh=dist/mipsel-unknown-linux-musl/burstmesh`; with `ICOUNT=1` in the
 //! environment its time passes by instructions, of 2 ns each.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use burstmesh_qemu::{Boot, Clock, Image, Machine, Platform};
 use std::io::BufRead as _;
 use std::path::Path;
@@ -12,8 +13,10 @@ use std::time::{Duration, Instant};
 fn main() -> Result<()> {
     let mut image = Image::new(Platform::Mipsel)?;
     for argument in std::env::args().skip(1) {
-        let (name, path) = argument.split_once('=').context("NAME=PATH")?;
-        image.program(name, Path::new(path))?;
+        match argument.split_once('=') {
+            Some((name, path)) => image.program(name, Path::new(path))?,
+            None => image.tool(&argument)?,
+        }
     }
     let shift = std::env::var("ICOUNT").ok().and_then(|s| s.parse().ok());
     let boot = Boot {

@@ -30,7 +30,8 @@ gateway() {
 	inside "g$1" ethtool -K lan0 tso off gro off >/dev/null
 	inside "g$1" nft -f /bin/home.nft
 	ip link add mesh0 netns "g$1" type veth peer name "air$1" netns air
-	inside "g$1" ethtool -K mesh0 tso off tx-udp-segmentation off >/dev/null
+	# The kernel glues what comes in here too, as with radio drivers that use NAPI (mt76, ath10k, ath11k).
+	inside "g$1" ethtool -K mesh0 tso off tx-udp-segmentation off gro on >/dev/null
 	ip -n air link set "air$1" master air up
 	ip -n "g$1" link set mesh0 up
 }
@@ -125,7 +126,32 @@ snapshot() {
 flow() {
 	[ "$1" = up ] && back= || back=-R
 	snapshot
-	inside c1 iperf3 -c "$WEB" -t "$2" -O 1 -i 0 -J $back | tr -d '\n\t'
+	inside c1 iperf3 -c "$WEB" -t "$2" -O 1 -i 1 -J $back | tr -d '\n\t'
 	echo
 	snapshot
+}
+
+# strangers: one in radio range of the gateways, and one beside them at whose ports nobody listens.
+strangers() {
+	for name in stranger nobody; do
+		space "$name"
+		ip link add mesh0 netns "$name" type veth peer name "to-$name" netns air
+		ip -n air link set "to-$name" master air up
+		ip -n "$name" link set mesh0 up
+	done
+	sleep 2
+}
+
+# local_address NAME: the address of its mesh port.
+local_address() { ip -n "$1" -6 -o address show dev mesh0 scope link | sed 's/.*inet6 \([^/]*\).*/\1/'; }
+
+# flow_beside junk|handshakes NAME SECONDS: a flow up, and a flood at somebody's mesh port meanwhile.
+flow_beside() {
+	scope=$(ip -n stranger -o link show dev mesh0)
+	inside stranger burstmesh-bench flood "$1" "[$(local_address "$2")%${scope%%:*}]:4454" $(($3 + 1)) \
+		/tmp/invitation /tmp/g1.key >/tmp/flood 2>&1 &
+	thrower=$!
+	flow up "$3"
+	wait "$thrower"
+	cat /tmp/flood
 }

@@ -88,7 +88,7 @@ await() {
 }
 
 # resident NUMBER: KiB of the agent's memory.
-resident() { sed -n 's/VmRSS: *\([0-9]*\) kB/\1/p' "/proc/$(cat "/tmp/g$1.pid")/status"; }
+resident() { sed -n 's/VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$(cat "/tmp/g$1.pid")/status"; }
 
 # spent PID: nanoseconds that a process has had the processor, all its threads. Interrupts that came meanwhile are in it.
 spent() {

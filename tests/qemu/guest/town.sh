@@ -53,6 +53,19 @@ radio() {
 	fi
 }
 
+# settle: until each radio has met the two others. Ad hoc cells take seconds to find each other and become one.
+settle() {
+	for number in 1 2 3; do
+		for try in $(seq 400); do
+			met=$(inside "g$number" iw dev mesh0 station dump | grep -c '^Station')
+			[ "$met" = 2 ] && continue 2
+			sleep 0.1
+		done
+		echo "the radio of gateway $number has met $met others"
+		return 1
+	done
+}
+
 # town mesh|ibss RATE DELAY
 town() {
 	space core
@@ -71,6 +84,8 @@ town() {
 	printf '#!/bin/sh\necho "Content-Type: text/plain"\necho\nmd5sum | cut -d" " -f1\n' >/tmp/www/cgi-bin/sum
 	chmod +x /tmp/www/cgi-bin/sum
 	inside web httpd -h /tmp/www -p 80
+	settle
+	lean
 }
 
 # publish BYTES: a file of that size, /file; its checksum. Text, because busybox sends nothing behind a zero byte. Random letters
@@ -134,4 +149,12 @@ cable() {
 range() {
 	[ -d /sys/kernel/debug/ieee80211 ] || mount -t debugfs debugfs /sys/kernel/debug
 	echo "$2" >"/sys/kernel/debug/ieee80211/phy$(($1 - 1))/hwsim/group"
+}
+
+# lean: what is loaded, or was needed to build the town, is in memory once more as files. A router has these on its flash.
+lean() {
+	rm -f "$(command -v ethtool)" "$(command -v iw)"
+	while read -r name _; do
+		find /lib/modules -name "$(echo "$name" | tr _ '?').ko" -exec rm {} +
+	done </proc/modules
 }

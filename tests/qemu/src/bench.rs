@@ -33,6 +33,8 @@ pub struct Spent {
     pub received: f64,
     /// Datagrams that it relayed for others.
     pub relayed: f64,
+    /// Datagrams that it refused.
+    pub refused: f64,
 }
 
 impl Spent {
@@ -43,14 +45,61 @@ impl Spent {
     }
 }
 
+/// Of our time: a busy host makes the machine slow, and nothing else.
+fn limit(seconds: u32) -> Duration {
+    Duration::from_secs(300 * u64::from(seconds) + 300)
+}
+
 /// Runs a flow, `up` from the client or down to it.
 pub fn flow(machine: &mut Machine, up: bool, seconds: u32) -> Result<Flow> {
     let way = if up { "up" } else { "down" };
-    let said = machine.run(
-        &format!("flow {way} {seconds}"),
-        Duration::from_secs(60 * u64::from(seconds) + 120),
-    )?;
+    let said = machine.run(&format!("flow {way} {seconds}"), limit(seconds))?;
     understand(&said).with_context(|| format!("in what the flow said: {said}"))
+}
+
+/// What is thrown at a mesh port beside a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flood {
+    /// 10 Mbit/s of it.
+    Junk,
+    /// 1000 a second, each right in every byte.
+    Handshakes,
+}
+
+/// Runs a flow up, and a flood meanwhile: at the gateway's mesh port, or at a port where nobody listens.
+pub fn flow_beside(
+    machine: &mut Machine,
+    flood: Flood,
+    at_gateway: bool,
+    seconds: u32,
+) -> Result<Flow> {
+    let kind = match flood {
+        Flood::Junk => "junk",
+        Flood::Handshakes => "handshakes",
+    };
+    let to = if at_gateway { "g1" } else { "nobody" };
+    let said = machine.run(
+        &format!("flow_beside {kind} {to} {seconds}"),
+        limit(seconds),
+    )?;
+    let flow = understand(&said).with_context(|| format!("in what the flow said: {said}"))?;
+    let (thrown, answered) = thrown(&said).with_context(|| format!("no flood: {said}"))?;
+    let noticed = answered + flow.spent.get("g1").map_or(0.0, |agent| agent.refused);
+    // A flood that went elsewhere would cost nothing, and one at nobody's port must not reach the agent.
+    let reached = if at_gateway {
+        noticed > 0.8 * thrown
+    } else {
+        noticed < 0.1 * thrown
+    };
+    ensure!(reached, "of {thrown} datagrams {noticed} were noticed");
+    Ok(flow)
+}
+
+/// `thrown N answered M`
+fn thrown(said: &str) -> Option<(f64, f64)> {
+    let line = said.lines().find(|line| line.starts_with("thrown "))?;
+    let words: Vec<&str> = line.split(' ').collect();
+    Some((words.get(1)?.parse().ok()?, words.get(3)?.parse().ok()?))
 }
 
 fn understand(said: &str) -> Result<Flow> {
@@ -77,15 +126,25 @@ fn understand(said: &str) -> Result<Flow> {
                 sent: end.sent - begin.sent,
                 received: end.received - begin.received,
                 relayed: end.relayed - begin.relayed,
+                refused: end.refused - begin.refused,
             },
         );
     }
     Ok(Flow {
         mbit: received["bits_per_second"].as_f64().context("no rate")? / 1e6,
         idle: (after.idle - before.idle) / time,
-        bytes: received["bytes"].as_f64().context("no bytes")?,
+        bytes: received["bytes"].as_f64().context("no bytes")? + omitted(&answer),
         spent,
     })
+}
+
+/// Bytes of the seconds that the rate leaves out; the counters have them.
+fn omitted(answer: &Value) -> f64 {
+    let all = answer["intervals"].as_array().into_iter().flatten();
+    all.map(|interval| &interval["sum"])
+        .filter(|sum| sum["omitted"] == true)
+        .filter_map(|sum| sum["bytes"].as_f64())
+        .sum()
 }
 
 /// Counters at one moment; see `snapshot` in `guest/bench.sh`.
@@ -136,6 +195,8 @@ fn count(spent: &mut Spent, status: &Value) {
     spent.sent = sum(&status["paths"], "tx_packets");
     spent.received = sum(&status["paths"], "rx_packets");
     spent.relayed = sum(&status["peers"], "up_packets") + sum(&status["peers"], "down_packets");
+    let refused = status["refused"].as_object().into_iter().flatten();
+    spent.refused = refused.filter_map(|(_, count)| count.as_f64()).sum();
 }
 
 #[cfg(test)]
@@ -143,13 +204,15 @@ mod tests {
     use super::*;
 
     const SAID: &str = "snapshot 1000 50\nspent g1 2000000\nstatus g1 {\"paths\":[{\"tx_packets\":10,\"rx_packets\":5}],\"peers\":[]}\n\
-        {\"end\":{\"sum_received\":{\"bits_per_second\":8000000.0,\"bytes\":1000000}}}\n\
+        {\"intervals\":[{\"sum\":{\"bytes\":500,\"omitted\":true}},{\"sum\":{\"bytes\":7,\"omitted\":false}}],\
+        \"end\":{\"sum_received\":{\"bits_per_second\":8000000.0,\"bytes\":1000000}}}\n\
         snapshot 1200 60\nspent g1 6000000\nstatus g1 {\"paths\":[{\"tx_packets\":110,\"rx_packets\":45}],\"peers\":[]}";
 
     #[test]
     fn what_a_flow_said_is_differences() {
         let flow = understand(SAID).unwrap();
         assert_eq!((flow.mbit, flow.idle), (8.0, 0.05));
+        assert_eq!(flow.bytes, 1_000_500.0);
         let agent = flow.spent["g1"];
         assert_eq!((agent.sent, agent.received), (100.0, 40.0));
         assert_eq!(agent.instructions, 2_000_000.0);

@@ -213,39 +213,32 @@ impl Image {
         bail!("no library {name} in {}", self.root.display())
     }
 
-    /// The wanted modules, those that they depend on, and the lists that `modprobe` reads.
+    /// The wanted modules, those that they depend on, and what the lists that `modprobe` reads say of them: the whole lists are as
+    /// large as the modules, and each loading reads them.
     fn modules(&mut self) -> Result<()> {
         let all = self.root.join("lib/modules");
         let release = entries(&all)?.into_iter().next().context("no modules")?;
         let name = release.file_name().unwrap_or_default().to_string_lossy();
         let inside = format!("/lib/modules/{name}");
         let depends = fs::read_to_string(release.join("modules.dep"))?;
-        for list in [
-            "modules.dep",
-            "modules.alias",
-            "modules.symbols",
-            "modules.builtin",
-        ] {
-            let content = fs::read(release.join(list))?;
-            self.put(&format!("{inside}/{list}"), 0o644, &content);
+        let wanted = wanted(self.platform, &depends);
+        for path in &wanted {
+            let content = fs::read(release.join(path))?;
+            self.put(&format!("{inside}/{path}"), 0o644, &content);
         }
-        for module in self.platform.modules() {
-            let named = |path: &str| {
-                let name = path.rsplit('/').next().unwrap_or(path);
-                match module.strip_suffix('*') {
-                    Some(begin) => name.starts_with(begin),
-                    None => name.strip_suffix(".ko") == Some(module),
-                }
+        let names: BTreeSet<String> = wanted.iter().map(|path| module(path)).collect();
+        for list in ["modules.dep", "modules.alias", "modules.symbols"] {
+            let content = fs::read_to_string(release.join(list))?;
+            let of_ours = |line: &&str| match line.split_once(':') {
+                Some((path, _)) if list == "modules.dep" => wanted.contains(path),
+                _ => names.contains(line.rsplit(' ').next().unwrap_or_default()),
             };
-            // What is not a module is built in, and what is neither is missed by whoever loads it.
-            let lines = depends.lines().filter_map(|line| line.split_once(':'));
-            for (path, others) in lines.filter(|(path, _)| named(path)) {
-                for path in others.split_whitespace().chain([path]) {
-                    let content = fs::read(release.join(path))?;
-                    self.put(&format!("{inside}/{path}"), 0o644, &content);
-                }
-            }
+            let lines: Vec<&str> = content.lines().filter(of_ours).collect();
+            let text = lines.join("\n") + "\n";
+            self.put(&format!("{inside}/{list}"), 0o644, text.as_bytes());
         }
+        let built_in = fs::read(release.join("modules.builtin"))?;
+        self.put(&format!("{inside}/modules.builtin"), 0o644, &built_in);
         Ok(())
     }
 
@@ -267,6 +260,32 @@ impl Image {
         }
         self.archive.folder(path);
     }
+}
+
+/// Paths of the modules that a platform wants and of those that they depend on, by `modules.dep`. What is no module is built in, and
+/// what is neither is missed by whoever loads it.
+fn wanted(platform: Platform, depends: &str) -> BTreeSet<&str> {
+    let named = |path: &str| {
+        let name = module(path);
+        platform
+            .modules()
+            .iter()
+            .any(|wanted| match wanted.strip_suffix('*') {
+                Some(begin) => name.starts_with(begin),
+                None => name == *wanted,
+            })
+    };
+    let lines = depends.lines().filter_map(|line| line.split_once(':'));
+    lines
+        .filter(|(path, _)| named(path))
+        .flat_map(|(path, others)| others.split_whitespace().chain([path]))
+        .collect()
+}
+
+/// A module's name, as the kernel writes it.
+fn module(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.trim_end_matches(".ko").replace('-', "_")
 }
 
 /// What is in a folder, by name.

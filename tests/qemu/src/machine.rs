@@ -149,7 +149,9 @@ fn qemu(boot: &Boot, platform: Platform, kernel: &Path, archive: &Path, console:
         .arg(kernel)
         .arg("-initrd")
         .arg(archive)
-        .args(["-append", &format!("console={serial} panic=-1 quiet")])
+        // A file system without a limit of its own: tmpfs would take half of the memory and no more, which 64 MB are too few for.
+        .arg("-append")
+        .arg(format!("console={serial} panic=-1 quiet rootfstype=ramfs"))
         .args(["-display", "none", "-monitor", "none", "-no-reboot"])
         .args(["-nic", "none", "-vga", "none"])
         .arg("-serial")

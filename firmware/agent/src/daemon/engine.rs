@@ -62,8 +62,9 @@ type Received = RecvBatch<RECV_SLOTS, RECV_BYTES>;
 /// Packets taken from the TUN in one round, so that sending gets its turn. A large segment is about as many: then nobody
 /// looks in vain whether there are more.
 const TUN_ROUND: usize = 40;
-/// Batches taken from one socket in one round.
-const SOCKET_ROUND: usize = 4;
+/// Datagrams taken from one socket in one round: so many that what a round costs beside them counts little also where the driver
+/// does not glue them, and so few that sending and the other sockets get their turn within some milliseconds.
+const SOCKET_ROUND: usize = 32;
 /// The network is looked at this often even if the kernel reports nothing.
 const LOOK: Duration = Duration::from_secs(5);
 const BEAT: Duration = Duration::from_millis(200);
@@ -296,7 +297,8 @@ impl Engine {
     }
 
     fn read_socket(&mut self, now: Instant, place: usize) {
-        for _ in 0..SOCKET_ROUND {
+        let mut left = SOCKET_ROUND;
+        while left > 0 {
             let Some(socket) = self.road.sockets.at(place) else {
                 return;
             };
@@ -308,6 +310,7 @@ impl Engine {
                     if error.is_unreachable() {
                         self.gateway.handle_unreachable(now, via);
                     }
+                    left -= 1;
                     continue;
                 }
             };
@@ -316,6 +319,7 @@ impl Engine {
             let now = clock::now();
             let mut out = outlet(&mut self.road, &self.parts, self.config);
             for d in self.recv.datagrams() {
+                left = left.saturating_sub(d.bytes.len().div_ceil(d.segment_size.max(1)).max(1));
                 self.gateway
                     .handle_datagrams(now, via, d.from, d.bytes, d.segment_size, &mut out);
             }

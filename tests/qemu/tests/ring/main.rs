@@ -6,24 +6,45 @@ mod pooling;
 mod words;
 
 use anyhow::Result;
+use burstmesh_qemu::report::{self, Scene};
 use burstmesh_qemu::town::{Radio, Town};
-use burstmesh_qemu::{Boot, Clock, Image, Machine, Platform, Report, machine};
+use burstmesh_qemu::{Boot, Clock, Image, Machine, Platform, machine};
 use std::time::Duration;
 
+/// The longest first: two run at a time.
+const SCENES: [Scene; 5] = [
+    Scene {
+        name: "A: three MIPS gateways in one 802.11s mesh",
+        long: false,
+        cases: pooling::mesh,
+    },
+    Scene {
+        name: "C: a MIPS router with 64 MB",
+        long: false,
+        cases: memory::small,
+    },
+    Scene {
+        name: "E: an ARM router",
+        long: false,
+        cases: arm::smoke,
+    },
+    Scene {
+        name: "B: three MIPS gateways in one ad hoc network",
+        long: true,
+        cases: pooling::ad_hoc,
+    },
+    Scene {
+        name: "D: 32-bit words",
+        long: true,
+        cases: words::system_calls,
+    },
+];
+
 fn main() {
-    let mut report = Report::from_arguments();
     if let Some(reason) = obstacle() {
-        report.skip(&reason)
+        report::skip(&reason)
     }
-    report.scene("A: three MIPS gateways in one 802.11s mesh", pooling::mesh);
-    report.scene(
-        "B: three MIPS gateways in one ad hoc network",
-        pooling::ad_hoc,
-    );
-    report.scene("C: a MIPS router with 64 MB", memory::small);
-    report.scene("D: 32-bit words", words::system_calls);
-    report.scene("E: an ARM router", arm::smoke);
-    report.finish()
+    report::run(&SCENES)
 }
 
 /// Why the machines cannot run here. `cargo xtask test` says that they must, and so does CI.

@@ -1,21 +1,22 @@
 //! `cargo xtask router-bench`: the agent and kernel WireGuard on a simulated 500 MIPS router, in one table.
 
+mod page;
+
 use anyhow::{Context as _, Result};
-use burstmesh_qemu::bench::{Flow, NANOSECONDS, Spent, flow};
+use burstmesh_qemu::bench::{Flood, NANOSECONDS, flow, flow_beside};
 use burstmesh_qemu::town::{LIVE, POOLING};
 use burstmesh_qemu::{Boot, Clock, Image, Machine, Platform, machine};
-use std::fmt::Write as _;
+use page::{Beside, ON, Page, Row};
 use std::path::PathBuf;
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(240);
+const SOON: Duration = Duration::from_secs(600);
 
 fn main() -> Result<()> {
     let arguments = Arguments::read()?;
     let mut bench = Bench {
         machine: boot()?,
-        rows: Vec::new(),
-        stages: Vec::new(),
+        page: Page::default(),
         arguments,
     };
     let outcome = bench.measure();
@@ -64,22 +65,14 @@ fn boot() -> Result<Machine> {
         name: "bench",
         memory: 128,
         clock: Clock::Instructions { shift: 1 },
-        limit: Duration::from_secs(3000),
+        limit: Duration::from_secs(6000),
     };
     Machine::boot(&boot, image)
 }
 
-/// One line of the table.
-struct Row {
-    name: String,
-    flow: Flow,
-}
-
 struct Bench {
     machine: Machine,
-    rows: Vec<Row>,
-    /// Instructions for each packet, by stage.
-    stages: Vec<(String, f64)>,
+    page: Page,
     arguments: Arguments,
 }
 
@@ -119,17 +112,18 @@ impl Bench {
             name: name.to_owned(),
             flow,
         };
-        println!("{}", line(&row));
-        self.rows.push(row);
+        println!("{}", row.line());
+        self.page.rows.push(row);
         Ok(())
     }
 
     /// Up with the LAN port's GRO off and on, and down.
     fn three_rows(&mut self, name: &str) -> Result<()> {
-        self.row(&format!("{name}, up, LAN GRO off"), true)?;
-        self.step("gro on")?;
-        self.row(&format!("{name}, up, LAN GRO on"), true)?;
+        // The agent has switched it on.
         self.step("gro off")?;
+        self.row(&format!("{name}, {}", page::OFF), true)?;
+        self.step("gro on")?;
+        self.row(&format!("{name}, {ON}"), true)?;
         self.row(&format!("{name}, down"), false)
     }
 
@@ -143,8 +137,8 @@ impl Bench {
             let words: Vec<&str> = line.split_whitespace().collect();
             if let ["stage", name, cost] = words[..] {
                 let instructions = cost.parse::<f64>()? / NANOSECONDS;
-                println!("{}", stage_line(name, instructions));
-                self.stages.push((name.to_owned(), instructions));
+                println!("{}", page::stage_line(name, instructions));
+                self.page.stages.push((name.to_owned(), instructions));
             }
         }
         Ok(())
@@ -162,18 +156,47 @@ impl Bench {
             return Ok(());
         }
         self.step("wireguard")?;
-        self.three_rows("kernel WireGuard")?;
+        self.three_rows(page::WIREGUARD)?;
         self.step("no_wireguard").map(drop)
     }
 
     fn own_line(&mut self) -> Result<()> {
-        if !self.wanted("own") {
+        let (rows, floods) = (self.wanted("own"), self.wanted("floods"));
+        if !rows && !floods {
             return Ok(());
         }
         self.step("agent 1")?;
         self.pooling(1)?;
-        self.three_rows("agent, own line")?;
+        if rows {
+            self.three_rows(page::OWN)?;
+        }
+        if floods {
+            self.floods()?;
+        }
         self.step("stop 1").map(drop)
+    }
+
+    fn floods(&mut self) -> Result<()> {
+        self.step("strangers; gro on")?;
+        let seconds = self.arguments.seconds;
+        for (flood, name) in [
+            (Flood::Junk, "junk of 10 Mbit/s"),
+            (Flood::Handshakes, "1000 handshakes a second"),
+        ] {
+            let mut beside = |at_gateway| {
+                let flow = flow_beside(&mut self.machine, flood, at_gateway, seconds);
+                flow.with_context(|| format!("beside {name}"))
+            };
+            let (nobody, gateway) = (beside(false)?.mbit, beside(true)?.mbit);
+            let row = Beside {
+                name,
+                nobody,
+                gateway,
+            };
+            println!("{}", row.line());
+            self.page.floods.push(row);
+        }
+        Ok(())
     }
 
     /// The client's gateway has no line: all goes through its neighbour's.
@@ -183,8 +206,7 @@ impl Bench {
         }
         self.step("line 1 down; agent 1 no-line; agent 2")?;
         self.pooling(1)?;
-        self.row("agent, neighbour's line (relay), up", true)?;
-        self.row("agent, neighbour's line (relay), down", false)?;
+        self.two_rows(page::LENT)?;
         self.step("stop 1; stop 2; line 1 up").map(drop)
     }
 
@@ -192,16 +214,25 @@ impl Bench {
         if !self.wanted("three") {
             return Ok(());
         }
-        self.step("paced 15mbit; agent 1; agent 2; agent 3")?;
+        self.step("paced 15mbit; agent 1")?;
+        self.pooling(1)?;
+        self.two_rows(page::ONE_PACED)?;
+        self.step("agent 2; agent 3")?;
         self.pooling(3)?;
-        self.row("agent, three lines of 15 Mbit/s, up", true)?;
-        self.row("agent, three lines of 15 Mbit/s, down", false)
+        self.two_rows(page::THREE_PACED)
+    }
+
+    /// Up with the LAN port's GRO on, and down.
+    fn two_rows(&mut self, name: &str) -> Result<()> {
+        self.step("gro on")?;
+        self.row(&format!("{name}, {ON}"), true)?;
+        self.row(&format!("{name}, down"), false)
     }
 
     /// Writes what was measured, also where the rest failed: the page says so then.
     fn finish(self, outcome: Result<()>) -> Result<()> {
         if let Some(file) = &self.arguments.write {
-            let mut page = page(&self.rows, &self.stages);
+            let mut page = self.page.text();
             if outcome.is_err() {
                 page += "\nThe run ended early: what is missing above was not measured.\n";
             }
@@ -210,72 +241,4 @@ impl Bench {
         }
         outcome
     }
-}
-
-const HEAD: &str = "# A simulated 500 MIPS router
-
-Written by `cargo xtask router-bench`; do not edit. A MIPS 24K under QEMU with `-icount`: an instruction takes 2 ns of the machine's time, so
-that figures depend on what is executed and not on the host. There are no caches, no memory latency, no drivers of real ports: for ratios
-and regressions, not for what a router of some model reaches. Two runs (of 3 and 4 s) differed by up to 2 %, plain forwarding down by 8 %.
-
-One TCP flow, client -> gateway -> exit -> server, **all on the one processor**, iperf3 at both ends included. The client sends frames of 1500
-bytes; ports have checksum offload, but segment nothing. Instructions are those of the process with its system calls; in brackets the datagrams
-that it sent, received or relayed for each MB of payload, feedback included.
-
-| flow | Mbit/s | idle | instructions per byte, all | gateway, per datagram | relay, per datagram | exit, per byte |
-|---|---|---|---|---|---|---|
-";
-
-const STAGES: &str = "
-Stages of the data road for a packet of 1372 bytes, without system calls (`tests/bench`): feedback is what the reports of the far end
-cost both ends.
-
-| stage | instructions per packet | per byte |
-|---|---|---|
-";
-
-fn page(rows: &[Row], stages: &[(String, f64)]) -> String {
-    let mut page = HEAD.to_owned();
-    for row in rows {
-        let _ = writeln!(page, "{}", line(row));
-    }
-    page += STAGES;
-    for (name, instructions) in stages {
-        let _ = writeln!(page, "{}", stage_line(name, *instructions));
-    }
-    page
-}
-
-fn stage_line(name: &str, instructions: f64) -> String {
-    format!(
-        "| {name} | {instructions:.0} | {:.1} |",
-        instructions / 1372.0
-    )
-}
-
-fn line(row: &Row) -> String {
-    let flow = &row.flow;
-    let part = |name: &str| {
-        let spent = flow.spent.get(name)?;
-        let datagrams = (spent.sent + spent.received + spent.relayed) / (flow.bytes / 1e6);
-        Some(format!("{:.0} ({datagrams:.0})", spent.per_datagram()?))
-    };
-    let exit = |spent: &Spent| format!("{:.0}", spent.instructions / flow.bytes);
-    // Where no agent runs, the exit only waits.
-    let exit = flow
-        .spent
-        .get("exit")
-        .filter(|_| flow.spent.contains_key("g1"))
-        .map(exit);
-    let busy = 500e6 * (1.0 - flow.idle);
-    format!(
-        "| {} | {:.1} | {:.0} % | {:.0} | {} | {} | {} |",
-        row.name,
-        flow.mbit,
-        flow.idle * 100.0,
-        busy / (flow.mbit * 1e6 / 8.0),
-        part("g1").unwrap_or_default(),
-        part("g2").unwrap_or_default(),
-        exit.unwrap_or_default()
-    )
 }
