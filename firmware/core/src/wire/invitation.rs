@@ -15,13 +15,13 @@
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use base64ct::{Base64UrlUnpadded, Encoding};
-use blake2::{Blake2s256, Digest};
+use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+use crate::crypto;
 use crate::identity::PublicKey;
 
 /// Exits an invitation can name.
@@ -159,7 +159,7 @@ impl fmt::Display for InvitationError {
         match self {
             Self::NotAnInvitation => f.write_str("does not begin with bm1"),
             Self::UnknownVersion(v) => {
-                write!(f, "is of version {v:?}, which this release does not know")
+                write!(f, "is of version '{v}', which this release does not know")
             }
             Self::TooShort => f.write_str("is cut off"),
             Self::TooLong => f.write_str("is too long"),
@@ -250,21 +250,24 @@ fn decode_base64<'b>(encoded: &[u8], buffer: &'b mut [u8]) -> Result<&'b [u8], I
     if encoded.len() < (CHECK_BYTES * 4).div_ceil(3) {
         return Err(InvitationError::TooShort);
     }
+    // In the other alphabet, whose decoder the keys need anyway.
+    let mut standard = [0u8; TEXT_CHARS];
+    let standard = standard
+        .get_mut(..encoded.len())
+        .ok_or(InvitationError::TooLong)?;
+    for (to, from) in standard.iter_mut().zip(encoded) {
+        *to = match from {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => *other,
+        };
+    }
     // What is left to go wrong is a last character with stray bits, or a length that no encoder makes: a slip of the hand.
-    Base64UrlUnpadded::decode(encoded, buffer).map_err(|_| InvitationError::BadChecksum)
+    Base64Unpadded::decode(&*standard, buffer).map_err(|_| InvitationError::BadChecksum)
 }
 
 fn checksum(body: &[u8]) -> [u8; CHECK_BYTES] {
-    let mut hash = Blake2s256::new();
-    hash.update(PREFIX);
-    hash.update([VERSION]);
-    hash.update(body);
-    let digest = hash.finalize();
-    let mut check = [0u8; CHECK_BYTES];
-    for (to, from) in check.iter_mut().zip(digest) {
-        *to = from;
-    }
-    check
+    crypto::first(&crypto::hash(&[PREFIX.as_bytes(), &[VERSION], body]))
 }
 
 /// Whether a text can be a community's name: 1 to 32 bytes, no control characters, no white space at either end.
