@@ -4,6 +4,7 @@ use crate::cli::Exit;
 use crate::config::check::{System, check};
 use crate::config::values::{Ifname, TUNNEL};
 use crate::config::{Config, Problem};
+use crate::json::Quoted;
 use burstmesh_core::identity::{PublicKey, SecretKey};
 use burstmesh_core::wire::text::key_from_text;
 use burstmesh_linux::file;
@@ -69,8 +70,10 @@ pub(super) fn run(path: &str, json: bool) -> Exit {
             let _ = write!(text, "{p}");
             let _ = write!(
                 Output::Standard,
-                "{comma}{{\"file\":{file:?},\"line\":{},\"problem\":{text:?},\"fatal\":{}}}",
+                "{comma}{{\"file\":{},\"line\":{},\"problem\":{},\"fatal\":{}}}",
+                Quoted(file),
                 p.line,
+                Quoted(&text),
                 p.is_fatal()
             );
         } else {

@@ -20,7 +20,7 @@ use burstmesh_linux::log::{self, Level, Sink};
 use burstmesh_linux::netlink::{Monitor, Rtnl};
 use burstmesh_linux::poll::Poll;
 use burstmesh_linux::process::Output;
-use burstmesh_linux::signal::Signals;
+use burstmesh_linux::signal::{self, Signals};
 use burstmesh_linux::tun::Tun;
 use burstmesh_linux::watchdog::Watchdog;
 use burstmesh_linux::{control, error, file, info, process};
@@ -43,6 +43,7 @@ pub fn run(config_path: &str, socket: &str) -> Exit {
         info!("switched off in {config_path} (option enabled '0'): nothing to do");
         return Exit::Success;
     }
+    signal::report_crashes();
     match start(&config, socket) {
         Ok(mut engine) => {
             let exit = engine.serve(config_path);

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+use super::compact;
 use crate::crypto;
 use crate::identity::PublicKey;
 
@@ -182,7 +183,7 @@ impl Invitation {
         check_name(&self.name)?;
         let body = Body::from(self);
         let mut bytes = [0u8; BODY_BYTES + CHECK_BYTES];
-        let used = postcard::to_slice(&body, bytes.get_mut(..BODY_BYTES).unwrap_or_default())
+        let used = compact::write(&body, bytes.get_mut(..BODY_BYTES).unwrap_or_default())
             .map_err(|_| InvitationError::TooLong)?
             .len();
         let check = checksum(bytes.get(..used).unwrap_or_default());
@@ -232,8 +233,7 @@ impl Invitation {
         if checksum(body) != *check {
             return Err(InvitationError::BadChecksum);
         }
-        let (body, _appended) =
-            postcard::take_from_bytes::<Body>(body).map_err(|_| InvitationError::Malformed)?;
+        let body: Body = compact::read(body).map_err(|_| InvitationError::Malformed)?;
         let invitation = Self::from(body);
         check_name(&invitation.name)?;
         Ok(invitation)

@@ -32,7 +32,7 @@ pub fn answer(view: &View<'_>, line: &str, out: &mut impl Write) {
         "status json" => view.json(out),
         other => writeln!(
             out,
-            "unknown request {other:?}; known: status, status json, log"
+            "unknown request '{other}'; known: status, status json, log"
         ),
     };
 }
