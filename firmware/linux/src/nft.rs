@@ -26,7 +26,7 @@ impl fmt::Display for Failure<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Run(error) => write!(f, "cannot run nft: {error}"),
-            Self::Refused(words) => write!(f, "nft refused: {}", words.trim_end()),
+            Self::Refused(words) => write!(f, "nft refused: {}", words.trim_ascii_end()),
         }
     }
 }

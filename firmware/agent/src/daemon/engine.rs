@@ -40,7 +40,6 @@ static RX_MEMORY: ConstStaticCell<[RxFlow; RX_FLOWS]> =
     ConstStaticCell::new([RxFlow::FREE; RX_FLOWS]);
 static RECV_MEMORY: ConstStaticCell<Received> = ConstStaticCell::new(Received::new());
 static GATEWAY: StaticCell<Gateway<'static>> = StaticCell::new();
-static CONFIG: StaticCell<Config> = StaticCell::new();
 static WORKER: Worker<Task, Done> = Worker::new();
 
 const TUN: u32 = 0;
@@ -102,7 +101,7 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(
-        config: &Config,
+        config: &'static mut Config,
         credentials: Credentials,
         epoch: u64,
         parts: Parts,
@@ -141,7 +140,7 @@ impl Engine {
         Ok(Self {
             road: Road::new(Sockets::new(segmentation_works()), &parts.tun),
             parts,
-            config: CONFIG.init(config.clone()),
+            config,
             gateway,
             lan: Lan::default(),
             recv: RECV_MEMORY.take(),
@@ -212,10 +211,13 @@ impl Engine {
                     tun: &self.parts.tun,
                     road: &self.road,
                 };
-                let served = self.parts.server.serve(|line, out| match line.trim() {
-                    "log" => log::recent(|bytes| out.write(bytes)),
-                    line => status::answer(&view, line, out),
-                });
+                let served = self
+                    .parts
+                    .server
+                    .serve(|line, out| match line.trim_ascii() {
+                        "log" => log::recent(|bytes| out.write(bytes)),
+                        line => status::answer(&view, line, out),
+                    });
                 if let Err(error) = served {
                     debug!("control socket: {error}");
                 }

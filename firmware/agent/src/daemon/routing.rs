@@ -15,6 +15,7 @@ use burstmesh_linux::{file, nft, warn};
 use core::fmt::Write;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use heapless::String;
+use heapless::string::StringView;
 
 /// The mark of a pooled connection, and the bits that are ours: apart from mwan3's (0x3f00) and pbr's (0xff0000).
 pub const POOLED: u32 = 0x1000_0000;
@@ -54,7 +55,7 @@ pub struct Applied {
 /// Sets up the table and rules for `config`, with nothing pooled yet.
 pub fn prepare(config: &Config) -> Result<(), String<256>> {
     let mut script = String::<SCRIPT>::new();
-    write_base(config, refused_from_mesh(), &mut script).map_err(|_| too_long())?;
+    write_base(config, refused_from_mesh(), script.as_mut_view()).map_err(|_| too_long())?;
     run(&script)
 }
 
@@ -68,7 +69,10 @@ pub fn refused_from_mesh() -> [Count; 2] {
 pub fn accept_answers(tun: &str) {
     for (setting, value) in [("rp_filter", "2"), ("src_valid_mark", "1")] {
         let mut path = String::<64>::new();
-        let written = write!(path, "/proc/sys/net/ipv4/conf/{tun}/{setting}");
+        let written = write!(
+            path.as_mut_view(),
+            "/proc/sys/net/ipv4/conf/{tun}/{setting}"
+        );
         if written.is_ok()
             && let Err(error) = file::overwrite(&path, value.as_bytes())
         {
@@ -87,14 +91,14 @@ fn run(script: &str) -> Result<(), String<256>> {
     nft::apply(script.as_bytes(), &mut complaint).map_err(|f| {
         let mut text = String::new();
         let _ = match f {
-            nft::Failure::Run(error) => write!(text, "nft: {error}"),
-            nft::Failure::Refused(why) => write!(text, "nft: {why}"),
+            nft::Failure::Run(error) => write!(text.as_mut_view(), "nft: {error}"),
+            nft::Failure::Refused(why) => write!(text.as_mut_view(), "nft: {why}"),
         };
         text
     })
 }
 
-fn write_base(config: &Config, seen: [Count; 2], s: &mut String<SCRIPT>) -> core::fmt::Result {
+fn write_base(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fmt::Result {
     writeln!(
         s,
         "table inet burstmesh {{}}\ndelete table inet burstmesh\ntable inet burstmesh {{"
@@ -139,7 +143,7 @@ fn write_base(config: &Config, seen: [Count; 2], s: &mut String<SCRIPT>) -> core
 }
 
 /// Which new connections nobody decides about: they are direct.
-fn write_bypass(config: &Config, s: &mut String<SCRIPT>) -> core::fmt::Result {
+fn write_bypass(config: &Config, s: &mut StringView) -> core::fmt::Result {
     writeln!(s, "chain bypass {{")?;
     writeln!(s, "fib daddr type {{ local, broadcast, multicast }} return")?;
     writeln!(
@@ -165,7 +169,7 @@ fn write_bypass(config: &Config, s: &mut String<SCRIPT>) -> core::fmt::Result {
 
 /// Whoever is in radio range is on the mesh. A closed one reaches the agent, which judges for itself, and what IPv6 and
 /// people need to find each other; no other service of the router, and nothing behind it. Counting goes on at `seen`.
-fn write_mesh(config: &Config, seen: [Count; 2], s: &mut String<SCRIPT>) -> core::fmt::Result {
+fn write_mesh(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fmt::Result {
     for (name, Count { packets, bytes }) in FROM_MESH.iter().zip(seen) {
         writeln!(s, "counter {name} {{ packets {packets} bytes {bytes}; }}")?;
     }
@@ -210,7 +214,7 @@ counter name mesh_forward drop
 /// New connections are pooled from now on, or not.
 pub fn set_decision(pooling: bool, ipv6: bool, dns: Option<&Lease>) -> Result<(), String<256>> {
     let mut s = String::<SCRIPT>::new();
-    write_decision(pooling, ipv6, dns, &mut s).map_err(|_| too_long())?;
+    write_decision(pooling, ipv6, dns, s.as_mut_view()).map_err(|_| too_long())?;
     run(&s)
 }
 
@@ -218,7 +222,7 @@ fn write_decision(
     pooling: bool,
     ipv6: bool,
     dns: Option<&Lease>,
-    s: &mut String<SCRIPT>,
+    s: &mut StringView,
 ) -> core::fmt::Result {
     writeln!(
         s,
@@ -369,7 +373,7 @@ mod tests {
             packets: u64::MAX,
             bytes: u64::MAX,
         };
-        write_base(&config, [seen; 2], &mut script).unwrap();
+        write_base(&config, [seen; 2], script.as_mut_view()).unwrap();
         script.as_str().into()
     }
 

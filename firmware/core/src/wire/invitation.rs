@@ -276,7 +276,8 @@ fn checksum(body: &[u8]) -> [u8; CHECK_BYTES] {
 /// [`InvitationError::BadName`] when it cannot.
 pub fn check_name(name: &str) -> Result<(), InvitationError> {
     let fits = (1..=NAME_BYTES).contains(&name.len())
-        && name.trim() == name
+        && !name.starts_with(char::is_whitespace)
+        && !name.ends_with(char::is_whitespace)
         && !name.chars().any(char::is_control);
     if fits {
         Ok(())
@@ -289,6 +290,7 @@ pub fn check_name(name: &str) -> Result<(), InvitationError> {
 #[derive(Serialize, Deserialize)]
 struct Body {
     name: Name,
+    #[serde(with = "compact::bytes32")]
     secret: [u8; 32],
     exits: Vec<ExitBody, EXITS>,
     expires: Option<u64>,
@@ -297,6 +299,7 @@ struct Body {
 
 #[derive(Serialize, Deserialize)]
 struct ExitBody {
+    #[serde(with = "compact::bytes32")]
     key: [u8; 32],
     addresses: Vec<AddressBody, ADDRESSES>,
 }

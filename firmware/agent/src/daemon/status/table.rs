@@ -64,7 +64,7 @@ impl View<'_> {
         )?;
         for (_, p) in self.gateway.peers() {
             let mut name = heapless::String::<20>::new();
-            write!(name, "{}", p.key.node_id())?;
+            write!(name.as_mut_view(), "{}", p.key.node_id())?;
             let session = if p.is_up() { "up" } else { "none" };
             writeln!(
                 out,
@@ -106,7 +106,7 @@ impl View<'_> {
 
     fn path_row(&self, way: &str, path: &Path, out: &mut impl Write) -> fmt::Result {
         let mut rate = heapless::String::<24>::new();
-        write!(rate, "{}", Rate(bits(path.rate().rate())))?;
+        write!(rate.as_mut_view(), "{}", Rate(bits(path.rate().rate())))?;
         let c = path.counters();
         writeln!(
             out,
