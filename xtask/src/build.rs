@@ -132,7 +132,7 @@ pub fn std_program(package: &str, target: &'static Target, profile: &str) -> Res
     let mut cargo = Zig::ensure()?.cargo("zigbuild");
     cargo.args(["--package", package, "--bin", package]);
     cargo.args(["--locked", "--profile", profile, "--target", target.triple]);
-    Sources::ensure()?.build_std(&mut cargo);
+    Sources::ensure()?.build_std(&mut cargo)?;
     run_command(&mut cargo)?;
     let built = std_target_dir().join(target.triple);
     Ok(built.join(profile).join(package))

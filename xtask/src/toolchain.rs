@@ -64,17 +64,20 @@ impl Sources {
     pub fn build_for_tests(&self, cargo: &mut Command) -> Result<()> {
         self.build(cargo, "std,panic_unwind,test");
         cargo.args(["--config", "profile.dev.panic=\"unwind\""]);
-        let mut flags = flags(Linking::Static, None)?;
         // The test harness does unwind.
-        flags.0.retain(|flag| flag != "-Cforce-unwind-tables=no");
-        flags.apply(cargo);
+        flags(Linking::Static, None)?
+            .without(&["-Cforce-unwind-tables=no", "no-unwind.x"])
+            .with_panics()
+            .apply(cargo);
         Ok(())
     }
 
     /// Lets `cargo` build a program with the whole standard library, in a folder of its own: this `core` is another one.
-    pub fn build_std(&self, cargo: &mut Command) {
+    pub fn build_std(&self, cargo: &mut Command) -> Result<()> {
         self.build(cargo, "std,panic_abort");
         cargo.env("CARGO_TARGET_DIR", std_target_dir());
+        flags(Linking::Static, None)?.with_panics().apply(cargo);
+        Ok(())
     }
 
     fn build(&self, cargo: &mut Command, crates: &str) {
@@ -92,6 +95,18 @@ impl Sources {
 pub struct Flags(Vec<String>);
 
 impl Flags {
+    /// Those that do not end so.
+    fn without(mut self, ends: &[&str]) -> Self {
+        self.0
+            .retain(|flag| !ends.iter().any(|end| flag.ends_with(end)));
+        self
+    }
+
+    /// For programs that say why they panic.
+    fn with_panics(self) -> Self {
+        self.without(&["-Cpanic=immediate-abort"])
+    }
+
     /// Has them take the place of every other set of flags.
     pub fn apply(&self, cargo: &mut Command) {
         cargo.env("CARGO_ENCODED_RUSTFLAGS", self.0.join("\u{1f}"));

@@ -36,6 +36,8 @@ impl Instant {
         self.0 as u32
     }
     /// Time since `earlier`, zero if `earlier` is later.
+    // 64 bits are ten instructions on such a machine, and times are compared everywhere.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration(self.0.saturating_sub(earlier.0))
     }
@@ -81,6 +83,7 @@ impl Duration {
 
 impl Add<Duration> for Instant {
     type Output = Self;
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn add(self, d: Duration) -> Self {
         Self(self.0.saturating_add(d.0))
     }

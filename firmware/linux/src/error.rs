@@ -1,6 +1,5 @@
 //! What failed and the kernel's reason.
 
-use core::ffi::CStr;
 use core::fmt;
 
 /// A failed system call: which operation, and the `errno` it left.
@@ -49,18 +48,35 @@ impl Error {
     }
 }
 
+/// What a router's kernel does answer, in the C library's words; all of that library's texts would be 2 KB.
+const REASONS: [(i32, &str); 20] = [
+    (libc::EPERM, "Operation not permitted"),
+    (libc::ENOENT, "No such file or directory"),
+    (libc::EIO, "I/O error"),
+    (libc::EBADF, "Bad file descriptor"),
+    (libc::ENOMEM, "Out of memory"),
+    (libc::EACCES, "Permission denied"),
+    (libc::EBUSY, "Resource busy"),
+    (libc::EEXIST, "File exists"),
+    (libc::ENODEV, "No such device"),
+    (libc::ENOTDIR, "Not a directory"),
+    (libc::EINVAL, "Invalid argument"),
+    (libc::ENOSPC, "No space left on device"),
+    (libc::EROFS, "Read-only file system"),
+    (libc::EOPNOTSUPP, "Not supported"),
+    (libc::EADDRINUSE, "Address in use"),
+    (libc::EADDRNOTAVAIL, "Address not available"),
+    (libc::ENETUNREACH, "Network unreachable"),
+    (libc::ECONNREFUSED, "Connection refused"),
+    (libc::ETIMEDOUT, "Operation timed out"),
+    (libc::ENOBUFS, "No buffer space available"),
+];
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0u8; 96];
-        // SAFETY: the buffer is ours, and its length is passed with it; the POSIX variant always terminates it.
-        let failed =
-            unsafe { libc::strerror_r(self.errno, text.as_mut_ptr().cast(), text.len()) } != 0;
-        match CStr::from_bytes_until_nul(&text)
-            .ok()
-            .and_then(|text| text.to_str().ok())
-        {
-            Some(text) if !failed => write!(f, "{}: {text}", self.op),
-            _ => write!(f, "{}: error {}", self.op, self.errno),
+        match REASONS.iter().find(|(errno, _)| *errno == self.errno) {
+            Some((_, text)) => write!(f, "{}: {text}", self.op),
+            None => write!(f, "{}: error {}", self.op, self.errno),
         }
     }
 }
@@ -68,6 +84,7 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// `errno` of the calling thread.
+#[inline(never)]
 pub(crate) fn errno() -> i32 {
     // SAFETY: the C library's pointer to this thread's errno is always valid.
     unsafe { *libc::__errno_location() }
@@ -104,6 +121,15 @@ mod tests {
         assert_eq!(
             Error::new("open the tunnel device", libc::EPERM).to_string(),
             "open the tunnel device: Operation not permitted"
+        );
+    }
+
+    #[test]
+    fn a_rare_reason_is_said_by_its_number() {
+        let rare = Error::new("read a file", libc::EISDIR);
+        assert_eq!(
+            rare.to_string(),
+            format!("read a file: error {}", libc::EISDIR)
         );
     }
 }

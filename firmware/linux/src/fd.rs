@@ -61,6 +61,7 @@ impl Fd {
 }
 
 impl Drop for Fd {
+    #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: owned, closed once. A failing close leaves nothing to do.
         unsafe { libc::close(self.0) };

@@ -31,7 +31,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Run(error) => write!(f, "cannot run nft: {error}"),
-            Self::Refused(Refused(done)) => write!(f, "nft refused: {}", done.words().trim_end()),
+            Self::Refused(Refused(done)) => {
+                write!(f, "nft refused: {}", done.words().trim_ascii_end())
+            }
         }
     }
 }

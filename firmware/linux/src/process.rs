@@ -143,10 +143,8 @@ pub fn resident_bytes() -> u64 {
             core::str::from_utf8(field).ok()?.parse::<u64>().ok()
         });
     // SAFETY: no pointers.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    pages
-        .unwrap_or(0)
-        .saturating_mul(u64::try_from(page).unwrap_or(0))
+    let page = unsafe { libc::getauxval(libc::AT_PAGESZ) };
+    pages.unwrap_or(0).saturating_mul(page as u64)
 }
 
 /// Neither this process nor any program that it starts can ever gain privileges that it does not hold now.

@@ -2,6 +2,8 @@
 
 use crate::error::{Result, check};
 use crate::fd::Fd;
+use crate::log::{self, Level};
+use core::ffi::{c_int, c_void};
 
 /// A signal that the agent answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,48 @@ impl Signals {
     }
 }
 
+/// From now on a crash leaves its place in the code in the log. Router builds carry no texts of panics, which would be 13 KB: there
+/// a panic is such a crash, and the place is found in the file with the symbols (`docs/building.md`).
+pub fn report_crashes() {
+    // SAFETY: the handler has the signature that SA_SIGINFO asks for and stays for the process' life.
+    unsafe {
+        let mut action: libc::sigaction = core::mem::zeroed();
+        action.sa_sigaction = on_crash as *const () as usize;
+        // Back to the default: the instruction is tried again when the handler returns, and ends the process.
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESETHAND;
+        for signal in [libc::SIGTRAP, libc::SIGILL, libc::SIGSEGV, libc::SIGBUS] {
+            libc::sigaction(signal, &action, core::ptr::null_mut());
+        }
+    }
+}
+
+/// Where the kernel's `ucontext` has the program counter.
+const PC: usize = if cfg!(target_arch = "mips") {
+    32
+} else if cfg!(target_arch = "arm") {
+    92
+} else if cfg!(target_arch = "aarch64") {
+    440
+} else {
+    168
+};
+
+/// MIPS keeps registers in 64 bits whatever their size.
+#[cfg(target_arch = "mips")]
+type Register = u64;
+#[cfg(not(target_arch = "mips"))]
+type Register = usize;
+
+extern "C" fn on_crash(signal: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
+    // SAFETY: the kernel hands over a whole `ucontext`.
+    let at = unsafe { context.byte_add(PC).cast::<Register>().read_unaligned() };
+    // Neither allocates nor waits.
+    log::write(
+        Level::Error,
+        format_args!("a bug: signal {signal} at {at:#x}; please report it with the version"),
+    );
+}
+
 /// Undoes what [`Signals::open`] did, in a child that becomes another program.
 pub(crate) fn reset_for_exec() {
     // SAFETY: async-signal-safe.
@@ -96,6 +140,33 @@ fn empty_set() -> libc::sigset_t {
 mod tests {
     use super::*;
     use crate::testing::in_child;
+
+    #[test]
+    fn a_crash_says_where_and_still_ends_the_process() {
+        let (read, write) = crate::fd::socket_pair().unwrap();
+        // SAFETY: the child ends by the signal.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            report_crashes();
+            // SAFETY: descriptors of this child only; a signal to this very thread.
+            unsafe {
+                libc::dup2(write.raw(), 2);
+                libc::raise(libc::SIGILL);
+                libc::raise(libc::SIGILL);
+                libc::_exit(0);
+            }
+        }
+        let mut status = 0;
+        // SAFETY: our own child.
+        unsafe { libc::waitpid(child, &mut status, 0) };
+        assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGILL);
+        let mut text = [0; 512];
+        let length = read.read(&mut text).unwrap().unwrap_or(0);
+        let text = core::str::from_utf8(&text[..length]).unwrap();
+        let place = text.split("at 0x").nth(1).and_then(|t| t.split(';').next());
+        let place = u64::from_str_radix(place.unwrap(), 16).unwrap();
+        assert!(place > 4096, "{text}");
+    }
 
     #[test]
     fn signals_wait_until_they_are_read() {

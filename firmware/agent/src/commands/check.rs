@@ -4,6 +4,7 @@ use crate::cli::Exit;
 use crate::config::check::{System, check};
 use crate::config::values::{Ifname, TUNNEL};
 use crate::config::{Config, Problem};
+use crate::json::Quoted;
 use burstmesh_core::identity::{PublicKey, SecretKey};
 use burstmesh_core::wire::text::key_from_text;
 use burstmesh_linux::file;
@@ -66,11 +67,13 @@ pub(super) fn run(path: &str, json: bool) -> Exit {
         if json {
             let comma = if first { "" } else { "," };
             let mut text = heapless::String::<512>::new();
-            let _ = write!(text, "{p}");
+            let _ = write!(text.as_mut_view(), "{p}");
             let _ = write!(
                 Output::Standard,
-                "{comma}{{\"file\":{file:?},\"line\":{},\"problem\":{text:?},\"fatal\":{}}}",
+                "{comma}{{\"file\":{},\"line\":{},\"problem\":{},\"fatal\":{}}}",
+                Quoted(file),
                 p.line,
+                Quoted(&text),
                 p.is_fatal()
             );
         } else {
@@ -96,7 +99,7 @@ pub(super) fn run(path: &str, json: bool) -> Exit {
 pub(crate) fn own_key(path: &str) -> Option<SecretKey> {
     let mut buffer = [0; 128];
     let text = core::str::from_utf8(file::read(path, &mut buffer).ok()?).ok()?;
-    key_from_text(text.trim()).ok().map(SecretKey::from_bytes)
+    key_from_text(text).ok().map(SecretKey::from_bytes)
 }
 
 /// The router as the configuration's checks see it.
@@ -120,7 +123,7 @@ impl System for Router<'_> {
             return None;
         }
         let mut name = Ifname::new();
-        let _ = write!(name, "#{}", link.master.unwrap_or(0));
+        let _ = write!(name.as_mut_view(), "#{}", link.master.unwrap_or(0));
         Some(name)
     }
 

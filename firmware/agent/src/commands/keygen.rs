@@ -15,7 +15,7 @@ pub(super) fn generate(secret: bool, output: Option<&str>) -> Exit {
         return fail(format_args!("{error}"));
     }
     let mut line = heapless::String::<64>::new();
-    let _ = writeln!(line, "{}", key_to_text(&key).as_str());
+    let _ = writeln!(line.as_mut_view(), "{}", key_to_text(&key).as_str());
     let what = if secret { "secret" } else { "private key" };
     let Some(path) = output else {
         Output::Standard.write(line.as_bytes());

@@ -213,9 +213,9 @@ pub fn port(text: &str) -> Result<u16, ValueError> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(ValueError::Malformed);
     }
-    match text.parse() {
-        Ok(0) | Err(_) => Err(ValueError::OutOfRange),
-        Ok(port) => Ok(port),
+    match digits(text).map(u16::try_from) {
+        Some(Ok(port)) if port > 0 => Ok(port),
+        _ => Err(ValueError::OutOfRange),
     }
 }
 
@@ -419,12 +419,9 @@ pub fn prefix(text: &str) -> Result<Prefix, ValueError> {
     let longest = if address.is_ipv4() { 32 } else { 128 };
     let length = match length {
         None => longest,
-        Some(digits)
-            if (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) =>
-        {
-            digits
-                .parse()
-                .ok()
+        Some(text) if (1..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) => {
+            digits(text)
+                .and_then(|length| u8::try_from(length).ok())
                 .filter(|length| *length <= longest)
                 .ok_or(ValueError::OutOfRange)?
         }
@@ -469,25 +466,38 @@ fn short<const N: usize>(text: &str) -> Result<String<N>, ValueError> {
 
 /// Splits `12.5Mbit` into 12500 thousandths and `Mbit`.
 fn number(text: &str) -> Result<(u64, &str), ValueError> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (digits, unit) = text.split_at(end);
-    let (whole, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
-    if whole.is_empty() || !(1..=3).contains(&decimals.len()) || decimals.contains('.') {
+    let counts = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let end = text.bytes().take_while(counts).count();
+    let (number, unit) = text.split_at(end);
+    let point = number.bytes().take_while(|byte| *byte != b'.').count();
+    let (whole, decimals) = number.split_at(point);
+    let decimals = decimals.get(1..).unwrap_or("0");
+    let scale = match decimals.len() {
+        1 => 100,
+        2 => 10,
+        3 => 1,
+        _ => return Err(ValueError::Malformed),
+    };
+    let decimals = digits(decimals).ok_or(ValueError::Malformed)? * scale;
+    if whole.is_empty() {
         return Err(ValueError::Malformed);
     }
     // More digits than any value in range has.
-    let whole: u64 = whole.parse().map_err(|_| ValueError::OutOfRange)?;
-    let scale = [100, 10, 1].get(decimals.len() - 1).copied().unwrap_or(1);
-    let decimals = decimals.parse::<u64>().map_err(|_| ValueError::Malformed)? * scale;
-    let thousandths = whole
-        .checked_mul(1_000)
-        .and_then(|n| n.checked_add(decimals));
-    Ok((
-        thousandths.ok_or(ValueError::OutOfRange)?,
-        unit.trim_start_matches(' '),
-    ))
+    let thousandths = digits(whole)
+        .and_then(|whole| whole.checked_mul(1_000)?.checked_add(decimals))
+        .ok_or(ValueError::OutOfRange)?;
+    Ok((thousandths, unit.trim_start_matches(' ')))
+}
+
+/// A number of decimal digits and nothing else: one parser, where `str::parse` is one for each type.
+pub(crate) fn digits(text: &str) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.bytes().try_fold(0u64, |value, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        value.checked_mul(10)?.checked_add(u64::from(digit))
+    })
 }
 
 fn scaled(thousandths: u64, factor: u64) -> Result<u64, ValueError> {

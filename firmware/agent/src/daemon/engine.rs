@@ -46,7 +46,6 @@ static RX_MEMORY: ConstStaticCell<[RxFlow; RX_FLOWS]> =
     ConstStaticCell::new([RxFlow::FREE; RX_FLOWS]);
 static RECV_MEMORY: ConstStaticCell<Received> = ConstStaticCell::new(Received::new());
 static GATEWAY: StaticCell<Gateway<'static>> = StaticCell::new();
-static CONFIG: StaticCell<Config> = StaticCell::new();
 static WORKER: Worker<Task, Done> = Worker::new();
 
 const TUN: u32 = 0;
@@ -111,7 +110,7 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(
-        config: &Config,
+        config: &'static mut Config,
         credentials: Credentials,
         epoch: u64,
         mut parts: Parts,
@@ -152,7 +151,7 @@ impl Engine {
         Ok(Self {
             road: Road::new(Sockets::new(segmentation_works()), &parts.tun),
             parts,
-            config: CONFIG.init(config.clone()),
+            config,
             gateway,
             lan: Lan::default(),
             recv: RECV_MEMORY.take(),

@@ -3,7 +3,8 @@
 use super::{Failure, because};
 use crate::commands::own_key;
 use crate::config::Config;
-use crate::config::values::FilePath;
+use crate::config::values::{FilePath, digits};
+
 use burstmesh_core::control::handshake::Credentials;
 use burstmesh_core::identity::{CommunityKeys, Identity, SecretKey};
 use burstmesh_core::wire::text::key_to_text;
@@ -40,7 +41,7 @@ fn make_key(path: &str) -> Result<SecretKey, Failure> {
         file::create_dir(dir).map_err(|e| because(dir, e))?;
     }
     let mut line = heapless::String::<64>::new();
-    let _ = writeln!(line, "{}", key_to_text(&key).as_str());
+    let _ = writeln!(line.as_mut_view(), "{}", key_to_text(&key).as_str());
     file::write_atomically(path, line.as_bytes(), 0o600).map_err(|e| because(path, e))?;
     info!("made a new key in {path}");
     Ok(SecretKey::from_bytes(key))
@@ -49,16 +50,16 @@ fn make_key(path: &str) -> Result<SecretKey, Failure> {
 /// The number of this life: greater than all before, also on a router whose clock starts in 1970 each time.
 pub fn next_epoch(config: &Config) -> u64 {
     let mut path = FilePath::new();
-    let _ = write!(path, "{}.epoch", config.community.key_file);
+    let _ = write!(path.as_mut_view(), "{}.epoch", config.community.key_file);
     let mut buffer = [0; 32];
     let last = file::read(&path, &mut buffer)
         .ok()
         .and_then(|b| core::str::from_utf8(b).ok())
-        .and_then(|t| t.trim().parse::<u64>().ok())
+        .and_then(|t| digits(t.trim_ascii()))
         .unwrap_or(0);
     let epoch = clock::wall_seconds().max(last + 1);
     let mut text = heapless::String::<32>::new();
-    let _ = writeln!(text, "{epoch}");
+    let _ = writeln!(text.as_mut_view(), "{epoch}");
     if let Err(error) = file::write_atomically(&path, text.as_bytes(), 0o600) {
         warn!("{path}: {error}; neighbours will not know this start from the last one");
     }

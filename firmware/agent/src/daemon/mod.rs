@@ -23,15 +23,18 @@ use burstmesh_linux::log::{self, Level, Sink};
 use burstmesh_linux::netlink::{Monitor, Rtnl};
 use burstmesh_linux::poll::Poll;
 use burstmesh_linux::process::Output;
-use burstmesh_linux::signal::Signals;
+use burstmesh_linux::signal::{self, Signals};
 use burstmesh_linux::tun::Tun;
 use burstmesh_linux::watchdog::Watchdog;
 use burstmesh_linux::{control, error, file, info, process};
 use core::fmt::Write;
 use engine::Engine;
+use static_cell::StaticCell;
 
 /// The agent counts as hung when it has not beaten for so long.
 const HANG: Duration = Duration::from_millis(1_000);
+
+static CONFIG: StaticCell<Config> = StaticCell::new();
 
 /// Runs the agent until it is told to stop.
 pub fn run(config_path: &str, socket: &str) -> Exit {
@@ -46,7 +49,8 @@ pub fn run(config_path: &str, socket: &str) -> Exit {
         info!("switched off in {config_path} (option enabled '0'): nothing to do");
         return Exit::Success;
     }
-    match start(&config, socket) {
+    signal::report_crashes();
+    match start(CONFIG.init(config), socket) {
         Ok(mut engine) => {
             let exit = engine.serve(config_path);
             engine.stop();
@@ -76,13 +80,17 @@ fn level(level: LogLevel) -> Level {
 type Failure = heapless::String<320>;
 
 fn because(what: &str, why: impl core::fmt::Display) -> Failure {
+    failure(format_args!("{what}: {why}"))
+}
+
+fn failure(why: core::fmt::Arguments<'_>) -> Failure {
     let mut text = Failure::new();
-    let _ = write!(text, "{what}: {why}");
+    let _ = text.as_mut_view().write_fmt(why);
     text
 }
 
 /// Sets everything up; on failure nothing is left behind.
-fn start(config: &Config, socket: &str) -> Result<Engine, Failure> {
+fn start(config: &'static mut Config, socket: &str) -> Result<Engine, Failure> {
     if process::is_root() {
         process::forbid_new_privileges()
             .and_then(|()| process::keep_network_capabilities())

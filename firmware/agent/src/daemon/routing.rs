@@ -15,6 +15,7 @@ use burstmesh_linux::{file, nft, warn};
 use core::fmt::Write;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use heapless::String;
+use heapless::string::StringView;
 
 /// The mark of a pooled connection, and the bits that are ours: apart from mwan3's (0x3f00) and pbr's (0xff0000).
 pub const POOLED: u32 = 0x1000_0000;
@@ -80,7 +81,7 @@ pub struct Applied {
 /// Sets up the table and rules for `config`, with nothing pooled yet.
 pub fn prepare(config: &Config) -> Result<(), Failure> {
     let mut script = String::<SCRIPT>::new();
-    write_base(config, refused_from_mesh(), &mut script).map_err(|_| Failure::TooLong)?;
+    write_base(config, refused_from_mesh(), script.as_mut_view()).map_err(|_| Failure::TooLong)?;
     Ok(nft::apply(script.as_bytes())?)
 }
 
@@ -94,7 +95,10 @@ pub fn refused_from_mesh() -> [Count; 2] {
 pub fn accept_answers(tun: &str) {
     for (setting, value) in [("rp_filter", "2"), ("src_valid_mark", "1")] {
         let mut path = String::<64>::new();
-        let written = write!(path, "/proc/sys/net/ipv4/conf/{tun}/{setting}");
+        let written = write!(
+            path.as_mut_view(),
+            "/proc/sys/net/ipv4/conf/{tun}/{setting}"
+        );
         if written.is_ok()
             && let Err(error) = file::overwrite(&path, value.as_bytes())
         {
@@ -103,7 +107,7 @@ pub fn accept_answers(tun: &str) {
     }
 }
 
-fn write_base(config: &Config, seen: [Count; 2], s: &mut String<SCRIPT>) -> core::fmt::Result {
+fn write_base(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fmt::Result {
     writeln!(
         s,
         "table inet burstmesh {{}}\ndelete table inet burstmesh\ntable inet burstmesh {{"
@@ -148,7 +152,7 @@ fn write_base(config: &Config, seen: [Count; 2], s: &mut String<SCRIPT>) -> core
 }
 
 /// Which new connections nobody decides about: they are direct.
-fn write_bypass(config: &Config, s: &mut String<SCRIPT>) -> core::fmt::Result {
+fn write_bypass(config: &Config, s: &mut StringView) -> core::fmt::Result {
     writeln!(s, "chain bypass {{")?;
     writeln!(s, "fib daddr type {{ local, broadcast, multicast }} return")?;
     writeln!(
@@ -174,7 +178,7 @@ fn write_bypass(config: &Config, s: &mut String<SCRIPT>) -> core::fmt::Result {
 
 /// Whoever is in radio range is on the mesh. A closed one reaches the agent, which judges for itself, and what IPv6 and
 /// people need to find each other; no other service of the router, and nothing behind it. Counting goes on at `seen`.
-fn write_mesh(config: &Config, seen: [Count; 2], s: &mut String<SCRIPT>) -> core::fmt::Result {
+fn write_mesh(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fmt::Result {
     for (name, Count { packets, bytes }) in FROM_MESH.iter().zip(seen) {
         writeln!(s, "counter {name} {{ packets {packets} bytes {bytes}; }}")?;
     }
@@ -226,8 +230,10 @@ pub fn start_decision(
 ) -> Result<nft::Running, Failure> {
     let mut s = String::<SCRIPT>::new();
     let written = config
-        .map_or(Ok(()), |c| write_base(c, refused_from_mesh(), &mut s))
-        .and_then(|()| write_decision(pooling, ipv6, dns, &mut s));
+        .map_or(Ok(()), |c| {
+            write_base(c, refused_from_mesh(), s.as_mut_view())
+        })
+        .and_then(|()| write_decision(pooling, ipv6, dns, s.as_mut_view()));
     written.map_err(|_| Failure::TooLong)?;
     Ok(nft::start(s.as_bytes())?)
 }
@@ -236,7 +242,7 @@ fn write_decision(
     pooling: bool,
     ipv6: bool,
     dns: Option<&Lease>,
-    s: &mut String<SCRIPT>,
+    s: &mut StringView,
 ) -> core::fmt::Result {
     writeln!(
         s,
@@ -386,7 +392,7 @@ mod tests {
             packets: u64::MAX,
             bytes: u64::MAX,
         };
-        write_base(&config, [seen; 2], &mut script).unwrap();
+        write_base(&config, [seen; 2], script.as_mut_view()).unwrap();
         let lease = Lease {
             ipv4: [255; 4],
             ipv6: [255; 16],
@@ -394,7 +400,7 @@ mod tests {
             dns6: Some([255; 16]),
             mtu: 1500,
         };
-        write_decision(true, true, Some(&lease), &mut script).unwrap();
+        write_decision(true, true, Some(&lease), script.as_mut_view()).unwrap();
         script.as_str().into()
     }
 

@@ -24,6 +24,7 @@ mod keys;
 mod lifetime;
 mod noise;
 mod respond;
+mod sealing;
 
 pub use initiate::{Established, FinishJob, InitiateJob, Initiated, PendingInit};
 pub use initiator::{COOKIE_LIFE, Initiator, RETRY_MAX, RETRY_MIN};

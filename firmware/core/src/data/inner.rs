@@ -1,14 +1,9 @@
-//! What the data road reads and changes in the clients' own packets: which flow, which kind, ECN, MSS, "too big".
+//! What the data road reads and changes in the clients' own packets: which flow, which kind, ECN, MSS.
 //!
 //! IP, TCP and UDP headers are read by smoltcp's checked views (RFC 791, 8200, 9293, 768).
 
-use core::hash::Hasher;
-use siphasher::sip::SipHasher13;
-use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{
-    Icmpv4Packet, Icmpv6Packet, Icmpv6Repr, IpProtocol, Ipv4Packet, Ipv4Repr, Ipv6Packet, Ipv6Repr,
-    TcpPacket,
-};
+use crate::crypto;
+use smoltcp::wire::{IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket};
 
 /// A client's packet, as far as the road cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +42,17 @@ impl Inner {
             _ => return None,
         };
         let ports = inner.read_transport(packet);
-        let mut sip = SipHasher13::new_with_key(key);
-        sip.write(&inner.src);
-        sip.write(&inner.dst);
-        sip.write(&[inner.protocol]);
-        sip.write(&ports);
-        inner.hash = sip.finish();
+        let mut name = [0; 37];
+        let (addresses, rest) = name.split_at_mut(32);
+        let (src, dst) = addresses.split_at_mut(16);
+        src.copy_from_slice(&inner.src);
+        dst.copy_from_slice(&inner.dst);
+        let [protocol, p @ ..] = rest else {
+            return None;
+        };
+        *protocol = inner.protocol;
+        p.copy_from_slice(&ports);
+        inner.hash = crypto::sip13(key, &name);
         Some(inner)
     }
 
@@ -208,69 +208,14 @@ fn set_byte(packet: &mut [u8], at: usize, value: u8) {
     }
 }
 
-/// Writes the ICMP answer to a packet that is too big: "fragmentation needed" (RFC 1191) or "packet too big"
-/// (RFC 4443, 3.2), from the packet's destination to its source. `None` for what must not be answered: fragments that
-/// are not the first, ICMP errors, IPv4 packets that may be fragmented are answered all the same (we do not fragment).
-pub fn too_big(packet: &[u8], mtu: u16, out: &mut [u8]) -> Option<usize> {
-    let inner = Inner::parse(packet, &[0; 16])?;
-    let caps = ChecksumCapabilities::default();
-    if inner.v6 {
-        let offending = Ipv6Packet::new_checked(packet).ok()?;
-        let data = packet.get(..packet.len().min(480))?;
-        let header = Ipv6Repr::parse(&offending).ok()?;
-        let icmp = Icmpv6Repr::PktTooBig {
-            mtu: u32::from(mtu),
-            header,
-            data: data.get(40..)?,
-        };
-        let (src, dst) = (header.dst_addr, header.src_addr);
-        let ip = Ipv6Repr {
-            src_addr: src,
-            dst_addr: dst,
-            next_header: IpProtocol::Icmpv6,
-            payload_len: icmp.buffer_len(),
-            hop_limit: 64,
-        };
-        let total = 40 + icmp.buffer_len();
-        let bytes = out.get_mut(..total)?;
-        ip.emit(&mut Ipv6Packet::new_unchecked(&mut *bytes));
-        icmp.emit(
-            &src,
-            &dst,
-            &mut Icmpv6Packet::new_unchecked(bytes.get_mut(40..)?),
-            &caps,
-        );
-        return Some(total);
-    }
-    let offending = Ipv4Packet::new_checked(packet).ok()?;
-    if offending.frag_offset() != 0 {
-        return None;
-    }
-    let quoted = packet.get(..packet.len().min(usize::from(offending.header_len()) + 8))?;
-    let total = 28 + quoted.len();
-    let bytes = out.get_mut(..total)?;
-    let ip = Ipv4Repr {
-        src_addr: offending.dst_addr(),
-        dst_addr: offending.src_addr(),
-        next_header: IpProtocol::Icmp,
-        payload_len: 8 + quoted.len(),
-        hop_limit: 64,
-    };
-    ip.emit(&mut Ipv4Packet::new_unchecked(&mut *bytes), &caps);
-    let icmp = bytes.get_mut(20..)?;
-    icmp.fill(0);
-    icmp.get_mut(..2)?.copy_from_slice(&[3, 4]);
-    icmp.get_mut(6..8)?.copy_from_slice(&mtu.to_be_bytes());
-    icmp.get_mut(8..)?.copy_from_slice(quoted);
-    Icmpv4Packet::new_unchecked(icmp).fill_checksum();
-    Some(total)
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
-    use smoltcp::wire::{IpAddress, Ipv4Address, TcpControl, TcpRepr, TcpSeqNumber, UdpRepr};
+    use smoltcp::phy::ChecksumCapabilities;
+    use smoltcp::wire::{
+        IpAddress, Ipv4Address, Ipv4Repr, TcpControl, TcpRepr, TcpSeqNumber, UdpRepr,
+    };
 
     pub(crate) fn udp_packet(src_port: u16, len: usize) -> Vec<u8> {
         let (src, dst) = (

@@ -21,4 +21,5 @@ pub mod resequence;
 pub mod runs;
 pub mod seal;
 pub mod segment;
+pub mod too_big;
 pub mod tunnel;

@@ -139,7 +139,7 @@ impl<'m> Resequencer<'m> {
         order: Order,
         pinned: bool,
         bytes: &[u8],
-        sink: &mut impl Sink,
+        sink: &mut dyn Sink,
     ) {
         let Some(at) = self.slot_for(now, id, order) else {
             // No slot: a packet out of order is better than no packet.
@@ -218,7 +218,7 @@ impl<'m> Resequencer<'m> {
         at: usize,
         order: Order,
         bytes: &[u8],
-        sink: &mut impl Sink,
+        sink: &mut dyn Sink,
     ) {
         let meta = Meta {
             order,
@@ -248,7 +248,7 @@ impl<'m> Resequencer<'m> {
     }
 
     /// Delivers held packets while they are next in order, then sets the next hole's deadline.
-    fn release_run(&mut self, now: Instant, pool: &mut Pool<'_>, at: usize, sink: &mut impl Sink) {
+    fn release_run(&mut self, now: Instant, pool: &mut Pool<'_>, at: usize, sink: &mut dyn Sink) {
         let Some(flow) = self.flows.get_mut(at) else {
             return;
         };
@@ -274,7 +274,7 @@ impl<'m> Resequencer<'m> {
         pool: &mut Pool<'_>,
         at: usize,
         target: Order,
-        sink: &mut impl Sink,
+        sink: &mut dyn Sink,
     ) {
         let Some(flow) = self.flows.get_mut(at) else {
             return;
@@ -297,7 +297,7 @@ impl<'m> Resequencer<'m> {
     }
 
     /// Gives up the holes whose time is over.
-    pub fn handle_timeout(&mut self, now: Instant, pool: &mut Pool<'_>, sink: &mut impl Sink) {
+    pub fn handle_timeout(&mut self, now: Instant, pool: &mut Pool<'_>, sink: &mut dyn Sink) {
         if now < self.next_deadline {
             return;
         }
@@ -355,7 +355,7 @@ fn hand_over(
     now: Instant,
     pool: &mut Pool<'_>,
     id: PacketId,
-    sink: &mut impl Sink,
+    sink: &mut dyn Sink,
 ) {
     let mut bytes = [0u8; MAX_BODY];
     counters.longest_hold_us = counters

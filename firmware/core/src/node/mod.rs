@@ -11,10 +11,9 @@ pub mod job;
 mod lend;
 mod peer;
 
-use core::hash::Hasher;
+use core::fmt;
 use core::net::SocketAddr;
 use heapless::Vec;
-use siphasher::sip::SipHasher24;
 
 /// Where a datagram came from or goes to, as the shell's sockets are arranged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +32,20 @@ pub enum Via {
     },
     /// One of an exit's listening sockets.
     Listener(u8),
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mesh(mesh) => write!(f, "mesh {mesh}"),
+            Self::Uplink {
+                uplink,
+                exit,
+                address,
+            } => write!(f, "uplink {uplink} to exit {exit}, address {address}"),
+            Self::Listener(listener) => write!(f, "listener {listener}"),
+        }
+    }
 }
 
 /// A run of datagrams to send.
@@ -77,9 +90,7 @@ impl Draw {
     }
     pub fn u64(&mut self) -> u64 {
         self.count += 1;
-        let mut sip = SipHasher24::new_with_key(&self.key);
-        sip.write(&self.count.to_be_bytes());
-        sip.finish()
+        crate::crypto::sip24(&self.key, &self.count.to_be_bytes())
     }
     /// A connection ID: never 0.
     pub fn cid(&mut self) -> u32 {

@@ -14,7 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bytes::{Reader, Writer};
-use super::{Capabilities, Kind, expect_kind};
+use super::{Capabilities, Kind, compact, expect_kind};
 use crate::crypto::{self, MAC_LEN};
 use crate::error::Refusal;
 use crate::identity::{CommunityId, CommunityKeys, PublicKey};
@@ -85,8 +85,7 @@ impl Announcement {
         if !crypto::same(&crypto::mac(&community.announce_key, &[signed]), mac) {
             return Err(Refusal::Forged);
         }
-        let (body, _later_fields) =
-            postcard::take_from_bytes(body).map_err(|_| Refusal::Malformed)?;
+        let body = compact::read(body)?;
         Ok(Self { minor, body })
     }
 
@@ -96,7 +95,7 @@ impl Announcement {
     /// [`Refusal::Full`] if `out` is too small.
     pub fn encode(&self, community: &CommunityKeys, out: &mut [u8]) -> Result<usize, Refusal> {
         let mut scratch = [0; MAX_EMIT_LEN - HEADER_LEN - MAC_LEN];
-        let body = postcard::to_slice(&self.body, &mut scratch).map_err(|_| Refusal::Full)?;
+        let body = compact::write(&self.body, &mut scratch)?;
         let mut w = Writer::new(out);
         w.u8(Kind::Announce.byte0())?;
         w.u8(self.minor)?;

@@ -4,6 +4,7 @@
 //! is wanted *now* and is repeated while it holds, so a lost one costs a repetition and nothing else. New
 //! variants and new trailing fields are ignored by older versions.
 
+use super::compact;
 use crate::error::Refusal;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
@@ -86,15 +87,11 @@ pub enum Message {
 impl Message {
     /// Reads a message; trailing bytes are left for later versions.
     pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
-        postcard::take_from_bytes(body)
-            .map(|(m, _)| m)
-            .map_err(|_| Refusal::Malformed)
+        compact::read(body)
     }
     /// Writes the message; returns its length.
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, Refusal> {
-        postcard::to_slice(self, out)
-            .map(|used| used.len())
-            .map_err(|_| Refusal::Full)
+        compact::write(self, out).map(<[u8]>::len)
     }
 }
 

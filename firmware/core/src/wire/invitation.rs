@@ -15,13 +15,14 @@
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use base64ct::{Base64UrlUnpadded, Encoding};
-use blake2::{Blake2s256, Digest};
+use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+use super::compact;
+use crate::crypto;
 use crate::identity::PublicKey;
 
 /// Exits an invitation can name.
@@ -159,7 +160,7 @@ impl fmt::Display for InvitationError {
         match self {
             Self::NotAnInvitation => f.write_str("does not begin with bm1"),
             Self::UnknownVersion(v) => {
-                write!(f, "is of version {v:?}, which this release does not know")
+                write!(f, "is of version '{v}', which this release does not know")
             }
             Self::TooShort => f.write_str("is cut off"),
             Self::TooLong => f.write_str("is too long"),
@@ -182,7 +183,7 @@ impl Invitation {
         check_name(&self.name)?;
         let body = Body::from(self);
         let mut bytes = [0u8; BODY_BYTES + CHECK_BYTES];
-        let used = postcard::to_slice(&body, bytes.get_mut(..BODY_BYTES).unwrap_or_default())
+        let used = compact::write(&body, bytes.get_mut(..BODY_BYTES).unwrap_or_default())
             .map_err(|_| InvitationError::TooLong)?
             .len();
         let check = checksum(bytes.get(..used).unwrap_or_default());
@@ -232,8 +233,7 @@ impl Invitation {
         if checksum(body) != *check {
             return Err(InvitationError::BadChecksum);
         }
-        let (body, _appended) =
-            postcard::take_from_bytes::<Body>(body).map_err(|_| InvitationError::Malformed)?;
+        let body: Body = compact::read(body).map_err(|_| InvitationError::Malformed)?;
         let invitation = Self::from(body);
         check_name(&invitation.name)?;
         Ok(invitation)
@@ -250,21 +250,24 @@ fn decode_base64<'b>(encoded: &[u8], buffer: &'b mut [u8]) -> Result<&'b [u8], I
     if encoded.len() < (CHECK_BYTES * 4).div_ceil(3) {
         return Err(InvitationError::TooShort);
     }
+    // In the other alphabet, whose decoder the keys need anyway.
+    let mut standard = [0u8; TEXT_CHARS];
+    let standard = standard
+        .get_mut(..encoded.len())
+        .ok_or(InvitationError::TooLong)?;
+    for (to, from) in standard.iter_mut().zip(encoded) {
+        *to = match from {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => *other,
+        };
+    }
     // What is left to go wrong is a last character with stray bits, or a length that no encoder makes: a slip of the hand.
-    Base64UrlUnpadded::decode(encoded, buffer).map_err(|_| InvitationError::BadChecksum)
+    Base64Unpadded::decode(&*standard, buffer).map_err(|_| InvitationError::BadChecksum)
 }
 
 fn checksum(body: &[u8]) -> [u8; CHECK_BYTES] {
-    let mut hash = Blake2s256::new();
-    hash.update(PREFIX);
-    hash.update([VERSION]);
-    hash.update(body);
-    let digest = hash.finalize();
-    let mut check = [0u8; CHECK_BYTES];
-    for (to, from) in check.iter_mut().zip(digest) {
-        *to = from;
-    }
-    check
+    crypto::first(&crypto::hash(&[PREFIX.as_bytes(), &[VERSION], body]))
 }
 
 /// Whether a text can be a community's name: 1 to 32 bytes, no control characters, no white space at either end.
@@ -273,7 +276,8 @@ fn checksum(body: &[u8]) -> [u8; CHECK_BYTES] {
 /// [`InvitationError::BadName`] when it cannot.
 pub fn check_name(name: &str) -> Result<(), InvitationError> {
     let fits = (1..=NAME_BYTES).contains(&name.len())
-        && name.trim() == name
+        && !name.starts_with(char::is_whitespace)
+        && !name.ends_with(char::is_whitespace)
         && !name.chars().any(char::is_control);
     if fits {
         Ok(())
@@ -286,6 +290,7 @@ pub fn check_name(name: &str) -> Result<(), InvitationError> {
 #[derive(Serialize, Deserialize)]
 struct Body {
     name: Name,
+    #[serde(with = "compact::bytes32")]
     secret: [u8; 32],
     exits: Vec<ExitBody, EXITS>,
     expires: Option<u64>,
@@ -294,6 +299,7 @@ struct Body {
 
 #[derive(Serialize, Deserialize)]
 struct ExitBody {
+    #[serde(with = "compact::bytes32")]
     key: [u8; 32],
     addresses: Vec<AddressBody, ADDRESSES>,
 }

@@ -9,9 +9,8 @@
 
 use super::bytes::{Reader, Writer};
 use super::{Kind, MAJOR, classify};
+use crate::crypto;
 use crate::error::Refusal;
-use core::hash::Hasher;
-use siphasher::sip::SipHasher24;
 
 /// Bytes before the relayed datagram.
 pub const HEADER: usize = 17;
@@ -79,16 +78,20 @@ pub fn verify(frame: &[u8], key: &[u8; 16]) -> Result<(), Refusal> {
 }
 
 fn authenticator(head: &[u8], datagram: &[u8], key: &[u8; 16]) -> [u8; 8] {
-    let mut sip = SipHasher24::new_with_key(key);
-    sip.write(head);
-    // A fixed width and byte order: `write_u16` would hash in the machine's own order.
-    sip.write(&(datagram.len() as u16).to_be_bytes());
-    sip.write(
-        datagram
-            .get(..SAMPLE.min(datagram.len()))
-            .unwrap_or_default(),
-    );
-    sip.finish().to_be_bytes()
+    let mut covered = [0; AUTHENTICATED + 2 + SAMPLE];
+    let sample = datagram.get(..SAMPLE).unwrap_or(datagram);
+    let (first, rest) = covered.split_at_mut(AUTHENTICATED);
+    let (length, last) = rest.split_at_mut(2);
+    for (to, from) in first.iter_mut().zip(head) {
+        *to = *from;
+    }
+    // A fixed width and byte order, whatever the machine's.
+    length.copy_from_slice(&(datagram.len() as u16).to_be_bytes());
+    for (to, from) in last.iter_mut().zip(sample) {
+        *to = *from;
+    }
+    let used = AUTHENTICATED + 2 + sample.len();
+    crypto::sip24(key, covered.get(..used).unwrap_or_default()).to_be_bytes()
 }
 
 #[cfg(test)]

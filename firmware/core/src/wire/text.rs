@@ -3,7 +3,7 @@
 //!
 //! Decoding is strict (canonical padding, no stray characters) and runs in constant time: the text may be a private key.
 
-use base64ct::{Base64, Encoding};
+use base64ct::{Base64Unpadded, Encoding};
 
 /// Bytes of every key and secret.
 pub const KEY_BYTES: usize = 32;
@@ -38,8 +38,9 @@ pub fn key_to_text(key: &[u8; KEY_BYTES]) -> KeyText {
     let mut buffer = [0u8; KEY_TEXT];
     let mut text = KeyText::new();
     // Both steps fit by the arithmetic of base64: 32 bytes are exactly 44 characters.
-    if let Ok(encoded) = Base64::encode(key, &mut buffer) {
+    if let Ok(encoded) = Base64Unpadded::encode(key, &mut buffer) {
         let _ = text.push_str(encoded);
+        let _ = text.push('=');
     }
     text
 }
@@ -55,8 +56,11 @@ pub fn key_from_text(text: &str) -> Result<[u8; KEY_BYTES], TextError> {
             u16::try_from(text.chars().count()).unwrap_or(u16::MAX),
         ));
     }
+    let Some(text) = text.strip_suffix('=') else {
+        return Err(TextError::NotBase64);
+    };
     let mut key = [0u8; KEY_BYTES];
-    match Base64::decode(text, &mut key) {
+    match Base64Unpadded::decode(text.as_bytes(), &mut key) {
         Ok(bytes) if bytes.len() == KEY_BYTES => Ok(key),
         _ => Err(TextError::NotBase64),
     }

@@ -188,7 +188,7 @@ impl Client {
             .and_then(|line| core::str::from_utf8(line).ok())
         {
             answer(
-                line.trim_end(),
+                line.trim_ascii_end(),
                 &mut Response {
                     fd: &self.fd,
                     broken: false,

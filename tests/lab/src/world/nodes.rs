@@ -368,7 +368,7 @@ impl ExitNode {
     }
 
     pub fn backlog(&self, seat: usize) -> u32 {
-        self.tunnel(seat).map_or(0, Tunnel::backlog)
+        self.tunnel(seat).map_or(0, |t| t.backlog())
     }
 
     /// The exit's end of a member's tunnel.

@@ -2,6 +2,7 @@
 
 use super::{View, bits, state_name};
 use crate::daemon::routing;
+use crate::json::Quoted;
 use burstmesh_core::error::Refusals;
 use burstmesh_core::node::Via;
 use burstmesh_core::node::gateway::Route;
@@ -20,8 +21,8 @@ impl View<'_> {
         )?;
         write!(
             out,
-            "\"community\":{:?},\"uptime_s\":{},",
-            self.config.community.name.as_str(),
+            "\"community\":{},\"uptime_s\":{},",
+            Quoted(&self.config.community.name),
             self.now.since(self.started).as_millis() / 1000
         )?;
         write!(
@@ -67,10 +68,10 @@ impl View<'_> {
             let up = self.uplinks.get(i).is_some_and(|s| s.up);
             write!(
                 out,
-                "{}{{\"name\":{:?},\"ifname\":{:?},\"up\":{up},\"lend\":{},\"lending\":\"{}\",",
+                "{}{{\"name\":{},\"ifname\":{},\"up\":{up},\"lend\":{},\"lending\":\"{}\",",
                 comma(i),
-                u.name.as_str(),
-                u.ifname.as_str(),
+                Quoted(&u.name),
+                Quoted(&u.ifname),
                 u.lend,
                 self.lending.reason(i).words()
             )?;

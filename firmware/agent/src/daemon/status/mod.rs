@@ -38,7 +38,7 @@ pub fn answer(view: &View<'_>, line: &str, out: &mut impl Write) {
         "status json" => view.json(out),
         other => writeln!(
             out,
-            "unknown request {other:?}; known: status, status json, log, ledger, ledger json, ledger csv, ledger forget N, pause MINUTES, resume"
+            "unknown request '{other}'; known: status, status json, log, ledger, ledger json, ledger csv, ledger forget N, pause MINUTES, resume"
         ),
     };
 }

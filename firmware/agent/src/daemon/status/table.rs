@@ -158,7 +158,7 @@ impl View<'_> {
         )?;
         for (_, p) in self.gateway.peers() {
             let mut name = heapless::String::<20>::new();
-            write!(name, "{}", p.key.node_id())?;
+            write!(name.as_mut_view(), "{}", p.key.node_id())?;
             let session = if p.is_up() { "up" } else { "none" };
             writeln!(
                 out,

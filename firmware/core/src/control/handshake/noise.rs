@@ -1,18 +1,18 @@
 //! The Noise library in the one shape that is used here, over primitives that draw no randomness and allocate nothing.
 
-use blake2::{Blake2s256, Digest};
 use noise_protocol::patterns::noise_ik_psk2;
 use noise_protocol::{DH, ErrorKind, HandshakeState, Hash, U8Array};
-use noise_rust_crypto::ChaCha20Poly1305;
 use noise_rust_crypto::sensitive::Sensitive;
 use subtle::ConstantTimeEq;
 
+use super::sealing::Sealing;
 use super::{Credentials, HandshakeError};
+use crate::crypto::Blake2s;
 use crate::identity::{PublicKey, SecretKey};
 use crate::wire::handshake::INIT_HEADER_LEN;
 
 /// A handshake under way.
-pub(super) type State = HandshakeState<X25519, ChaCha20Poly1305, Blake2s>;
+pub(super) type State = HandshakeState<X25519, Sealing, Blake2s>;
 
 const PROLOGUE: [u8; 11] = *b"burstmesh 1";
 
@@ -141,9 +141,6 @@ impl DH for X25519 {
 }
 
 /// BLAKE2s-256 (RFC 7693).
-#[derive(Clone, Default)]
-pub(super) struct Blake2s(Blake2s256);
-
 impl Hash for Blake2s {
     type Block = [u8; 64];
     type Output = Sensitive<[u8; 32]>;
@@ -153,11 +150,11 @@ impl Hash for Blake2s {
     }
 
     fn input(&mut self, data: &[u8]) {
-        self.0.update(data);
+        self.update(data);
     }
 
     fn result(&mut self) -> Self::Output {
-        Self::Output::from_slice(&core::mem::take(&mut self.0).finalize())
+        Self::Output::from_slice(&core::mem::take(self).finish())
     }
 }
 

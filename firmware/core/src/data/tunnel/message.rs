@@ -1,6 +1,6 @@
 //! Path messages of a tunnel: challenges out, answers back.
 
-use super::{Transmit, Tunnel};
+use super::{AnyTunnel, Transmit};
 use crate::data::path::Answer;
 use crate::data::seal::PATH_MESSAGES;
 use crate::error::Refusal;
@@ -8,10 +8,10 @@ use crate::time::Instant;
 use crate::wire::frame::TAG;
 use crate::wire::path::{Ask, BODY, Body, HEADER, Header, MIN_LEN};
 
-impl<const PATHS: usize> Tunnel<'_, PATHS> {
+impl AnyTunnel<'_> {
     /// An answer that is owed, or a challenge that is due.
     pub(super) fn poll_message(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
-        for at in 0..PATHS {
+        for at in 0..self.paths.len() {
             let Some(path) = self.path_mut(at) else {
                 continue;
             };

@@ -19,14 +19,14 @@ use super::queue::{self, FairQueue, TxFlow};
 use super::resequence::{self, Resequencer, RxFlow, Sink};
 use super::seal::Keys;
 use super::segment::{Cut, Offload, complete};
+use crate::crypto;
 use crate::error::Refusal;
 use crate::time::{Duration, Instant};
 use crate::wire::Capabilities;
 use crate::wire::control::MAX_LEN;
 use crate::wire::{frame, record};
-use core::hash::Hasher;
+use core::ops::{Deref, DerefMut};
 use heapless::{Deque, Vec};
-use siphasher::sip::SipHasher24;
 
 /// Most paths of one session.
 pub const MAX_PATHS: usize = 8;
@@ -90,9 +90,12 @@ pub struct Counters {
     pub misfits: u32,
 }
 
-/// One end of a session.
+/// One end of a session with room for so many paths.
+pub type Tunnel<'m, const PATHS: usize = MAX_PATHS> = AnyTunnel<'m, [Option<Path>; PATHS]>;
+
+/// One end of a session, whatever room it has for paths: what it does is written and compiled once.
 #[derive(Debug)]
-pub struct Tunnel<'m, const PATHS: usize = MAX_PATHS> {
+pub struct AnyTunnel<'m, Paths: ?Sized = [Option<Path>]> {
     keys: Keys,
     initiator: bool,
     capabilities: Capabilities,
@@ -102,7 +105,6 @@ pub struct Tunnel<'m, const PATHS: usize = MAX_PATHS> {
     repair: List,
     /// Numbered, but did not fit the run it was taken for: goes first.
     stash: Option<PacketId>,
-    paths: [Option<Path>; PATHS],
     control: Deque<Vec<u8, MAX_LEN>, 4>,
     spread: spread::Spread,
     secret: [u8; 16],
@@ -112,6 +114,8 @@ pub struct Tunnel<'m, const PATHS: usize = MAX_PATHS> {
     /// How long a hole may wait, as the other end was last told.
     told_hold: Duration,
     counters: Counters,
+    /// Last, so that its length may stay open.
+    paths: Paths,
 }
 
 impl Memory<'static> {
@@ -138,7 +142,6 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
             resequencer: Resequencer::new(memory.rx_flows),
             repair: List::new(),
             stash: None,
-            paths: [const { None }; PATHS],
             control: Deque::new(),
             spread: spread::Spread::default(),
             secret,
@@ -146,9 +149,26 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
             delay_origin: None,
             told_hold: Duration::ZERO,
             counters: Counters::default(),
+            paths: [const { None }; PATHS],
         }
     }
+}
 
+impl<'m, const PATHS: usize> Deref for Tunnel<'m, PATHS> {
+    type Target = AnyTunnel<'m>;
+
+    fn deref(&self) -> &AnyTunnel<'m> {
+        self
+    }
+}
+
+impl<'m, const PATHS: usize> DerefMut for Tunnel<'m, PATHS> {
+    fn deref_mut(&mut self) -> &mut AnyTunnel<'m> {
+        self
+    }
+}
+
+impl AnyTunnel<'_> {
     /// Begins a session from scratch: all paths, flows and packets of an earlier one are forgotten.
     pub fn reset(&mut self, secret: [u8; 16]) {
         self.queue.clear(&mut self.pool);
@@ -310,11 +330,11 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
     }
 
     /// The passing of time: holes given up, paths found dead, tails rescued.
-    pub fn handle_timeout(&mut self, now: Instant, sink: &mut impl Sink) {
+    pub fn handle_timeout(&mut self, now: Instant, sink: &mut dyn Sink) {
         self.resequencer.handle_timeout(now, &mut self.pool, sink);
         self.queue.expire(now);
         let doubt = self.paths().any(|(_, p)| p.prober.doubtful(now));
-        for at in 0..PATHS {
+        for at in 0..self.paths.len() {
             let Some(path) = self.path_mut(at) else {
                 continue;
             };
@@ -394,9 +414,7 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
     /// An unguessable number.
     fn token(&mut self) -> u64 {
         self.drawn += 1;
-        let mut sip = SipHasher24::new_with_key(&self.secret);
-        sip.write(&self.drawn.to_be_bytes());
-        sip.finish()
+        crypto::sip24(&self.secret, &self.drawn.to_be_bytes())
     }
 
     /// What the queue, the resequencer and the tunnel counted.

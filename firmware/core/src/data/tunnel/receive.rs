@@ -1,6 +1,6 @@
 //! Receiving: opening data frames, and learning from feedback.
 
-use super::{Tunnel, queue_repair};
+use super::{AnyTunnel, queue_repair};
 use crate::data::path::Path;
 use crate::data::pool::{Meta, PacketId};
 use crate::data::resequence::Sink;
@@ -13,14 +13,14 @@ use crate::wire::record::{Record, Records};
 /// A packet is lost when this many later ones of its path have arrived (RFC 9002, 6.1.1).
 const PACKET_THRESHOLD: u64 = 3;
 
-impl<const PATHS: usize> Tunnel<'_, PATHS> {
+impl AnyTunnel<'_> {
     /// Takes a data frame that arrived on a path; delivers what is in order to `sink`.
     pub fn handle_data(
         &mut self,
         now: Instant,
         at: usize,
         datagram: &mut [u8],
-        sink: &mut impl Sink,
+        sink: &mut dyn Sink,
     ) -> Result<(), Refusal> {
         let len = datagram.len();
         let head = Header::parse(datagram)?;
@@ -62,7 +62,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         now: Instant,
         at: usize,
         body: &[u8],
-        sink: &mut impl Sink,
+        sink: &mut dyn Sink,
     ) -> Result<(), Refusal> {
         for record in Records::new(body) {
             match record? {

@@ -6,7 +6,7 @@
 //! seconds.) So a path joins when as much waits as the early paths send in the time by which it is later: from then on the
 //! early ones stay busy. It leaves when all together send less than the early ones could.
 
-use super::Tunnel;
+use super::AnyTunnel;
 use super::transmit::TOO_LATE_US;
 use crate::data::codel::{self, Measure};
 use crate::data::path::Path;
@@ -24,7 +24,7 @@ pub(super) struct Spread {
     sent: u64,
 }
 
-impl<const PATHS: usize> Tunnel<'_, PATHS> {
+impl AnyTunnel<'_> {
     /// How much later than the earliest path a path is, in us; `None` if nobody would wait for it.
     fn lateness(&self, now: Instant, path: &Path) -> Option<i32> {
         let usable = self.paths().filter(|(_, p)| p.free_for_bursts(now));
@@ -62,7 +62,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         let sent = (now >= self.spread.look_at)
             .then(|| self.sent_since(now))
             .flatten();
-        for at in 0..PATHS {
+        for at in 0..self.paths.len() {
             let Some(path) = self.path(at).filter(|p| p.free_for_bursts(now)) else {
                 continue;
             };

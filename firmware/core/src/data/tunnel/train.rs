@@ -6,7 +6,7 @@
 //! takes ten seconds to what a known path gives in one. Costs 20 KB a path and direction when it opens, 100 KB where the
 //! first train was over too soon to be measured.
 
-use super::{Transmit, Tunnel};
+use super::{AnyTunnel, Transmit};
 use crate::time::{Duration, Instant};
 use crate::wire::frame::{HEADER, TAG};
 
@@ -72,7 +72,7 @@ impl Train {
     }
 }
 
-impl<const PATHS: usize> Tunnel<'_, PATHS> {
+impl AnyTunnel<'_> {
     /// The next datagram of a train, if one is under way. One path at a time: they may share a channel.
     pub(super) fn poll_train(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
         let at = self.train_at(now)?;

@@ -1,6 +1,6 @@
 //! Sending: which packet, on which path, in which frame.
 
-use super::{Transmit, Tunnel};
+use super::{AnyTunnel, Transmit};
 use crate::data::codel::Measure;
 use crate::data::pool::PacketId;
 use crate::data::queue::Kind;
@@ -19,7 +19,7 @@ const SMALL: usize = 300;
 /// A path later than the first one by more than this is not used for bursts: the resequencer would not wait.
 pub(super) const TOO_LATE_US: i32 = 350_000;
 
-impl<const PATHS: usize> Tunnel<'_, PATHS> {
+impl AnyTunnel<'_> {
     /// The next run of datagrams, written to `out`; `None` when there is nothing to send now. Call until `None`.
     /// `out` should hold at least 2 KB; more lets runs grow.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
@@ -73,7 +73,7 @@ impl<const PATHS: usize> Tunnel<'_, PATHS> {
         self.told_hold = hold;
         let mut body = [0u8; 1100];
         let mut w = Writer::new(&mut body);
-        for at in 0..PATHS {
+        for at in 0..self.paths.len() {
             let Some(path) = self.path_mut(at) else {
                 continue;
             };

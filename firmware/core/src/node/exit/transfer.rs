@@ -2,10 +2,10 @@
 
 use super::seat::FromMember;
 use super::{Exit, Output};
-use crate::data::inner::too_big;
 use crate::data::path::Setup;
 use crate::data::probe::State;
 use crate::data::segment::Offload;
+use crate::data::too_big::too_big;
 use crate::data::tunnel::{MAX_PATHS, NotTaken};
 use crate::error::Refusal;
 use crate::node::{Outgoing, Via, outer_headers};

@@ -5,8 +5,9 @@
 
 use core::fmt;
 
-use chacha20poly1305::aead::AeadInPlace;
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
+use burstmesh_aead::{AeadInPlace, ChaCha20Poly1305, Key, KeyInit, Nonce};
+use chacha20::cipher::consts::U10;
+use chacha20::hchacha;
 use zeroize::Zeroize;
 
 use super::{CookieReply, Datagram};
@@ -92,8 +93,9 @@ impl RecipientKeys {
         let mut sealed = [0; 32];
         let (text, tag) = sealed.split_at_mut(MAC_LEN);
         text.copy_from_slice(&cookie.0);
-        let computed = XChaCha20Poly1305::new(&self.cookie.into())
-            .encrypt_in_place_detached(&nonce.into(), mac1, text)
+        let (cipher, short) = extended(&self.cookie, &nonce);
+        let computed = cipher
+            .encrypt_in_place_detached(&short, mac1, text)
             .map_err(|_| Refusal::Full)?;
         tag.copy_from_slice(&computed);
         Ok(CookieReply {
@@ -115,8 +117,9 @@ impl RecipientKeys {
         let mut cookie = [0; MAC_LEN];
         let (text, tag) = reply.sealed.split_at(MAC_LEN);
         cookie.copy_from_slice(text);
-        XChaCha20Poly1305::new(&self.cookie.into())
-            .decrypt_in_place_detached(&reply.nonce.into(), mac1, &mut cookie, tag.into())
+        let (cipher, short) = extended(&self.cookie, &reply.nonce);
+        cipher
+            .decrypt_in_place_detached(&short, mac1, &mut cookie, tag.into())
             .map_err(|_| Refusal::Forged)?;
         Ok(Cookie(cookie))
     }
@@ -150,6 +153,19 @@ impl Cookie {
         half.copy_from_slice(&self.0);
         crypto::mac(&key, &[signed])
     }
+}
+
+/// XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03, section 2): a key from HChaCha20 over the nonce's first 16 bytes, and a
+/// short nonce of four zero bytes and its last 8.
+fn extended(key: &[u8; 32], nonce: &[u8; 24]) -> (ChaCha20Poly1305, Nonce) {
+    let (first, last) = nonce.split_at(16);
+    let mut subkey: Key = hchacha::<U10>(key.into(), first.into());
+    let cipher = ChaCha20Poly1305::new(&subkey);
+    subkey.zeroize();
+    let mut short = Nonce::default();
+    let (_, low) = short.split_at_mut(4);
+    low.copy_from_slice(last);
+    (cipher, short)
 }
 
 /// What `mac1` covers, and `mac1`.

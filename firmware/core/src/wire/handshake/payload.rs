@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Refusal;
-use crate::wire::Capabilities;
+use crate::wire::{Capabilities, compact};
 
 /// The initiator's payload: at most 32 bytes as of this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ impl Hello {
     /// # Errors
     /// [`Refusal::Malformed`].
     pub fn decode(payload: &[u8]) -> Result<Self, Refusal> {
-        decode(payload)
+        compact::read(payload)
     }
 
     /// Writes a payload and gives the part of `out` it took.
@@ -69,7 +69,7 @@ impl Hello {
     /// # Errors
     /// [`Refusal::Full`].
     pub fn encode<'a>(&self, out: &'a mut [u8]) -> Result<&'a [u8], Refusal> {
-        encode(self, out)
+        compact::write(self, out)
     }
 }
 
@@ -79,7 +79,7 @@ impl Answer {
     /// # Errors
     /// [`Refusal::Malformed`].
     pub fn decode(payload: &[u8]) -> Result<Self, Refusal> {
-        decode(payload)
+        compact::read(payload)
     }
 
     /// Writes a payload and gives the part of `out` it took.
@@ -87,18 +87,6 @@ impl Answer {
     /// # Errors
     /// [`Refusal::Full`].
     pub fn encode<'a>(&self, out: &'a mut [u8]) -> Result<&'a [u8], Refusal> {
-        encode(self, out)
+        compact::write(self, out)
     }
-}
-
-fn decode<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Refusal> {
-    postcard::take_from_bytes(payload)
-        .map(|(value, _later_fields)| value)
-        .map_err(|_| Refusal::Malformed)
-}
-
-fn encode<'a, T: Serialize>(value: &T, out: &'a mut [u8]) -> Result<&'a [u8], Refusal> {
-    postcard::to_slice(value, out)
-        .map(|used| &*used)
-        .map_err(|_| Refusal::Full)
 }

@@ -1,0 +1,122 @@
+//! postcard (see its specification) in the two shapes that messages need. Its steps of a byte are functions here and not copied
+//! into every field of every message, as the library's own are: 4 KB on a router.
+
+use crate::error::Refusal;
+use postcard::{Deserializer, Error, de_flavors, ser_flavors, serialize_with_flavor};
+use serde::{Deserialize, Serialize};
+
+/// Reads a value. Bytes after its last known field are left for later versions.
+///
+/// # Errors
+/// [`Refusal::Malformed`].
+pub(in crate::wire) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
+    let mut source = Deserializer::from_flavor(Source(bytes));
+    T::deserialize(&mut source).map_err(|_| Refusal::Malformed)
+}
+
+/// Writes a value; returns its part of `out`.
+///
+/// # Errors
+/// [`Refusal::Full`].
+pub(in crate::wire) fn write<'a, T: Serialize>(
+    value: &T,
+    out: &'a mut [u8],
+) -> Result<&'a [u8], Refusal> {
+    let target = Target { out, used: 0 };
+    let used = serialize_with_flavor(value, target).map_err(|_| Refusal::Full)?;
+    out.get(..used).ok_or(Refusal::Full)
+}
+
+struct Source<'a>(&'a [u8]);
+
+impl<'a> de_flavors::Flavor<'a> for Source<'a> {
+    type Remainder = &'a [u8];
+    type Source = &'a [u8];
+
+    #[inline(never)]
+    fn pop(&mut self) -> postcard::Result<u8> {
+        let (first, rest) = self
+            .0
+            .split_first()
+            .ok_or(Error::DeserializeUnexpectedEnd)?;
+        self.0 = rest;
+        Ok(*first)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.0.len())
+    }
+
+    #[inline(never)]
+    fn try_take_n(&mut self, count: usize) -> postcard::Result<&'a [u8]> {
+        let (taken, rest) = self
+            .0
+            .split_at_checked(count)
+            .ok_or(Error::DeserializeUnexpectedEnd)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn finalize(self) -> postcard::Result<&'a [u8]> {
+        Ok(self.0)
+    }
+}
+
+struct Target<'a> {
+    out: &'a mut [u8],
+    used: usize,
+}
+
+impl ser_flavors::Flavor for Target<'_> {
+    type Output = usize;
+
+    #[inline(never)]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        let place = self.out.get_mut(self.used);
+        *place.ok_or(Error::SerializeBufferFull)? = byte;
+        self.used += 1;
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<usize> {
+        Ok(self.used)
+    }
+}
+
+/// Keys: serde's own code for arrays names every byte.
+pub(crate) mod bytes32 {
+    use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+    use serde::ser::{SerializeTuple, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = to.serialize_tuple(bytes.len())?;
+        for byte in bytes {
+            tuple.serialize_element(byte)?;
+        }
+        tuple.end()
+    }
+
+    pub fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<[u8; 32], D::Error> {
+        struct Bytes;
+
+        impl<'a> Visitor<'a> for Bytes {
+            type Value = [u8; 32];
+
+            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str("32 bytes")
+            }
+
+            fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<[u8; 32], A::Error> {
+                let mut bytes = [0; 32];
+                for (i, byte) in bytes.iter_mut().enumerate() {
+                    *byte = seq
+                        .next_element()?
+                        .ok_or_else(|| A::Error::invalid_length(i, &self))?;
+                }
+                Ok(bytes)
+            }
+        }
+
+        from.deserialize_tuple(32, Bytes)
+    }
+}
