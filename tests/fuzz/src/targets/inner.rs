@@ -1,6 +1,7 @@
 //! The clients' own packets.
 
-use burstmesh_core::data::inner::{Inner, clamp_mss, mark_congested, too_big};
+use burstmesh_core::data::inner::{Inner, clamp_mss, mark_congested};
+use burstmesh_core::data::too_big::too_big;
 
 const KEY: [u8; 16] = [9; 16];
 
