@@ -7,7 +7,8 @@ use core::fmt;
 use core::panic::PanicInfo;
 
 /// Makes `main` of a no_std program from a function that takes [`Args`] and gives the exit code, and has a panic write
-/// itself to standard error before the process aborts.
+/// itself to standard error before the process aborts. Router builds have no texts of panics: there a panic is a crash, see
+/// [`crate::signal::report_crashes`].
 ///
 /// ```ignore
 /// burstmesh_linux::entry!(run);

@@ -290,7 +290,7 @@ pub fn check_name(name: &str) -> Result<(), InvitationError> {
 #[derive(Serialize, Deserialize)]
 struct Body {
     name: Name,
-    #[serde(with = "compact::bytes32")]
+    #[serde(with = "crate::bytes32")]
     secret: [u8; 32],
     exits: Vec<ExitBody, EXITS>,
     expires: Option<u64>,
@@ -299,7 +299,7 @@ struct Body {
 
 #[derive(Serialize, Deserialize)]
 struct ExitBody {
-    #[serde(with = "compact::bytes32")]
+    #[serde(with = "crate::bytes32")]
     key: [u8; 32],
     addresses: Vec<AddressBody, ADDRESSES>,
 }

@@ -3,7 +3,7 @@
 //! Every datagram begins with one byte, `major << 4 | kind` ([`classify`]); integers are in network byte order.
 //! The normative text is `docs/wire-format.md`, whose byte examples the tests of this module read and check.
 
-pub(crate) mod compact;
+mod compact;
 pub mod control;
 pub mod feedback;
 pub mod frame;
