@@ -82,7 +82,8 @@ Example:
 ";
 
 pub(super) const LEDGER: &str = "\
-Shows by day how much the household used of each uplink, how much was lent to whom, and what was borrowed from whom.
+Shows by day how much the household used of each uplink, how much was lent to
+whom, and what was borrowed from whom.
 
 Usage: burstmesh ledger [--json | --csv] [--socket PATH]
        burstmesh ledger --forget DAY [--socket PATH]
@@ -91,26 +92,32 @@ Options:
   -j, --json           for programs
       --csv            for spreadsheets
       --forget DAY     forget this day (such as 2026-11-25) and all before it
-  -s, --socket PATH    the control socket (default /var/run/burstmesh/control.sock)
+  -s, --socket PATH    the control socket
+                       (default /var/run/burstmesh/control.sock)
 
-Bytes are those of IP packets. Kept beside the private key, written every hour and at a stop. Where there is no room
-for more, old days lose their members first and go as a whole later. Exit code 3 means that the agent is not running.
+What is lent and borrowed is counted in IP packets, the household's use at the
+interface. Kept beside the private key, written every hour and at a stop. Where
+there is no room for more, old days lose their members first and go later.
+Exit code 3 means that the agent is not running.
 
 Example:
   burstmesh ledger --csv > /tmp/ledger.csv
 ";
 
 pub(super) const PAUSE: &str = "\
-Lends and borrows nothing for a while, from now on: neighbours' traffic stops, and this house's goes over its own line.
-It ends by itself, when the agent starts again, or by 'burstmesh resume'.
+Lends and borrows nothing for a while, from now on: neighbours' traffic stops,
+and this house's goes over its own line. It ends by itself, when the agent
+starts again, or by 'burstmesh resume'.
 
 Usage: burstmesh pause [MINUTES] [--socket PATH]
 
 Options:
   MINUTES              1 to 1440 (default 60)
-  -s, --socket PATH    the control socket (default /var/run/burstmesh/control.sock)
+  -s, --socket PATH    the control socket
+                       (default /var/run/burstmesh/control.sock)
 
-Pooled connections of the clients end, as when the exit goes away. Exit code 3 means that the agent is not running.
+Pooled connections of the clients end, as when the exit goes away.
+Exit code 3 means that the agent is not running.
 
 Example:
   burstmesh pause 90
@@ -122,7 +129,8 @@ Ends a pause: lends and borrows again.
 Usage: burstmesh resume [--socket PATH]
 
 Options:
-  -s, --socket PATH    the control socket (default /var/run/burstmesh/control.sock)
+  -s, --socket PATH    the control socket
+                       (default /var/run/burstmesh/control.sock)
 
 Exit code 3 means that the agent is not running.
 
