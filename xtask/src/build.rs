@@ -126,16 +126,16 @@ pub fn for_target(target: &'static Target) -> Result<PathBuf> {
     Ok(make(&Job::for_target(target))?.binary)
 }
 
-/// Builds a program with the standard library for a target, for tests in whole machines; returns its path. What is measured is
-/// built in the agent's own profile, `router`: without it the cryptography alone takes two thirds more instructions.
-pub fn std_program(package: &str, target: &'static Target, profile: &str) -> Result<PathBuf> {
+/// Builds a program with the standard library for a target, for tests in whole machines; returns its path. In the agent's own
+/// profile: without it the cryptography alone takes two thirds more instructions.
+pub fn std_program(package: &str, target: &'static Target) -> Result<PathBuf> {
     let mut cargo = Zig::ensure()?.cargo("zigbuild");
     cargo.args(["--package", package, "--bin", package]);
-    cargo.args(["--locked", "--profile", profile, "--target", target.triple]);
+    cargo.args(["--locked", "--profile", "router", "--target", target.triple]);
     Sources::ensure()?.build_std(&mut cargo)?;
     run_command(&mut cargo)?;
     let built = std_target_dir().join(target.triple);
-    Ok(built.join(profile).join(package))
+    Ok(built.join("router").join(package))
 }
 
 /// Builds the test program of `firmware/linux` for a target; returns its path.

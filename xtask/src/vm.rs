@@ -14,9 +14,6 @@ const EXIT: &str = "burstmesh-proxy";
 /// The data road's stages without system calls.
 const STAGES: &str = "burstmesh-bench";
 const MIPS: &str = "mipsel-unknown-linux-musl";
-/// Profiles of the exit: the agent's own, and one that is built in a quarter of the time.
-const MEASURED: &str = "router";
-const TESTED: &str = "machine";
 
 /// Arguments of `router-bench`.
 #[derive(clap::Args)]
@@ -57,14 +54,8 @@ pub fn bench(args: &Args) -> Result<()> {
     };
     cargo.env("BURSTMESH_MIPSEL_AGENT", agent);
     let mips = targets::named(MIPS)?;
-    cargo.env(
-        "BURSTMESH_MIPSEL_EXIT",
-        build::std_program(EXIT, mips, MEASURED)?,
-    );
-    cargo.env(
-        "BURSTMESH_MIPSEL_STAGES",
-        build::std_program(STAGES, mips, MEASURED)?,
-    );
+    cargo.env("BURSTMESH_MIPSEL_EXIT", build::std_program(EXIT, mips)?);
+    cargo.env("BURSTMESH_MIPSEL_STAGES", build::std_program(STAGES, mips)?);
     run(&mut cargo)
 }
 
@@ -92,10 +83,7 @@ fn prepared<'a>(command: &'a mut Command, options: &Options) -> Result<&'a mut C
     let mips = targets::named(MIPS)?;
     let arm = targets::named("armv7-unknown-linux-musleabihf")?;
     command.env("BURSTMESH_MIPSEL_AGENT", build::for_target(mips)?);
-    command.env(
-        "BURSTMESH_MIPSEL_EXIT",
-        build::std_program(EXIT, mips, TESTED)?,
-    );
+    command.env("BURSTMESH_MIPSEL_EXIT", build::std_program(EXIT, mips)?);
     command.env("BURSTMESH_ARM_AGENT", build::for_target(arm)?);
     if options.long {
         command.env("BURSTMESH_MIPSEL_TESTS", build::system_call_tests(mips)?);
