@@ -115,7 +115,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "qemu",
         what: "whole routers as virtual machines: MIPS with Wi-Fi, ARM",
-        only_long: false,
+        only_long: true,
         needs: &[Purpose::Machines, Purpose::RouterBuilds],
         obstacle: ring::no_obstacle,
         run: vm::ring,
