@@ -23,10 +23,12 @@ pub fn too_big(packet: &[u8], mtu: u16, out: &mut [u8]) -> Option<usize> {
 fn too_big_v4(packet: &[u8], mtu: u16, out: &mut [u8]) -> Option<usize> {
     let header: &[u8; 20] = packet.first_chunk()?;
     let fragment = u16::from_be_bytes([header[6], header[7]]) & 0x1fff;
-    if fragment != 0 {
+    let options_end = usize::from(header[0] & 15) * 4;
+    let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
+    if fragment != 0 || options_end < 20 || length < options_end || length != packet.len() {
         return None;
     }
-    let quoted = usize::from(header[0] & 15) * 4 + 8;
+    let quoted = options_end + 8;
     let quoted = packet.get(..quoted.min(packet.len()))?;
     let total = 28 + quoted.len();
     let (ip, icmp) = out.get_mut(..total)?.split_first_chunk_mut::<20>()?;
@@ -44,6 +46,9 @@ fn too_big_v4(packet: &[u8], mtu: u16, out: &mut [u8]) -> Option<usize> {
 
 fn too_big_v6(packet: &[u8], mtu: u16, out: &mut [u8]) -> Option<usize> {
     let header: &[u8; 40] = packet.first_chunk()?;
+    if usize::from(u16::from_be_bytes([header[4], header[5]])) + 40 != packet.len() {
+        return None;
+    }
     let quoted = packet.get(..QUOTED_V6).unwrap_or(packet);
     let length = (8 + quoted.len()) as u16;
     let total = 48 + quoted.len();
