@@ -46,6 +46,8 @@ fn payload(frames: &[Captured], behind: usize, right: impl Fn(&[u8]) -> bool) ->
 }
 
 fn overhear(lab: &Lab, url: &str) -> Result<Overheard> {
+    // Trains that measure new paths are over by then: gw2's line carries only what is gw2's.
+    sleep(Duration::from_secs(2));
     let mesh = Capture::start(lab, "gw2", "mesh0", "ip6 and udp port 4454")?;
     let (to, from) = ("udp dst port 4454", "udp src port 4454");
     let up = Capture::start(lab, "gw2", "wan0", &format!("ip and {to}"))?;
