@@ -258,7 +258,7 @@ fn over_the_mesh_a_neighbour_reaches_the_agent_alone_and_other_tries_are_counted
         );
     }
     let table = community.status_table("gw1")?;
-    assert!(table.contains("from the mesh, refused: "), "{table}");
+    assert!(table.contains(" over the mesh, for this router"), "{table}");
     let address = format!("{}%mesh0", link_local(&lab, "gw1")?);
     let ping = lab
         .ns("gw3")
