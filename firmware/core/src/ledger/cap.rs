@@ -115,9 +115,10 @@ impl Cap {
         (1..NEAR).contains(&room)
     }
 
-    /// Whether the next promise is to be written: half of the last one is used.
+    /// Whether the next promise is to be written: half of the last one is used. Past the cap nothing is lent, so nothing need be
+    /// promised; but while the clocks disagree, what is used may belong to a period that has just begun.
     pub fn wants_promise(&self, plan: &Plan) -> bool {
-        self.promised < plan.bytes
+        (self.promised < plan.bytes || self.unsettled > 0)
             && self.used.saturating_add(chunk(plan) / 2) > self.promised
             && self.writing == 0
     }

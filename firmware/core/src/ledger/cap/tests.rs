@@ -102,6 +102,19 @@ fn a_power_cut_counts_the_promise_as_used_and_a_regular_stop_does_not() {
     assert_eq!(kept(&cap, false).used(), 1_000);
 }
 
+#[test]
+fn past_the_cap_what_is_used_while_the_clocks_disagree_is_still_written() {
+    let mut cap = Cap::default();
+    cap.handle_day(&PLAN, today(), true, |_| 0);
+    cap.handle_used(GB);
+    promised(&mut cap);
+    cap.handle_day(&PLAN, today(), true, |_| 0);
+    cap.handle_used(SMALLEST_PROMISE);
+    assert!(cap.wants_promise(&PLAN));
+    cap.handle_day(&PLAN, today(), true, |_| 0);
+    assert!(!cap.wants_promise(&PLAN));
+}
+
 /// What happens to an uplink.
 #[derive(Clone, Debug)]
 enum Event {
@@ -307,18 +320,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     proptest::collection::vec(one, 1..250)
 }
 
-/// The same sequences in every run, more of them with `PROPTEST_CASES`. Of some 8,000 drawn at random one is known that lends
-/// 1.12 MB past the cap: own use just past it, then a clock that jumps by 18 days for hours, after a power cut. Not mended yet.
-fn config() -> ProptestConfig {
-    ProptestConfig {
-        rng_seed: proptest::test_runner::RngSeed::Fixed(1),
-        ..ProptestConfig::default()
-    }
-}
-
 proptest! {
-    #![proptest_config(config())]
-
     #[test]
     fn whatever_happens_no_more_than_a_megabyte_is_lent_past_the_cap(events in events()) {
         let mut world = World::new();
