@@ -60,10 +60,11 @@ impl Clock {
         self.believed(now).map(|b| b.max(on(said, at, now)))
     }
 
-    /// The system's clock and the believed one agree.
+    /// The system's clock has gone steadily for so long that it is the believed one. That the two agree is not enough: both may
+    /// be wrong by the same.
     pub fn is_settled(&self, now: Instant) -> bool {
-        let both = self.believed(now).zip(self.shown(now));
-        both.is_some_and(|(a, b)| a.0.abs_diff(b.0) <= SLEW)
+        self.shown
+            .is_some_and(|(_, _, since)| now.since(since) >= STEADY)
     }
 
     /// The system's time, for hours of the day.
@@ -125,6 +126,21 @@ mod tests {
         }
         clock.handle_time(at(21_600), later(NOON, WEEK + 21_600));
         assert_eq!(clock.believed(at(21_600)), later(NOON, WEEK + 21_600));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_to_a_wrong_believed_time_settles_nothing() {
+        let mut clock = Clock::new(at(0), Some(NOON));
+        clock.handle_time(at(5), later(NOON, WEEK));
+        clock.handle_time(at(10), later(NOON, 10));
+        assert_eq!(clock.believed(at(10)), clock.shown(at(10)));
+        assert!(!clock.is_settled(at(10)));
+        for s in (70..21_670).step_by(60) {
+            clock.handle_time(at(s), later(NOON, WEEK + s as u32));
+            assert!(!clock.is_settled(at(s)));
+        }
+        clock.handle_time(at(21_670), later(NOON, WEEK + 21_670));
+        assert!(clock.is_settled(at(21_670)));
     }
 
     #[test]
