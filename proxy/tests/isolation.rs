@@ -12,7 +12,8 @@ use std::time::Duration;
 use burstmesh_linux::tun::Tun;
 use burstmesh_proxy::config::Config;
 use burstmesh_proxy::nat::script;
-use common::{alone_in_namespace, must, nft};
+use common::alone::alone_in_namespace;
+use common::{must, nft};
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;

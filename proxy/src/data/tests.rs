@@ -1,10 +1,9 @@
 //! A whole exit on loopback: a gateway's core on the other side of real sockets, and the kernel behind the TUN.
 //!
-//! Each test runs in a process and network namespace of its own, which end with it also when it fails.
+//! Each test runs in a process and network namespace of its own.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +15,6 @@ use burstmesh_core::node::job::Anyone;
 use burstmesh_core::node::{Output, Via};
 use burstmesh_core::wire::invitation::Secret;
 use burstmesh_linux::clock;
-use burstmesh_linux::netlink::Rtnl;
 
 use super::{Engine, Plan, memory};
 use crate::config::{Config, Leases};
@@ -26,37 +24,15 @@ use crate::lifecycle::Lifecycle;
 use crate::status::{Board, Facts, Live};
 use crate::store::Store;
 
-const MARK: &str = "BURSTMESH_EXIT_TEST_CHILD";
 const PATIENCE: Duration = Duration::from_secs(15);
 const SECRET: [u8; 32] = [7; 32];
 
-/// Are we the process that does the test? Otherwise it has been started, and has done well.
+#[path = "../../tests/common/alone.rs"]
+mod alone;
+
+/// A test of this file in a namespace of its own.
 fn in_namespace(test: &str) -> bool {
-    if std::env::var_os(MARK).is_some() {
-        let mut netlink = Rtnl::open().unwrap();
-        let lo = netlink.link_index("lo").unwrap().unwrap();
-        netlink.set_link(lo, true, None).unwrap();
-        return true;
-    }
-    let possible = Command::new("unshare").args(["-n", "true"]).output();
-    if !possible.is_ok_and(|o| o.status.success()) {
-        eprintln!("SKIPPED: no network namespace can be made here (this test needs root)");
-        return false;
-    }
-    let output = Command::new("timeout")
-        .args(["-k", "1", "100", "unshare", "-n"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("data::tests::{test}"), "--nocapture"])
-        .env(MARK, "1")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    false
+    alone::alone_in_namespace(&format!("data::tests::{test}"))
 }
 
 /// An exit that runs on a thread.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)]
 
+pub mod alone;
 pub mod home;
 
 use std::process::{Child, Command, Output, Stdio};
@@ -82,37 +83,6 @@ impl Drop for Namespace {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// Set in the process that does a test on its own.
-const MARK: &str = "BURSTMESH_EXIT_TEST_ALONE";
-
-/// Are we the process that does the test, alone in a network namespace that ends with it? Otherwise it has been started,
-/// and has done well.
-pub fn alone_in_namespace(test: &str) -> bool {
-    if std::env::var_os(MARK).is_some() {
-        must("ip link set lo up");
-        return true;
-    }
-    let possible = Command::new("unshare").args(["-n", "true"]).output();
-    if !possible.is_ok_and(|o| o.status.success()) {
-        eprintln!("SKIPPED: no network namespace can be made here (this test needs root)");
-        return false;
-    }
-    let output = Command::new("timeout")
-        .args(["-k", "1", "100", "unshare", "-n"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(MARK, "1")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    false
 }
 
 /// Runs a shell line that must succeed, here; returns what it printed.
