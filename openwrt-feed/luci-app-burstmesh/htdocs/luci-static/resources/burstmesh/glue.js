@@ -58,6 +58,20 @@ return baseclass.extend({
 		return place;
 	},
 
+	// A page of settings: what is now, drawn by the page of this name, above a form of these sections.
+	settings: function(page, kinds) {
+		return {
+			load: () => Promise.all([ this.modules(), this.status() ]),
+			render: ([ all, first ]) => {
+				const now = this.live(all, first, (status) => all.pages[page](status, this.acts()), 5);
+				const map = new form.Map('burstmesh');
+				for (const kind of kinds)
+					this.section(map, all, kind);
+				return map.render().then((settings) => E([ now, settings ]));
+			}
+		};
+	},
+
 	// A form of LuCI's from the description of a section.
 	section: function(map, all, kind) {
 		const about = all.form.sections()[kind];

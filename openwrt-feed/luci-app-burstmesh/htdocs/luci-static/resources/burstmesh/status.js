@@ -36,13 +36,20 @@ export function pathName(path) {
 	return path.lent ? fill(_('lent by {node}'), { node: lender(path) }) : fill(_('own line {name}'), { name: path.via });
 }
 
-export function pathRows(status) {
-	return status.paths.map((path) => ({
+// What every table of paths says of one.
+function pathRow(path) {
+	return {
 		name: pathName(path),
 		state: states()[path.state] || path.state,
 		live: path.state === 'live',
 		rate: rate(path.rate_bps),
-		latency: path.rtt_us ? millis(path.rtt_us) : '–',
+		latency: path.rtt_us ? millis(path.rtt_us) : '–'
+	};
+}
+
+export function pathRows(status) {
+	return status.paths.map((path) => ({
+		...pathRow(path),
 		sent: bytes(path.tx_bytes),
 		received: bytes(path.rx_bytes)
 	}));
@@ -85,11 +92,7 @@ export function uplinkRows(status) {
 
 export function detailRows(status) {
 	return status.paths.map((path) => ({
-		name: pathName(path),
-		state: states()[path.state] || path.state,
-		live: path.state === 'live',
-		rate: rate(path.rate_bps),
-		latency: path.rtt_us ? millis(path.rtt_us) : '–',
+		...pathRow(path),
 		queue: millis(path.queue_us),
 		lost: percent(path.lost, path.lost + path.acked),
 		repairs: String(path.repairs),
