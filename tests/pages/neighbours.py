@@ -13,8 +13,8 @@ from pathlib import Path
 
 BINARIES = Path(os.environ.get("BURSTMESH_BIN_DIR", Path(__file__).resolve().parents[2] / "target/release"))
 EXIT = "198.51.100.1"
-# The web server's address lies beyond the lines' own network: what is on-link is never pooled.
-SERVER = "203.0.113.99"
+# The web server's address lies beyond the lines' own network, since what is on-link is never pooled, and is a public one, since the exit reaches no other.
+SERVER = "88.220.9.99"
 SERVER_HOP = "198.51.100.99"
 
 

@@ -107,7 +107,7 @@ const RINGS: [Ring; 13] = [
     Ring {
         name: "pages",
         what: "the LuCI pages in a browser, with real daemons behind",
-        only_long: true,
+        only_long: false,
         needs: &[Purpose::Lab, Purpose::Browser],
         obstacle: ring::namespaces_obstacle,
         run: |_| packaging::pages(&release()),
