@@ -13,6 +13,7 @@ mod reload;
 mod routing;
 mod sockets;
 mod status;
+mod tenths;
 
 use crate::cli::Exit;
 use crate::commands::{Loaded, fail, load};

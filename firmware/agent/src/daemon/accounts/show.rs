@@ -1,6 +1,8 @@
 //! What `burstmesh ledger` shows: a table for people, JSON and CSV for programs.
 
 use super::{Accounts, Ledger};
+use crate::daemon::tenths::Tenths;
+use crate::json::Quoted;
 use burstmesh_core::calendar::Day;
 use burstmesh_core::ledger::book::NOBODY;
 use burstmesh_core::ledger::{Kind, Row};
@@ -19,19 +21,9 @@ impl Accounts {
                     self.ledger.forget(Day(day));
                     writeln!(out, "forgotten: {} and all before it", Day(day))
                 }
-                _ => writeln!(out, "unknown request {line:?}"),
+                _ => writeln!(out, "unknown request '{line}'"),
             },
         };
-    }
-}
-
-/// Bytes as `1234.5 MB`.
-struct Megabytes(u64);
-
-impl Display for Megabytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = self.0 / 100_000;
-        write!(f, "{}.{} MB", tenths / 10, tenths % 10)
     }
 }
 
@@ -57,9 +49,11 @@ fn table(ledger: &Ledger, out: &mut impl Write) -> fmt::Result {
             (Kind::Borrowed, member) => text(format_args!("borrowed from {member}")),
         };
         let (day, uplink) = (text::<10>(row.day), uplink(ledger, row));
-        let up = text::<24>(Megabytes(row.amount.up));
-        let down = text::<24>(Megabytes(row.amount.down));
-        writeln!(out, "{day:<10} {uplink:<16} {who:<30} {up:>14} {down:>14}")?;
+        let (up, down) = (Tenths::mega(row.amount.up), Tenths::mega(row.amount.down));
+        writeln!(
+            out,
+            "{day:<10} {uplink:<16} {who:<30} {up:>11} MB {down:>11} MB"
+        )?;
     }
     Ok(())
 }
@@ -70,10 +64,10 @@ fn json(ledger: &Ledger, out: &mut impl Write) -> fmt::Result {
         let comma = if n == 0 { "" } else { "," };
         write!(
             out,
-            "{comma}{{\"day\":\"{}\",\"kind\":\"{}\",\"uplink\":{:?},\"member\":\"{}\",\"up_bytes\":{},\"down_bytes\":{}}}",
+            "{comma}{{\"day\":\"{}\",\"kind\":\"{}\",\"uplink\":{},\"member\":\"{}\",\"up_bytes\":{},\"down_bytes\":{}}}",
             row.day,
             word(row.kind),
-            uplink(ledger, row).as_str(),
+            Quoted(&uplink(ledger, row)),
             member(row),
             row.amount.up,
             row.amount.down

@@ -37,7 +37,7 @@ impl Engine {
             started,
             ..
         } = self;
-        let served = parts.server.serve(|line, out| match line.trim() {
+        let served = parts.server.serve(|line, out| match line.trim_ascii() {
             "log" => log::recent(|bytes| out.write(bytes)),
             line if line.starts_with("ledger") => accounts.answer(line, out),
             line if pause.answer(now, line, out) => {}

@@ -2,29 +2,12 @@
 
 use super::{View, bits, state_name};
 use crate::daemon::routing;
+use crate::daemon::tenths::Tenths;
 use burstmesh_core::data::path::Path;
 use burstmesh_core::error::Refusals;
 use burstmesh_core::wire::{MAJOR, MINOR};
 use burstmesh_linux::process;
 use core::fmt::{self, Write};
-
-/// Tenths of a larger unit, for people: `12.3`.
-struct Tenths(u64);
-
-impl Tenths {
-    /// Millions, of bits per second or of bytes.
-    fn mega(n: u64) -> Self {
-        Self(n / 100_000)
-    }
-}
-
-impl fmt::Display for Tenths {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = heapless::String::<24>::new();
-        write!(text, "{}.{}", self.0 / 10, self.0 % 10)?;
-        f.pad(&text)
-    }
-}
 
 /// A limit in kbit/s; without one it is what is idle.
 struct Limit(u32);
