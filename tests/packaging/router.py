@@ -68,7 +68,7 @@ config wifi-iface 'mesh'
 def make(package, target, dest, **variables):
     """Runs a target of a package's Makefile with stand-ins for OpenWrt's rules."""
     command = ["make", "--no-print-directory", "-C", str(FEED / package), target]
-    command += [f"TOPDIR={HERE / 'openwrt'}", f"DEST={dest}"]
+    command += [f"TOPDIR={TREE / 'packaging/openwrt'}", f"DEST={dest}"]
     command += [f"{name}={value}" for name, value in variables.items()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:

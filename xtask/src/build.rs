@@ -75,7 +75,8 @@ impl Job {
         })
     }
 
-    fn dynamic(self) -> Self {
+    /// The same, linked with the router's own C library.
+    pub fn dynamic(self) -> Self {
         Self {
             linking: Linking::Dynamic,
             name: format!("{}-dynamic", self.name),

@@ -15,6 +15,7 @@ mod fuzz;
 mod image;
 mod lab;
 mod material;
+mod openwrt;
 mod package;
 mod packaging;
 mod process;
@@ -56,6 +57,8 @@ enum Command {
     Size(size::Args),
     /// Make what OpenWrt's ImageBuilder needs for a board: packages and files, into dist/BOARD/image
     Image(image::Args),
+    /// Pack the agent and its pages for OpenWrt, into dist/BOARD
+    Package(openwrt::Args),
     /// Pack the exit: a Debian package and a plain archive, into dist/
     PackageProxy(package::Args),
     /// Look for inputs that break a promise, longer than the tests do
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build::run(&args),
         Command::Image(args) => image::run(&args),
         Command::Size(args) => size::run(&args),
+        Command::Package(args) => openwrt::run(&args),
         Command::PackageProxy(args) => package::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Lab(args) => lab::run(&args),

@@ -171,7 +171,7 @@ fn archive(items: &[Item], stage: &Path, out: &Path, epoch: &str) -> Result<Path
 }
 
 /// The time of the commit; without git (a release's source archive) the beginning of time.
-fn epoch() -> String {
+pub fn epoch() -> String {
     if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {
         return given;
     }
@@ -185,7 +185,7 @@ fn install(from: &Path, to: &Path, mode: u32) -> Result<()> {
     Ok(fs::set_permissions(to, PermissionsExt::from_mode(mode))?)
 }
 
-fn write(to: &Path, text: &str, mode: u32) -> Result<()> {
+pub fn write(to: &Path, text: &str, mode: u32) -> Result<()> {
     make_folder(to)?;
     fs::write(to, text)?;
     Ok(fs::set_permissions(to, PermissionsExt::from_mode(mode))?)

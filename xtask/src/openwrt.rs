@@ -1,0 +1,88 @@
+//! `cargo xtask package`: what a router installs, without OpenWrt's SDK. The feed's own Makefiles lay out the files, so that a
+//! package made here and one made by the SDK hold the same; for one commit and compiler the same bytes every time.
+
+mod apk;
+mod feed;
+mod ipk;
+
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::board::{self, Board, Profile};
+use crate::build::{self, Job};
+use crate::package::epoch;
+use crate::process::root;
+use feed::Source;
+
+/// What the command line says.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A router model, as its file in board-configs/ is called
+    #[arg(long)]
+    board: String,
+    /// Pack this agent instead of building one
+    #[arg(long, value_name = "FILE")]
+    agent: Option<PathBuf>,
+    /// Where the packages go; dist/BOARD without it
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+}
+
+/// `cargo xtask package`.
+pub fn run(args: &Args) -> Result<()> {
+    let board = board::load(&args.board)?;
+    let agent = match &args.agent {
+        Some(file) => file.clone(),
+        None => build::make(&Job::for_board(&board)?.dynamic())?.binary,
+    };
+    let out = match &args.out {
+        Some(folder) => root().join(folder),
+        None => root().join("dist").join(&board.file),
+    };
+    let stage = out.join("stage");
+    clear(&stage)?;
+    let apk = apk::program();
+    if apk.is_none() {
+        println!("no apk of version 3 here: packages for OpenWrt 24.10 (.ipk) only");
+    }
+    for source in sources(&board, &agent, &stage)? {
+        let package = feed::read(&source, &stage.join(source.name))?;
+        println!("{}", ipk::build(&package, &out, &epoch())?.display());
+        if let Some(apk) = &apk {
+            println!("{}", apk::build(apk, &package, &out, &epoch())?.display());
+        }
+    }
+    fs::remove_dir_all(&stage)?;
+    Ok(())
+}
+
+/// The packages of a board: the agent that fits its memory, and the pages.
+fn sources<'a>(board: &'a Board, agent: &Path, stage: &Path) -> Result<Vec<Source<'a>>> {
+    ensure!(agent.is_file(), "no agent at {}", agent.display());
+    // Where cargo would have installed it.
+    let built = stage.join("built");
+    fs::create_dir_all(built.join("bin"))?;
+    fs::copy(agent, built.join("bin/burstmesh"))?;
+    let name = match board.limits {
+        Profile::Tiny => "burstmesh-tiny",
+        Profile::Small | Profile::Large => "burstmesh",
+    };
+    let source = |folder, name| Source {
+        folder,
+        name,
+        architecture: &board.openwrt.package_arch,
+        built: built.clone(),
+    };
+    Ok(vec![
+        source("burstmesh", name),
+        source("luci-app-burstmesh", "luci-app-burstmesh"),
+    ])
+}
+
+fn clear(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
