@@ -3,9 +3,13 @@
 `BURSTMESH_UCI` names a static `uci` to use instead of the stand-in.
 """
 
+import atexit
+import functools
+import io
 import os
 import shutil
 import subprocess
+import tarfile
 import tempfile
 import unittest
 from pathlib import Path
@@ -18,6 +22,12 @@ FEED = TREE / "openwrt-feed"
 AGENT = """#!/bin/sh
 echo "agent $*" >>/tmp/calls
 [ ! -e /tmp/faulty ] || { echo "/etc/config/burstmesh:3: something is wrong"; exit 2; }
+"""
+
+# What whoever reloads finds of ours at that moment.
+RELOAD = """#!/bin/sh
+echo reload_config >>/tmp/calls
+uci -q get firewall.burstmesh >/tmp/zone_at_reload
 """
 
 NETWORK = """
@@ -76,6 +86,40 @@ def make(package, target, dest, **variables):
     return done.stdout
 
 
+def pack(out, agent, board="glinet-gl-ar300m", umask=0o022):
+    """Packages as `cargo xtask package` makes them of this agent; gives their paths."""
+    command = ["cargo", "run", "--quiet", "--locked", "--package", "xtask", "--", "package", "--board", board]
+    command += ["--agent", str(agent), "--out", str(out)]
+    subprocess.run(command, cwd=TREE, check=True, stdout=subprocess.DEVNULL, umask=umask)
+    return {path.name.split("_")[0]: path for path in Path(out).glob("*.ipk")}
+
+
+@functools.cache
+def packages():
+    """Packages with the agent above, made once."""
+    folder = Path(tempfile.mkdtemp(prefix="burstmesh-packages-"))
+    atexit.register(shutil.rmtree, folder)
+    agent = folder / "agent"
+    agent.write_text(AGENT)
+    agent.chmod(0o755)
+    return pack(folder, agent)
+
+
+def unpack(package):
+    """The two archives of an .ipk: what goes to the router, and what is said of it."""
+    with tarfile.open(package) as outer:
+        read = {name: outer.extractfile(f"./{name}").read() for name in ("debian-binary", "data.tar.gz", "control.tar.gz")}
+    if read["debian-binary"] != b"2.0\n":
+        raise AssertionError(f"{package}: {read['debian-binary']}")
+    return tuple(tarfile.open(fileobj=io.BytesIO(read[name])) for name in ("data.tar.gz", "control.tar.gz"))
+
+
+def fields(control):
+    """The fields of a package's description."""
+    text = control.extractfile("./control").read().decode().replace("\n ", " ")
+    return dict(line.split(": ", 1) for line in text.splitlines())
+
+
 class Router:
     """A root folder to run scripts in."""
 
@@ -95,36 +139,38 @@ class Router:
         self.write("etc/config/network", NETWORK)
         self.write("etc/config/firewall", FIREWALL)
         self.write("etc/config/wireless", WIRELESS)
-        self.write("sbin/reload_config", "#!/bin/sh\necho reload_config >>/tmp/calls\n", 0o755)
+        self.write("sbin/reload_config", RELOAD, 0o755)
         if jail:
             self.write("sbin/ujail", "", 0o755)
         subprocess.run(["mknod", "-m", "600", str(self.root / "dev/net/tun"), "c", "10", "200"], check=True)
         subprocess.run(["mknod", "-m", "666", str(self.root / "dev/null"), "c", "1", "3"], check=True)
 
-    def install(self):
-        """The package's files and its user, as opkg and apk do it, then what they run afterwards."""
-        built = self.root / "tmp/built"
-        (built / "bin").mkdir(parents=True)
-        (built / "bin/burstmesh").write_text(AGENT)
-        make("burstmesh", "install-burstmesh", self.root, PKG_INSTALL_DIR=built)
-        shutil.rmtree(built)
-        self.append("etc/passwd", "burstmesh:x:4454:4454:burstmesh:/var/run/burstmesh:/bin/false\n")
-        self.append("etc/group", "burstmesh:x:4454:\n")
-        self.defaults()
+    def install(self, package="burstmesh"):
+        """The package's files and its user, then its script, as opkg does it."""
+        data, control = unpack(packages()[package])
+        data.extractall(self.root)
+        info = self.root / "usr/lib/opkg/info"
+        info.mkdir(parents=True, exist_ok=True)
+        for member in filter(tarfile.TarInfo.isfile, control):
+            self.write(f"{info}/{package}.{member.name[2:]}", control.extractfile(member).read().decode(), member.mode)
+        files = [member.name[1:] for member in data if member.isfile()]
+        self.write(f"{info}/{package}.list", "".join(f"{name}\n" for name in files))
+        user, group = fields(control)["Require-User"].split(":")
+        (user, uid), (group, gid) = user.split("="), group.split("=")
+        self.append("etc/passwd", f"{user}:x:{uid}:{gid}:{user}:/var/run/{user}:/bin/false\n")
+        self.append("etc/group", f"{group}:x:{gid}:\n")
         self.script("postinst")
 
     def defaults(self):
-        """What an install, an upgrade and the first boot after a sysupgrade run."""
+        """What the first boot after a sysupgrade runs: the script is in the image again."""
+        data, _ = unpack(packages()["burstmesh"])
+        data.extract("./etc/uci-defaults/80-burstmesh", self.root)
         return self.run("/bin/sh", "/etc/uci-defaults/80-burstmesh")
 
     def script(self, name, **environment):
-        """Runs a maintainer script."""
-        made = self.root / "tmp/scripts"
-        made.mkdir(exist_ok=True)
-        make("burstmesh", "scripts-burstmesh", made)
+        """Runs a script of the installed package."""
         env = [f"{key}={value}" for key, value in environment.items()]
-        self.run("/bin/env", *env, "/bin/sh", f"/tmp/scripts/{name}")
-        shutil.rmtree(made)
+        self.run("/bin/env", *env, "/bin/sh", f"/usr/lib/opkg/info/burstmesh.{name}")
 
     def service(self, action):
         """Runs the init script; gives the calls that it made."""

@@ -42,7 +42,11 @@ class Settings(RouterTest):
         router = self.router()
         router.install()
         self.assertEqual({key: router.uci("-q", "get", key) for key in MINE}, MINE)
-        self.assertEqual(router.calls(), ["reload_config"])
+        # Not before the sections are there, and before the service starts.
+        calls = router.calls()
+        self.assertEqual(calls[:2], ["reload_config", "enable"])
+        self.assertFalse((router.root / "etc/uci-defaults/80-burstmesh").exists())
+        self.assertEqual(router.read("tmp/zone_at_reload").strip(), "zone")
 
     def test_what_was_there_is_untouched(self):
         router = self.router()
@@ -86,14 +90,14 @@ class Settings(RouterTest):
     def test_a_removal_leaves_the_router_as_it_was(self):
         router = self.router()
         router.install()
-        (router.root / "etc/burstmesh").mkdir()
+        (router.root / "etc/burstmesh").mkdir(exist_ok=True)
         router.write("etc/burstmesh/key", "kept")
         router.script("prerm")
         for path, before in (("network", NETWORK), ("firewall", FIREWALL)):
             self.assertEqual(meaning(router.read(f"etc/config/{path}")), meaning(before))
         self.assertFalse(Path(router.root / "tmp/run/burstmesh").exists())
         self.assertEqual(router.read("etc/burstmesh/key"), "kept")
-        self.assertEqual(router.calls()[-1], "reload_config")
+        self.assertIn("reload_config", router.calls()[-3:])
 
     def test_an_upgrade_removes_nothing(self):
         router = self.router()
@@ -106,8 +110,8 @@ class Settings(RouterTest):
         router = self.router()
         router.install()
         before, calls = router.read("etc/config/firewall"), router.calls()
-        router.script("prerm", IPKG_INSTROOT="/image")
-        router.script("postinst", IPKG_INSTROOT="/image")
+        router.script("prerm-pkg", IPKG_INSTROOT="/image")
+        router.script("postinst-pkg", IPKG_INSTROOT="/image")
         self.assertEqual((router.read("etc/config/firewall"), router.calls()), (before, calls))
 
 

@@ -7,6 +7,7 @@ mod ipk;
 
 use anyhow::{Context, Result, ensure};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::board::{self, Board, Profile};
@@ -80,9 +81,14 @@ fn sources<'a>(board: &'a Board, agent: &Path, stage: &Path) -> Result<Vec<Sourc
     ])
 }
 
+/// Makes it anew, of a mode that does not hang on the caller's umask: the folder itself is in the package.
 fn clear(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(fs::set_permissions(
+        folder,
+        PermissionsExt::from_mode(0o755),
+    )?)
 }

@@ -4,6 +4,7 @@
 use anyhow::Result;
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{clear, feed::Package};
@@ -103,5 +104,7 @@ fn tar(folder: &Path, what: &[&str], into: &Path, epoch: &str) -> Result<()> {
         .arg(into)
         .arg("-C")
         .arg(folder)
-        .args(what))
+        .args(what))?;
+    // An archive lies in an archive.
+    Ok(fs::set_permissions(into, PermissionsExt::from_mode(0o644))?)
 }

@@ -47,3 +47,27 @@ config_get_bool() {
 	config_get "$@"
 	eval "case \"\$$1\" in 1|on|true|yes|enabled) $1=1;; 0|off|false|no|disabled) $1=0;; *) $1=\$4;; esac"
 }
+
+# What opkg's scripts call, in the order of the real ones: the package's own script comes first, then its defaults and services.
+default_postinst() {
+	local info file
+	info="/usr/lib/opkg/info/$(basename "${1%.*}")"
+	[ ! -f "$info.postinst-pkg" ] || (. "$info.postinst-pkg")
+	for file in $(grep '^/etc/uci-defaults/' "$info.list"); do
+		[ ! -f "$file" ] || { (. "$file") && rm -f "$file"; }
+	done
+	for file in $(grep '^/etc/init.d/' "$info.list"); do
+		[ "$PKG_UPGRADE" = 1 ] || /bin/sh /etc/rc.common "$file" enable
+		/bin/sh /etc/rc.common "$file" start
+	done
+}
+
+default_prerm() {
+	local info file
+	info="/usr/lib/opkg/info/$(basename "${1%.*}")"
+	[ ! -f "$info.prerm-pkg" ] || (. "$info.prerm-pkg")
+	for file in $(grep '^/etc/init.d/' "$info.list"); do
+		[ "$PKG_UPGRADE" = 1 ] || /bin/sh /etc/rc.common "$file" disable
+		/bin/sh /etc/rc.common "$file" stop
+	done
+}

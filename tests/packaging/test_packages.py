@@ -1,0 +1,78 @@
+"""What `cargo xtask package` makes: the same bytes every time, and what the feed's Makefiles lay out."""
+
+import hashlib
+import os
+import stat
+import tempfile
+import unittest
+from pathlib import Path
+
+from router import AGENT, fields, make, pack, packages, unpack
+
+# The program, its settings, its service, and what keeps keys over a sysupgrade.
+FILES = {
+    "./usr/bin/burstmesh": 0o755,
+    "./etc/config/burstmesh": 0o600,
+    "./etc/init.d/burstmesh": 0o755,
+    "./etc/uci-defaults/80-burstmesh": 0o755,
+    "./etc/capabilities/burstmesh.json": 0o644,
+    "./usr/libexec/burstmesh/settings": 0o755,
+    "./lib/upgrade/keep.d/burstmesh": 0o644,
+}
+
+
+def sums(made):
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in made.items()}
+
+
+class Packages(unittest.TestCase):
+    def test_the_same_agent_gives_the_same_bytes_whoever_packs_it_and_where(self):
+        with tempfile.TemporaryDirectory() as folder:
+            agent = Path(folder) / "agent"
+            agent.write_text(AGENT)
+            agent.chmod(0o700)
+            os.utime(agent, (1, 1))
+            self.assertEqual(sums(pack(f"{folder}/out", agent, umask=0o077)), sums(packages()))
+
+    def test_the_agents_package_holds_what_the_makefile_lays_out_and_belongs_to_root(self):
+        data, _ = unpack(packages()["burstmesh"])
+        files = {member.name: member for member in data if member.isfile()}
+        self.assertEqual({name: member.mode for name, member in files.items()}, FILES)
+        self.assertTrue(all((member.uid, member.gid) == (0, 0) for member in data))
+        self.assertEqual(data.extractfile("./usr/bin/burstmesh").read().decode(), AGENT)
+        self.assertEqual(data.extractfile("./lib/upgrade/keep.d/burstmesh").read(), b"/etc/burstmesh/\n")
+
+    def test_what_is_said_of_it_is_what_the_feed_says(self):
+        about = dict(line.split("=", 1) for line in make("burstmesh", "about-burstmesh", "unused").splitlines() if "=" in line)
+        said = fields(unpack(packages()["burstmesh"])[1])
+        self.assertEqual(said["Version"], about["version"])
+        self.assertEqual(said["Require-User"], about["userid"])
+        self.assertEqual(said["Architecture"], "mips_24kc")
+        depends = [word[1:] for word in about["depends"].split() if word.startswith("+")]
+        self.assertEqual(said["Depends"].split(", "), ["libc", *depends])
+        self.assertEqual(int(said["Installed-Size"]), sum(m.size for m in unpack(packages()["burstmesh"])[0]))
+
+    def test_an_upgrade_leaves_the_owners_settings(self):
+        control = unpack(packages()["burstmesh"])[1]
+        self.assertEqual(control.extractfile("./conffiles").read(), b"/etc/config/burstmesh\n")
+
+    def test_the_pages_fit_every_processor_and_are_readable_for_the_web_server(self):
+        data, control = unpack(packages()["luci-app-burstmesh"])
+        self.assertEqual(fields(control)["Architecture"], "all")
+        self.assertEqual(fields(control)["Depends"], "luci-base, burstmesh")
+        for member in data:
+            self.assertTrue(member.mode & stat.S_IROTH, member.name)
+        self.assertIn("./usr/share/luci/menu.d/luci-app-burstmesh.json", data.getnames())
+
+    def test_a_router_with_64_mb_gets_the_tiny_package_in_the_place_of_the_other(self):
+        with tempfile.TemporaryDirectory() as folder:
+            agent = Path(folder) / "agent"
+            agent.write_text(AGENT)
+            made = pack(f"{folder}/out", agent, board="tplink-tl-wr841n-v13")
+            said = fields(unpack(made["burstmesh-tiny"])[1])
+        self.assertEqual((said["Provides"], said["Conflicts"]), ("burstmesh", "burstmesh"))
+        self.assertEqual(said["Architecture"], "mipsel_24kc")
+
+
+if __name__ == "__main__":
+    unittest.main()
