@@ -17,6 +17,7 @@ FILES = {
     "./etc/uci-defaults/80-burstmesh": 0o755,
     "./etc/capabilities/burstmesh.json": 0o644,
     "./usr/libexec/burstmesh/settings": 0o755,
+    "./usr/share/acl.d/burstmesh.json": 0o644,
     "./lib/upgrade/keep.d/burstmesh": 0o644,
 }
 

@@ -5,15 +5,14 @@
 use core::fmt::{self, Write};
 
 use crate::config::reference;
-use crate::daemon::pause::LONGEST;
+use crate::daemon::pause::{LONGEST, USUAL};
 use burstmesh_core::calendar::Day;
+use burstmesh_linux::ubus;
 
 /// Where the configuration is.
 pub const CONFIG_FILE: &str = "/etc/config/burstmesh";
 /// Where the running agent listens for `status`.
 pub const SOCKET: &str = "/var/run/burstmesh/control.sock";
-/// Minutes that a pause lasts if nobody says otherwise.
-const PAUSE: u16 = 60;
 /// What `--version` prints: exactly this and a line end.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -40,6 +39,8 @@ pub enum Command<'a> {
         config: &'a str,
         /// The control socket.
         socket: &'a str,
+        /// The socket of OpenWrt's bus.
+        ubus: &'a str,
     },
     /// Show what the running agent does.
     Status {
@@ -192,6 +193,7 @@ fn help<'a>(rest: &[&'a str]) -> Result<Command<'a>, UsageError<'a>> {
 struct Given<'a> {
     config: Option<&'a str>,
     socket: Option<&'a str>,
+    ubus: Option<&'a str>,
     output: Option<&'a str>,
     file: Option<&'a str>,
     minutes: Option<&'a str>,
@@ -261,6 +263,7 @@ impl<'a> Given<'a> {
                 | Topic::Pause
                 | Topic::Resume,
             ) => Some(&mut self.socket),
+            ("--ubus", Topic::Run) => Some(&mut self.ubus),
             ("--forget", Topic::Ledger) => Some(&mut self.forget),
             ("--output", Topic::Keygen) => Some(&mut self.output),
             _ => None,
@@ -271,7 +274,11 @@ impl<'a> Given<'a> {
         let config = self.config.unwrap_or(CONFIG_FILE);
         let socket = self.socket.unwrap_or(SOCKET);
         Ok(match topic {
-            Topic::Run => Command::Run { config, socket },
+            Topic::Run => Command::Run {
+                config,
+                socket,
+                ubus: self.ubus.unwrap_or(ubus::SOCKET),
+            },
             Topic::Status => Command::Status {
                 socket,
                 json: self.json,
@@ -281,7 +288,7 @@ impl<'a> Given<'a> {
                 socket,
                 minutes: match self.minutes {
                     Some(text) => minutes(text).ok_or(UsageError::NoMinutes(text))?,
-                    None => PAUSE,
+                    None => USUAL,
                 },
             },
             Topic::Resume => Command::Resume { socket },

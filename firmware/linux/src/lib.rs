@@ -11,7 +11,7 @@
 //! | sleeping until something happens | [`poll`], [`rest`], [`signal`], [`clock`] |
 //! | links, addresses, routes, rules, connection tracking | [`netlink`], [`nft`], [`ifstat`], [`ethtool`] |
 //! | staying alive and harmless | [`watchdog`], [`process`], [`worker`] |
-//! | people and files | [`control`], [`log`], [`mod@file`] |
+//! | people, programs and files | [`control`], [`ubus`], [`log`], [`mod@file`] |
 
 pub mod clock;
 pub mod control;
@@ -34,6 +34,7 @@ pub mod sockaddr;
 mod testing;
 mod tool;
 pub mod tun;
+pub mod ubus;
 pub mod udp;
 pub mod watchdog;
 pub mod worker;

@@ -34,12 +34,14 @@ pub(super) const RUN: &str = "\
 Runs the agent in the foreground until SIGTERM. SIGHUP reads the configuration
 again.
 
-Usage: burstmesh run [-c FILE] [--socket PATH]
+Usage: burstmesh run [-c FILE] [--socket PATH] [--ubus PATH]
 
 Options:
   -c, --config FILE    the configuration (default /etc/config/burstmesh)
   -s, --socket PATH    the control socket
                        (default /var/run/burstmesh/control.sock)
+      --ubus PATH      OpenWrt's bus, where there is one
+                       (default /var/run/ubus/ubus.sock)
 
 A bad configuration is told as FILE:LINE: WHAT; HOW TO MEND IT, with exit
 code 2; nothing is set up then.

@@ -19,7 +19,8 @@ fn every_command_has_its_defaults() {
         read("run"),
         Ok(Command::Run {
             config: CONFIG_FILE,
-            socket: SOCKET
+            socket: SOCKET,
+            ubus: ubus::SOCKET
         })
     );
     assert_eq!(
@@ -94,10 +95,11 @@ fn options_are_read_in_every_form() {
     let run = Command::Run {
         config: "a",
         socket: "b",
+        ubus: "c",
     };
-    assert_eq!(read("run -c a --socket b"), Ok(run));
-    assert_eq!(read("run --config=a -s b"), Ok(run));
-    assert_eq!(read("run --socket=b --config a"), Ok(run));
+    assert_eq!(read("run -c a --socket b --ubus c"), Ok(run));
+    assert_eq!(read("run --config=a -s b --ubus=c"), Ok(run));
+    assert_eq!(read("run --ubus c --socket=b --config a"), Ok(run));
     assert_eq!(
         read("status --json"),
         Ok(Command::Status {

@@ -38,7 +38,11 @@ pub fn run(args: Args) -> i32 {
 
 fn execute(command: &Command<'_>) -> Exit {
     match *command {
-        Command::Run { config, socket } => daemon::run(config, socket),
+        Command::Run {
+            config,
+            socket,
+            ubus,
+        } => daemon::run(config, socket, ubus),
         Command::Status { socket, json } => {
             status::ask(socket, if json { "status json" } else { "status" })
         }

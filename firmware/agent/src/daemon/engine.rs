@@ -3,6 +3,8 @@
 mod requests;
 mod settings;
 
+pub use requests::bus;
+
 use super::accounts::Accounts;
 use super::lan::Lan;
 use super::lending::Lending;
@@ -31,6 +33,7 @@ use burstmesh_linux::poll::{Events, Interest, Poll};
 use burstmesh_linux::rest::{Look, Rest};
 use burstmesh_linux::signal::{Signal, Signals};
 use burstmesh_linux::tun::Tun;
+use burstmesh_linux::ubus::Ubus;
 use burstmesh_linux::udp::{RecvBatch, segmentation_works};
 use burstmesh_linux::watchdog::Watchdog;
 use burstmesh_linux::worker::{Owner, Worker};
@@ -55,6 +58,7 @@ const CONTROL: u32 = 3;
 const WORK: u32 = 4;
 const FIREWALL: u32 = 5;
 const WRITTEN: u32 = 6;
+const UBUS: u32 = 7;
 
 /// What comes in: datagrams glued by the kernel, or a large segment from the TUN.
 type Received = RecvBatch<RECV_SLOTS, RECV_BYTES>;
@@ -76,6 +80,7 @@ fn work(task: Task) -> Done {
 /// The kernel's ends that the daemon holds.
 pub struct Parts {
     pub server: control::Server,
+    pub ubus: Ubus,
     pub watchdog: Watchdog,
     pub signals: Signals,
     pub rtnl: Rtnl,
@@ -197,6 +202,7 @@ impl Engine {
             self.transmit(now);
             self.give_work(now);
             self.beat(now);
+            self.parts.ubus.handle_timeout(now, &self.parts.poll);
             if let Some(exit) = self.stopping {
                 return exit;
             }
@@ -210,7 +216,8 @@ impl Engine {
                 .min(self.look_at)
                 .min(self.beat_at)
                 .min(self.accounts.poll_timeout())
-                .min(self.pause.poll_timeout());
+                .min(self.pause.poll_timeout())
+                .min(self.parts.ubus.poll_timeout());
             if let Err(error) = self.parts.poll.wait(&mut events, Some(next.since(now))) {
                 warn!("{error}");
             }
@@ -239,6 +246,7 @@ impl Engine {
             }
             FIREWALL => self.pooler.handle_tool(now, &mut self.parts.rtnl),
             WRITTEN => self.accounts.handle_written(now),
+            UBUS => self.serve_bus(now),
             socket => self.read_socket(now, socket.wrapping_sub(FIRST_TOKEN) as usize),
         }
     }

@@ -38,7 +38,7 @@ const HANG: Duration = Duration::from_millis(1_000);
 static CONFIG: StaticCell<Config> = StaticCell::new();
 
 /// Runs the agent until it is told to stop.
-pub fn run(config_path: &str, socket: &str) -> Exit {
+pub fn run(config_path: &str, socket: &str, bus: &str) -> Exit {
     let config = match load(config_path, &mut complain) {
         Loaded::Good(config) => config,
         Loaded::Bad | Loaded::Unreadable => return Exit::Usage,
@@ -51,7 +51,7 @@ pub fn run(config_path: &str, socket: &str) -> Exit {
         return Exit::Success;
     }
     signal::report_crashes();
-    match start(CONFIG.init(config), socket) {
+    match start(CONFIG.init(config), socket, bus) {
         Ok(mut engine) => {
             let exit = engine.serve(config_path);
             engine.stop();
@@ -91,7 +91,7 @@ fn failure(why: core::fmt::Arguments<'_>) -> Failure {
 }
 
 /// Sets everything up; on failure nothing is left behind.
-fn start(config: &'static mut Config, socket: &str) -> Result<Engine, Failure> {
+fn start(config: &'static mut Config, socket: &str, bus: &str) -> Result<Engine, Failure> {
     if process::is_root() {
         process::forbid_new_privileges()
             .and_then(|()| process::keep_network_capabilities())
@@ -103,6 +103,7 @@ fn start(config: &'static mut Config, socket: &str) -> Result<Engine, Failure> {
     // The control socket first: a second agent ends here, before it touches what the first one set up.
     let server = control::Server::open(socket)
         .map_err(|e| because("control socket (is an agent running already?)", e))?;
+    let ubus = engine::bus(bus).map_err(|e| because("ubus", e))?;
     let watchdog =
         Watchdog::start(HANG, (), routing::withdraw).map_err(|e| because("watchdog", e))?;
     let signals = Signals::open().map_err(|e| because("signals", e))?;
@@ -132,6 +133,7 @@ fn start(config: &'static mut Config, socket: &str) -> Result<Engine, Failure> {
         epoch,
         engine::Parts {
             server,
+            ubus,
             watchdog,
             signals,
             rtnl,

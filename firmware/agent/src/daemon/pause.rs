@@ -5,6 +5,8 @@ use core::fmt::Write;
 
 /// The longest pause in minutes: a day.
 pub const LONGEST: u16 = 1_440;
+/// A pause in minutes when nothing is said.
+pub const USUAL: u16 = 60;
 
 /// Whether the agent is paused, and until when.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,7 +37,7 @@ impl Pause {
     }
 
     /// Answers a line from the control socket, if it is about a pause: `pause MINUTES` or `resume`.
-    pub fn answer(&mut self, now: Instant, line: &str, out: &mut impl Write) -> bool {
+    pub fn answer(&mut self, now: Instant, line: &str, out: &mut dyn Write) -> bool {
         let minutes = match line.split_once(' ') {
             None if line == "resume" => 0,
             Some(("pause", minutes)) => match minutes.parse::<u16>() {

@@ -32,7 +32,7 @@ pub(crate) fn address(path: &str) -> Result<(libc::sockaddr_un, libc::socklen_t)
 }
 
 /// Sends without waiting, and without the signal when the other side is gone.
-fn send(fd: &Fd, bytes: &[u8]) -> Result<Option<usize>> {
+pub(crate) fn send(fd: &Fd, bytes: &[u8]) -> Result<Option<usize>> {
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     // SAFETY: the bytes are readable for their length.
     transfer(

@@ -11,7 +11,7 @@ use heapless::String;
 
 impl Accounts {
     /// Answers one line from the control socket that begins with `ledger`.
-    pub fn answer(&mut self, line: &str, out: &mut impl Write) {
+    pub fn answer(&mut self, line: &str, out: &mut dyn Write) {
         let _ = match line {
             "ledger" => table(self.ledger, out),
             "ledger json" => json(self.ledger, out),
@@ -34,7 +34,7 @@ fn text<const N: usize>(what: impl Display) -> String<N> {
     text
 }
 
-fn table(ledger: &Ledger, out: &mut impl Write) -> fmt::Result {
+fn table(ledger: &Ledger, out: &mut dyn Write) -> fmt::Result {
     writeln!(
         out,
         "{:<10} {:<16} {:<30} {:>14} {:>14}",
@@ -58,7 +58,7 @@ fn table(ledger: &Ledger, out: &mut impl Write) -> fmt::Result {
     Ok(())
 }
 
-fn json(ledger: &Ledger, out: &mut impl Write) -> fmt::Result {
+fn json(ledger: &Ledger, out: &mut dyn Write) -> fmt::Result {
     write!(out, "[")?;
     for (n, row) in ledger.in_order().enumerate() {
         let comma = if n == 0 { "" } else { "," };
@@ -76,7 +76,7 @@ fn json(ledger: &Ledger, out: &mut impl Write) -> fmt::Result {
     writeln!(out, "]")
 }
 
-fn csv(ledger: &Ledger, out: &mut impl Write) -> fmt::Result {
+fn csv(ledger: &Ledger, out: &mut dyn Write) -> fmt::Result {
     writeln!(out, "day,kind,uplink,member,up_bytes,down_bytes")?;
     for row in ledger.in_order() {
         writeln!(

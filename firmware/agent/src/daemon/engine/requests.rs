@@ -1,9 +1,115 @@
-//! What is asked and told over the control socket.
+//! What is asked and told over the control socket and OpenWrt's bus.
 
-use super::Engine;
+use super::{Engine, Parts, UBUS};
+use crate::config::Config;
+use crate::daemon::accounts::Accounts;
+use crate::daemon::lending::Lending;
+use crate::daemon::network::UplinkState;
+use crate::daemon::outlet::Road;
+use crate::daemon::pause::{self, Pause};
+use crate::daemon::routing::Applied;
 use crate::daemon::status;
+use burstmesh_core::node::gateway::Gateway;
 use burstmesh_core::time::Instant;
-use burstmesh_linux::{debug, info, log};
+use burstmesh_linux::control::Server;
+use burstmesh_linux::tun::Tun;
+use burstmesh_linux::ubus::{Call, Converter, Method, Status, Ubus};
+use burstmesh_linux::{Result, clock, debug, info, log};
+use core::fmt::Write;
+use heapless::String;
+
+/// Methods of our object on the bus.
+const METHODS: &[Method] = &[
+    method("status", ""),
+    method("ledger", ""),
+    method("pause", "minutes"),
+    method("resume", ""),
+];
+
+const fn method(name: &'static str, argument: &'static str) -> Method {
+    Method { name, argument }
+}
+
+/// Our object on the bus at `path`.
+pub fn bus(path: &str) -> Result<Ubus> {
+    Ubus::new(clock::now(), path, "burstmesh", METHODS, UBUS)
+}
+
+/// What answers are made of.
+struct Desk<'a> {
+    now: Instant,
+    gateway: &'a Gateway<'static>,
+    config: &'a Config,
+    started: Instant,
+    applied: Applied,
+    uplinks: &'a [UplinkState],
+    accounts: &'a mut Accounts,
+    lending: &'a Lending,
+    pause: &'a mut Pause,
+    tun: &'a Tun,
+    road: &'a Road,
+}
+
+impl Desk<'_> {
+    /// Answers a line in words or in JSON.
+    fn answer(&mut self, line: &str, out: &mut dyn Write) {
+        if line.starts_with("ledger") {
+            return self.accounts.answer(line, out);
+        }
+        if self.pause.answer(self.now, line, out) {
+            return;
+        }
+        let view = status::View {
+            gateway: self.gateway,
+            config: self.config,
+            now: self.now,
+            started: self.started,
+            applied: self.applied,
+            uplinks: self.uplinks,
+            accounts: self.accounts,
+            lending: self.lending,
+            pause: *self.pause,
+            tun: self.tun,
+            road: self.road,
+        };
+        status::answer(&view, line, out);
+    }
+
+    /// Answers a call on the bus.
+    fn call(&mut self, call: &Call<'_>, out: &mut Converter<'_, '_>) -> Status {
+        match call.method {
+            "status" => self.answer("status json", out),
+            // The bus knows no answer that is an array.
+            "ledger" => {
+                let _ = out.write_str("{\"ledger\":");
+                self.answer("ledger json", out);
+                let _ = out.write_char('}');
+            }
+            "pause" => {
+                let minutes = call.argument.unwrap_or(pause::USUAL.into());
+                let mut line = String::<16>::new();
+                let asked = write!(line, "pause {minutes}");
+                let mut said = String::<160>::new();
+                if asked.is_err() || !self.pause.answer(self.now, &line, &mut said) {
+                    return Status::InvalidArgument;
+                }
+                return self.tell_pause(out);
+            }
+            _ => {
+                let _ = self
+                    .pause
+                    .answer(self.now, "resume", &mut String::<32>::new());
+                return self.tell_pause(out);
+            }
+        }
+        Status::Ok
+    }
+
+    fn tell_pause(&self, out: &mut Converter<'_, '_>) -> Status {
+        let _ = write!(out, "{{\"pause_s\":{}}}", self.pause.seconds_left(self.now));
+        Status::Ok
+    }
+}
 
 impl Engine {
     /// A pause has begun or ended.
@@ -23,43 +129,45 @@ impl Engine {
     }
 
     pub(super) fn serve_control(&mut self, now: Instant) {
-        let before = self.pause;
-        let Self {
-            parts,
-            gateway,
-            config,
-            pooler,
-            accounts,
-            lending,
-            pause,
-            uplinks,
-            road,
-            started,
-            ..
-        } = self;
-        let served = parts.server.serve(|line, out| match line.trim_ascii() {
-            "log" => log::recent(|bytes| out.write(bytes)),
-            line if line.starts_with("ledger") => accounts.answer(line, out),
-            line if pause.answer(now, line, out) => {}
-            line => {
-                let view = status::View {
-                    gateway,
-                    config,
-                    now,
-                    started: *started,
-                    applied: pooler.applied(),
-                    uplinks,
-                    accounts,
-                    lending,
-                    pause: *pause,
-                    tun: &parts.tun,
-                    road,
-                };
-                status::answer(&view, line, out);
-            }
+        self.attend(now, |server, _, _, desk| {
+            server.serve(|line, out| match line.trim_ascii() {
+                "log" => log::recent(|bytes| out.write(bytes)),
+                line => desk.answer(line, out),
+            })
         });
-        if let Err(error) = served {
-            debug!("control socket: {error}");
+    }
+
+    pub(super) fn serve_bus(&mut self, now: Instant) {
+        self.attend(now, |_, bus, room, desk| {
+            bus.handle_readable(room, |call, out| desk.call(call, out))
+        });
+    }
+
+    /// Has somebody served, and does what he asked for.
+    fn attend(
+        &mut self,
+        now: Instant,
+        serve: impl FnOnce(&mut Server, &mut Ubus, &mut [u8], &mut Desk<'_>) -> Result<()>,
+    ) {
+        let before = self.pause;
+        let Parts {
+            server, ubus, tun, ..
+        } = &mut self.parts;
+        let mut desk = Desk {
+            now,
+            gateway: self.gateway,
+            config: self.config,
+            started: self.started,
+            applied: self.pooler.applied(),
+            uplinks: &self.uplinks,
+            accounts: &mut self.accounts,
+            lending: &self.lending,
+            pause: &mut self.pause,
+            tun,
+            road: &self.road,
+        };
+        if let Err(error) = serve(server, ubus, self.recv.scratch(), &mut desk) {
+            debug!("{error}");
         }
         if self.pause.is_on() != before.is_on() {
             self.apply_pause(now);

@@ -11,7 +11,7 @@ use burstmesh_linux::process;
 use core::fmt::{self, Write};
 
 impl View<'_> {
-    pub(super) fn json(&self, out: &mut impl Write) -> fmt::Result {
+    pub(super) fn json(&self, out: &mut dyn Write) -> fmt::Result {
         let g = self.gateway;
         write!(
             out,
@@ -62,7 +62,7 @@ impl View<'_> {
         writeln!(out, "}}")
     }
 
-    fn json_uplinks(&self, out: &mut impl Write) -> fmt::Result {
+    fn json_uplinks(&self, out: &mut dyn Write) -> fmt::Result {
         write!(out, "\"uplinks\":[")?;
         for (i, u) in self.config.uplinks.iter().enumerate() {
             let up = self.uplinks.get(i).is_some_and(|s| s.up);
@@ -93,7 +93,7 @@ impl View<'_> {
         write!(out, "],")
     }
 
-    fn json_paths(&self, out: &mut impl Write) -> fmt::Result {
+    fn json_paths(&self, out: &mut dyn Write) -> fmt::Result {
         write!(out, "\"paths\":[")?;
         for (n, (at, p)) in self.gateway.link().tunnel().paths().enumerate() {
             let c = p.counters();
@@ -128,7 +128,7 @@ impl View<'_> {
         write!(out, "],")
     }
 
-    fn json_peers(&self, out: &mut impl Write) -> fmt::Result {
+    fn json_peers(&self, out: &mut dyn Write) -> fmt::Result {
         write!(out, "\"peers\":[")?;
         for (n, (_, p)) in self.gateway.peers().enumerate() {
             write!(
@@ -150,7 +150,7 @@ impl View<'_> {
         write!(out, "],")
     }
 
-    fn json_relays(&self, out: &mut impl Write) -> fmt::Result {
+    fn json_relays(&self, out: &mut dyn Write) -> fmt::Result {
         write!(out, "\"relays\":[")?;
         for (n, r) in self.gateway.relays().enumerate() {
             let uplink = if let Via::Uplink { uplink, .. } = r.via {
@@ -175,7 +175,7 @@ impl View<'_> {
     }
 
     /// What crosses to and from the kernel in large pieces.
-    fn json_offload(&self, out: &mut impl Write) -> fmt::Result {
+    fn json_offload(&self, out: &mut dyn Write) -> fmt::Result {
         let (takes, glued) = (self.tun.takes(), self.road.glued());
         let sockets = self.road.sockets.all();
         let (mut all, mut whole) = (0, 0);
@@ -190,7 +190,7 @@ impl View<'_> {
         )
     }
 
-    fn json_counters(&self, out: &mut impl Write) -> fmt::Result {
+    fn json_counters(&self, out: &mut dyn Write) -> fmt::Result {
         let (refused, version, gate) = self.gateway.refusals();
         write!(out, "\"refused\":{{")?;
         for why in Refusals::ALL {

@@ -32,7 +32,7 @@ pub struct View<'a> {
 }
 
 /// Answers one line from the control socket.
-pub fn answer(view: &View<'_>, line: &str, out: &mut impl Write) {
+pub fn answer(view: &View<'_>, line: &str, out: &mut dyn Write) {
     let _ = match line {
         "status" => view.table(out),
         "status json" => view.json(out),

@@ -48,7 +48,7 @@ const HANDSHAKES: [&str; 6] = [
 
 // Everything fits a terminal of 80 columns.
 impl View<'_> {
-    pub(super) fn table(&self, out: &mut impl Write) -> fmt::Result {
+    pub(super) fn table(&self, out: &mut dyn Write) -> fmt::Result {
         let secs = self.now.since(self.started).as_millis() / 1000;
         writeln!(out, "{}", self.sentence())?;
         writeln!(
@@ -83,7 +83,7 @@ impl View<'_> {
         self.refused(out)
     }
 
-    fn uplinks(&self, out: &mut impl Write) -> fmt::Result {
+    fn uplinks(&self, out: &mut dyn Write) -> fmt::Result {
         writeln!(
             out,
             "\n{:<20} {:<16} {:<10} {:<4}",
@@ -119,7 +119,7 @@ impl View<'_> {
         Ok(())
     }
 
-    fn paths(&self, out: &mut impl Write) -> fmt::Result {
+    fn paths(&self, out: &mut dyn Write) -> fmt::Result {
         writeln!(
             out,
             "\n{:<20} {:<9} {:>7} {:>6} {:>8} {:>7} {:>8} {:>8}",
@@ -133,7 +133,7 @@ impl View<'_> {
         Ok(())
     }
 
-    fn neighbours(&self, out: &mut impl Write) -> fmt::Result {
+    fn neighbours(&self, out: &mut dyn Write) -> fmt::Result {
         writeln!(
             out,
             "\n{:<20} {:<7} {:>6} {:>6} {:>16} {:>16}",
@@ -155,7 +155,7 @@ impl View<'_> {
         Ok(())
     }
 
-    fn flows(&self, out: &mut impl Write) -> fmt::Result {
+    fn flows(&self, out: &mut dyn Write) -> fmt::Result {
         let tunnel = self.gateway.link().tunnel();
         let (used, all) = tunnel.memory_used();
         writeln!(
@@ -167,7 +167,7 @@ impl View<'_> {
     }
 
     /// What was refused, by reason; reasons without any are left out.
-    fn refused(&self, out: &mut impl Write) -> fmt::Result {
+    fn refused(&self, out: &mut dyn Write) -> fmt::Result {
         let (road, version, gate) = self.gateway.refusals();
         let mut any = false;
         let mut row = |n: u64, why: &dyn fmt::Display| {
@@ -198,7 +198,7 @@ impl View<'_> {
     }
 }
 
-fn path_row(way: &str, path: &Path, out: &mut impl Write) -> fmt::Result {
+fn path_row(way: &str, path: &Path, out: &mut dyn Write) -> fmt::Result {
     let c = path.counters();
     writeln!(
         out,

@@ -8,6 +8,11 @@
 
 // Between LuCI and the pages, which know nothing of it: they are ES modules, loaded as such.
 
+// The agent's own object on the bus: no process for each look, as a command would be.
+const status = rpc.declare({ object: 'burstmesh', method: 'status', expect: { '': {} } });
+const pause = rpc.declare({ object: 'burstmesh', method: 'pause' });
+const resume = rpc.declare({ object: 'burstmesh', method: 'resume' });
+
 const setInitAction = rpc.declare({
 	object: 'luci',
 	method: 'setInitAction',
@@ -29,10 +34,13 @@ return baseclass.extend({
 		});
 	},
 
-	// The agent's status, or null when it does not run.
+	// The agent's status, or null when it does not run: then nobody knows its object (-32000). Who may not look gets another error.
 	status: function() {
-		return fs.exec('/usr/bin/burstmesh', [ 'status', '--json' ])
-			.then((answer) => answer.code === 0 ? JSON.parse(answer.stdout) : null);
+		return status().then((now) => now.version ? now : null, (error) => {
+			if (!/-32000\b/.test(error.message))
+				throw error;
+			return null;
+		});
 	},
 
 	check: function() {
@@ -45,8 +53,9 @@ return baseclass.extend({
 
 	acts: function() {
 		return L.hasViewPermission() ? {
-			pause: () => setInitAction('burstmesh', 'stop'),
-			resume: () => setInitAction('burstmesh', 'start')
+			pause,
+			resume,
+			start: () => setInitAction('burstmesh', 'start')
 		} : null;
 	},
 

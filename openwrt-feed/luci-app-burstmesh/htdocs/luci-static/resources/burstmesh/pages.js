@@ -36,9 +36,12 @@ function table(caption, columns, data, nothing) {
 // The state in one sentence, with the button that changes it; `acts` is null for who may only look.
 function state(status, acts) {
 	const { level, text } = rows.headline(status);
-	const button = status
-		? ['button', { id: 'bm-pause', class: 'btn cbi-button', onclick: acts && acts.pause }, _('Pause')]
-		: ['button', { id: 'bm-resume', class: 'btn cbi-button cbi-button-positive', onclick: acts && acts.resume }, _('Start')];
+	const [action, title] = !status ? ['start', _('Start')] : status.pause_s > 0 ? ['resume', _('Resume')] : ['pause', _('Pause for an hour')];
+	const button = ['button', {
+		id: 'bm-' + action,
+		class: action === 'pause' ? 'btn cbi-button' : 'btn cbi-button cbi-button-positive',
+		onclick: acts && (() => acts[action]())
+	}, title];
 	return ['div', { class: 'bm-state bm-' + level, role: 'status' }, ['strong', {}, text], acts ? button : null];
 }
 
