@@ -145,9 +145,9 @@ class Router:
         subprocess.run(["mknod", "-m", "600", str(self.root / "dev/net/tun"), "c", "10", "200"], check=True)
         subprocess.run(["mknod", "-m", "666", str(self.root / "dev/null"), "c", "1", "3"], check=True)
 
-    def install(self, package="burstmesh"):
+    def install(self, package="burstmesh", made=None):
         """The package's files and its user, then its script, as opkg does it."""
-        data, control = unpack(packages()[package])
+        data, control = unpack((made or packages())[package])
         data.extractall(self.root)
         info = self.root / "usr/lib/opkg/info"
         info.mkdir(parents=True, exist_ok=True)
@@ -160,6 +160,17 @@ class Router:
         self.append("etc/passwd", f"{user}:x:{uid}:{gid}:{user}:/var/run/{user}:/bin/false\n")
         self.append("etc/group", f"{group}:x:{gid}:\n")
         self.script("postinst")
+
+    def uninstall(self, package="burstmesh"):
+        """The package's script, then its files, but for settings that were changed, as opkg does it."""
+        self.script("prerm")
+        info = self.root / "usr/lib/opkg/info"
+        kept = set((info / f"{package}.conffiles").read_text().split())
+        for name in (info / f"{package}.list").read_text().split():
+            if name not in kept:
+                (self.root / name[1:]).unlink(missing_ok=True)
+        for file in info.glob(f"{package}.*"):
+            file.unlink()
 
     def defaults(self):
         """What the first boot after a sysupgrade runs: the script is in the image again."""

@@ -96,23 +96,30 @@ class Neighbours:
         self.inside("client", "ip", "route", "add", "default", "via", "192.168.1.1")
 
     def start(self):
+        self.open_exit()
+        self.start_agents()
+
+    def open_exit(self):
+        """The exit, its community and the web server; `self.invitation` is what a neighbour gets."""
         config = self.folder / "exit.toml"
         config.write_text(f'state_dir = "{self.folder}/state"\ncontrol = "{self.folder}/exit.sock"\n[nat]\nuplink = "eth0"\n')
         proxy = (BINARIES / "burstmesh-proxy", "--config", config)
         self.inside("exit", *proxy, "community", "add", "Elm Street")
         said = self.inside("exit", *proxy, "invite", "Elm Street", "--address", f"{EXIT}:4454")
-        invitation = next(word for word in said.split() if word.startswith("bm1"))
+        self.invitation = next(word for word in said.split() if word.startswith("bm1"))
         self.spawn("exit", *proxy, "run")
+        (self.folder / "big").write_bytes(bytes(64_000_000))
+        self.spawn("server", "python3", "-m", "http.server", "8000", "--directory", self.folder)
+
+    def start_agents(self):
         for house in ("elm", "oak"):
             (self.folder / f"{house}.uci").write_text(
-                f"config community\n\toption invitation '{invitation}'\n\toption key_file '{self.folder}/{house}.key'\n"
+                f"config community\n\toption invitation '{self.invitation}'\n\toption key_file '{self.folder}/{house}.key'\n"
                 "config uplink 'wan'\n\toption ifname 'wan'\n\toption lend '1'\n"
                 + ("config client 'lan'\n\toption ifname 'br-lan'\n" if house == "elm" else "")
                 + "config mesh\n\toption ifname 'mesh0'\n"
             )
             self.spawn(house, BINARIES / "burstmesh", "run", "--config", self.folder / f"{house}.uci", "--socket", self.folder / f"{house}.sock")
-        (self.folder / "big").write_bytes(bytes(64_000_000))
-        self.spawn("server", "python3", "-m", "http.server", "8000", "--directory", self.folder)
 
     def status(self, house="elm"):
         text = self.inside(house, BINARIES / "burstmesh", "status", "--json", "--socket", self.folder / f"{house}.sock")

@@ -106,9 +106,9 @@ const RINGS: [Ring; 13] = [
     },
     Ring {
         name: "pages",
-        what: "the LuCI pages in a browser, with real daemons behind",
+        what: "the LuCI pages in a browser with real daemons behind; from packages to the first pooled byte",
         only_long: false,
-        needs: &[Purpose::Lab, Purpose::Browser],
+        needs: &[Purpose::Lab, Purpose::Browser, Purpose::Packaging],
         obstacle: ring::namespaces_obstacle,
         run: |_| packaging::pages(&release()),
     },
