@@ -2,12 +2,13 @@
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 import unittest
 from pathlib import Path
 
-from router import AGENT, fields, make, pack, packages, unpack
+from router import AGENT, TREE, fields, make, pack, packages, unpack
 
 # The program, its settings, its service, and what keeps keys over a sysupgrade.
 FILES = {
@@ -64,6 +65,20 @@ class Packages(unittest.TestCase):
         for member in data:
             self.assertTrue(member.mode & stat.S_IROTH, member.name)
         self.assertIn("./usr/share/luci/menu.d/luci-app-burstmesh.json", data.getnames())
+
+    def test_german_and_spanish_come_in_the_form_that_luci_reads(self):
+        for language in ("de", "es"):
+            data, control = unpack(packages()[f"luci-i18n-burstmesh-{language}"])
+            self.assertEqual(fields(control)["Depends"], "luci-app-burstmesh")
+            made = data.extractfile(f"./usr/lib/lua/luci/i18n/burstmesh.{language}.lmo").read()
+            begins = int.from_bytes(made[-4:], "big")
+            catalogue = (TREE / f"openwrt-feed/luci-app-burstmesh/po/{language}/burstmesh.po").read_text()
+            pairs = [[part.replace('\\"', '"') for part in pair] for pair in re.findall(r'^msgid "(.+)"\nmsgstr "(.+)"$', catalogue, re.M)]
+            index = [made[at : at + 16] for at in range(begins, len(made) - 4, 16)]
+            self.assertEqual(index, sorted(index))
+            found = {made[int.from_bytes(entry[8:12], "big") :][: int.from_bytes(entry[12:], "big")].decode() for entry in index}
+            self.assertEqual(found, {text for original, text in pairs if text != original})
+            self.assertGreater(len(found), 140)
 
     def test_a_router_with_64_mb_gets_the_tiny_package_in_the_place_of_the_other(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -4,6 +4,7 @@
 mod apk;
 mod feed;
 mod ipk;
+mod lmo;
 
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -58,7 +59,7 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The packages of a board: the agent that fits its memory, and the pages.
+/// The packages of a board: the agent that fits its memory, the pages, their translations.
 fn sources<'a>(board: &'a Board, agent: &Path, stage: &Path) -> Result<Vec<Source<'a>>> {
     ensure!(agent.is_file(), "no agent at {}", agent.display());
     // Where cargo would have installed it.
@@ -78,6 +79,8 @@ fn sources<'a>(board: &'a Board, agent: &Path, stage: &Path) -> Result<Vec<Sourc
     Ok(vec![
         source("burstmesh", name),
         source("luci-app-burstmesh", "luci-app-burstmesh"),
+        source("luci-app-burstmesh", "luci-i18n-burstmesh-de"),
+        source("luci-app-burstmesh", "luci-i18n-burstmesh-es"),
     ])
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::clear;
+use super::{clear, lmo};
 use crate::process::{command, output, root};
 
 /// Which package to read.
@@ -67,6 +67,7 @@ pub fn read(source: &Source, folder: &Path) -> Result<Package> {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     make(source, "install", &tree)?;
+    translate(&tree.join("usr/lib/lua/luci/i18n"))?;
     make(source, "scripts", &work)?;
     let text = |name: &str| fs::read_to_string(work.join(name)).with_context(|| name.to_owned());
     let conffiles = text("conffiles")?;
@@ -87,6 +88,23 @@ pub fn read(source: &Source, folder: &Path) -> Result<Package> {
     }
     keep(&mut package, &conffiles)?;
     Ok(package)
+}
+
+/// Compiles the catalogues of texts in this folder, if it is there.
+fn translate(folder: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "po") {
+            let made = lmo::compile(&fs::read_to_string(&path)?);
+            let made = made.with_context(|| path.display().to_string())?;
+            fs::rename(&path, path.with_extension("lmo"))?;
+            fs::write(path.with_extension("lmo"), made)?;
+        }
+    }
+    Ok(())
 }
 
 /// Entries that are no installed files are kept over a sysupgrade, which has a folder of lists for that.
