@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::config::{Config, Metrics};
+use crate::config::{Config, Http};
 use crate::control::{self, Socket};
 use crate::data::{self, Engine, Plan};
 use crate::ipv6::Leased;
@@ -17,7 +17,7 @@ use crate::lifecycle::{Lifecycle, lock};
 use crate::nat::Nat;
 use crate::status::{Board, Facts};
 use crate::store::Store;
-use crate::{dns, http, key, tun};
+use crate::{dashboard, dns, http, key, tun};
 
 /// Serves until it is told to stop. `config` is what `path` says.
 ///
@@ -77,8 +77,13 @@ pub fn settle(config: &mut Config) -> [String; 3] {
 fn serve(config: &Config, socket: &Socket, reloader: Arc<Reloader>, engine: Engine) -> Result<()> {
     listen_to_signals(reloader.clone())?;
     socket.serve(commands(engine.board.clone(), reloader))?;
-    if let Metrics::On(address) = config.metrics {
-        http::start(address, engine.board.clone())?;
+    if let Http::On(address) = config.metrics {
+        http::start("metrics", address, http::router(engine.board.clone()))?;
+    }
+    if let Http::On(address) = config.dashboard.0 {
+        let token = dashboard::token(&config.state_dir)?;
+        let router = dashboard::router(engine.board.clone(), &token);
+        http::start("dashboard", address, router)?;
     }
     warn_if_empty(engine.leases.as_ref());
     tun::raise(&engine.tun, config)?;

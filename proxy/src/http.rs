@@ -1,4 +1,5 @@
-//! `/metrics` for Prometheus and `/status` as JSON, on a thread of their own.
+//! What is served over HTTP: `/metrics` for Prometheus and `/status` as JSON here, the admin's page in `dashboard`. Each address has
+//! a thread of its own.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -14,13 +15,12 @@ use axum::{Json, Router};
 use crate::metrics;
 use crate::status::{Board, Status};
 
-/// Binds the address, so that a taken one is an error at the start, and serves it until the process ends.
+/// Binds the address of the option `what`, so that a taken one is an error at the start, and serves it until the process ends.
 ///
 /// # Errors
 /// The address cannot be bound, or there is no thread to be had.
-pub fn start(address: SocketAddr, board: Arc<Board>) -> Result<SocketAddr> {
-    let listener =
-        TcpListener::bind(address).with_context(|| format!("metrics = \"{address}\""))?;
+pub fn start(what: &'static str, address: SocketAddr, router: Router) -> Result<SocketAddr> {
+    let listener = TcpListener::bind(address).with_context(|| format!("{what} = \"{address}\""))?;
     listener.set_nonblocking(true)?;
     let bound = listener.local_addr()?;
     // One thread that may wait for the store and for `nft`: it never shares one with packets.
@@ -31,17 +31,18 @@ pub fn start(address: SocketAddr, board: Arc<Board>) -> Result<SocketAddr> {
     thread::Builder::new().name("http".into()).spawn(move || {
         let served = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            axum::serve(listener, router(board)).await
+            axum::serve(listener, router).await
         });
         if let Err(error) = served {
-            tracing::error!("metrics are not served any more: {error}");
+            tracing::error!("{what}: not served any more: {error}");
         }
     })?;
-    tracing::info!(address = %bound, "metrics are served");
+    tracing::info!(address = %bound, "{what}: served");
     Ok(bound)
 }
 
-fn router(board: Arc<Board>) -> Router {
+/// Metrics and status for programs on this machine.
+pub fn router(board: Arc<Board>) -> Router {
     Router::new()
         .route("/metrics", get(prometheus))
         .route("/status", get(json))
@@ -59,7 +60,8 @@ async fn prometheus(State(board): State<Arc<Board>>) -> Response {
     }
 }
 
-async fn json(State(board): State<Arc<Board>>) -> Response {
+/// The whole picture.
+pub async fn json(State(board): State<Arc<Board>>) -> Response {
     match snapshot(&board) {
         Ok(status) => Json(status).into_response(),
         Err(error) => failed(&error),

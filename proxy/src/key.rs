@@ -46,7 +46,11 @@ pub fn new_secret() -> io::Result<Secret> {
     random().map(Secret::new)
 }
 
-fn random() -> io::Result<[u8; 32]> {
+/// Fresh random bytes.
+///
+/// # Errors
+/// The system's source of entropy failed.
+pub fn random() -> io::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     burstmesh_linux::entropy::fill(&mut bytes)
         .map_err(|e| io::Error::from_raw_os_error(e.errno))?;

@@ -7,13 +7,14 @@
 //! | the packets, and their memory | [`data`] |
 //! | which resolvers members are told | [`dns`] |
 //! | translation, and what is never reachable | [`nat`] |
-//! | what it is doing | [`status`], [`metrics`], [`http`], [`control`] |
+//! | what it is doing | [`status`], [`metrics`], [`http`], [`dashboard`], [`control`] |
 //! | the commands | [`cli`] |
 
 pub mod cli;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod dashboard;
 pub mod data;
 pub mod dns;
 pub mod files;

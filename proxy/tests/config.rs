@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use burstmesh_proxy::config::{Config, Ipv6Mode, Metrics, Setting};
+use burstmesh_proxy::config::{Config, Http, Ipv6Mode, Setting};
 use proptest::prelude::*;
 
 fn error(text: &str) -> String {
@@ -20,10 +20,7 @@ fn an_uplink_is_all_that_a_configuration_needs() {
     assert_eq!(config.tun.name.get_ref(), "bmx0");
     assert_eq!(config.nat.block_ports, [25]);
     assert_eq!(*config.nat.ipv6.get_ref(), Ipv6Mode::Auto);
-    assert_eq!(
-        config.metrics,
-        Metrics::On("127.0.0.1:9477".parse().unwrap())
-    );
+    assert_eq!(config.metrics, Http::On("127.0.0.1:9477".parse().unwrap()));
     assert!(!config.resolver_here());
 }
 

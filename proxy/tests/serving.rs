@@ -247,3 +247,71 @@ fn a_user_without_rights_but_those_of_the_unit_runs_the_whole_exit() {
     daemon.stop();
     everything_is_gone(&here, &home);
 }
+
+/// What the page's address answers to a path, with the head of a token if there is one: head and body.
+fn page(here: &Namespace, path: &str, token: Option<&str>) -> (String, String) {
+    let head = token.map_or_else(String::new, |token| {
+        format!("Authorization: Bearer {token}\\r\\n")
+    });
+    let ask = format!(
+        "timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/9478; printf \"GET {path} HTTP/1.0\\r\\n{head}\\r\\n\" >&3; cat <&3'"
+    );
+    let answer = here.must(&ask);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+#[test]
+fn the_admins_page_shows_the_status_to_whoever_has_the_token_and_to_nobody_else() {
+    let Some(here) = Namespace::new() else { return };
+    let home = Home::new();
+    home.configure("[nat]\nuplink = \"lo\"\n");
+    home.must(&["community", "add", "home"]);
+    let daemon = home.daemon(&here);
+    let link = home.must(&["dashboard"]);
+    let token = link.trim().strip_prefix("http://127.0.0.1:9478/#").unwrap();
+    assert_eq!(token.len(), 64, "{link}");
+    let file = home.dir.path().join("state/dashboard-token");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    for wrong in [
+        None,
+        Some("short"),
+        Some(&token[..63]),
+        Some(&"0".repeat(64)),
+    ] {
+        let (head, body) = page(&here, "/status", wrong);
+        assert!(head.starts_with("HTTP/1.0 401 "), "{wrong:?}: {head}");
+        assert!(!body.contains("communities"), "{body}");
+    }
+    let (head, body) = page(&here, "/status", Some(token));
+    assert!(head.starts_with("HTTP/1.0 200 "), "{head}");
+    let status: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(status["communities"][0]["name"], "home");
+    // The page itself is no secret, and every part that it names is there.
+    let (head, html) = page(&here, "/", None);
+    assert!(
+        head.contains("content-security-policy: default-src 'none'"),
+        "{head}"
+    );
+    assert!(!html.contains(token));
+    for name in [
+        "exit.css",
+        "exit.js",
+        "show.js",
+        "dom.js",
+        "graph.js",
+        "status.js",
+        "text.js",
+        "units.js",
+    ] {
+        let (head, body) = page(&here, &format!("/{name}"), None);
+        assert!(
+            head.starts_with("HTTP/1.0 200 ") && body.len() > 100,
+            "{name}: {head}"
+        );
+    }
+    let (head, _) = page(&here, "/nothing.js", None);
+    assert!(head.starts_with("HTTP/1.0 404 "), "{head}");
+    daemon.stop();
+}

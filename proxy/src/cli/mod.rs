@@ -11,14 +11,14 @@ mod time;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, bail};
 use burstmesh_core::wire::text::key_to_text;
 use clap::{Parser, Subcommand};
 
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, Http};
 use crate::control::{self, AskError};
 use crate::store::Store;
-use crate::{daemon, key};
+use crate::{daemon, dashboard, key};
 
 const AFTER: &str =
     "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 the daemon is not running.";
@@ -48,6 +48,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the link to the admin's page, which has its token in it: keep it to yourself
+    Dashboard,
     /// Make the running exit read its configuration again
     Reload,
     /// Check the configuration and say what to mend
@@ -69,6 +71,21 @@ enum Command {
     Member(member::Command),
     /// Print an invitation to a community: hand it on as you would a password
     Invite(invite::Args),
+}
+
+/// Where the page is, and how to come there from elsewhere.
+fn show_dashboard(config: &Config) -> Result<()> {
+    let Http::On(address) = config.dashboard.0 else {
+        bail!("the page is switched off: dashboard = \"off\"");
+    };
+    println!("http://{address}/#{}", dashboard::token(&config.state_dir)?);
+    if address.ip().is_loopback() {
+        let port = address.port();
+        eprintln!(
+            "From another computer: ssh -L {port}:{address} this-server, then the same link there."
+        );
+    }
+    Ok(())
 }
 
 /// Runs the command of the process' arguments.
@@ -93,6 +110,7 @@ fn run(cli: &Cli) -> Result<()> {
             daemon::run(&cli.config, &context.config)
         }
         Command::Status { json } => show::run(&context.ask("status")?, *json),
+        Command::Dashboard => show_dashboard(&context.config),
         Command::Reload => {
             let said = context.ask("reload")?;
             if !said.is_empty() {

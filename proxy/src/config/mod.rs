@@ -39,7 +39,10 @@ pub struct Config {
     pub control: PathBuf,
     /// HTTP address of `/metrics` and `/status`; `"off"` closes it.
     #[serde(default)]
-    pub metrics: Metrics,
+    pub metrics: Http,
+    /// HTTP address of the admin's page; `"off"` closes it.
+    #[serde(default)]
+    pub dashboard: Dashboard,
     #[serde(default)]
     pub tun: Tun,
     #[serde(default = "unspanned")]
@@ -124,9 +127,9 @@ pub struct Limits {
     pub members: Setting<u16>,
 }
 
-/// Where the metrics are served.
+/// Where something is served; by default the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Metrics {
+pub enum Http {
     Off,
     On(SocketAddr),
 }
@@ -208,13 +211,24 @@ impl Default for Leases {
     }
 }
 
-impl Default for Metrics {
+impl Default for Http {
     fn default() -> Self {
         Self::On(SocketAddr::from((Ipv4Addr::LOCALHOST, 9477)))
     }
 }
 
-impl<'de> Deserialize<'de> for Metrics {
+/// Where the admin's page is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Dashboard(pub Http);
+
+impl Default for Dashboard {
+    fn default() -> Self {
+        Self(Http::On(SocketAddr::from((Ipv4Addr::LOCALHOST, 9478))))
+    }
+}
+
+impl<'de> Deserialize<'de> for Http {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
         if text == "off" {

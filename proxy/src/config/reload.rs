@@ -22,6 +22,7 @@ impl Config {
             ("state_dir", self.state_dir != new.state_dir),
             ("control", self.control != new.control),
             ("metrics", self.metrics != new.metrics),
+            ("dashboard", self.dashboard != new.dashboard),
             ("[tun]", self.tun.name.get_ref() != new.tun.name.get_ref()),
             ("[leases]", self.leases.get_ref() != new.leases.get_ref()),
             ("[limits]", self.limits.get_ref() != new.limits.get_ref()),

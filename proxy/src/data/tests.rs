@@ -256,7 +256,8 @@ fn is_answer(packet: &[u8], from: Ipv4Addr) -> bool {
 /// Asks by HTTP for the metrics; `None` if the status changed meanwhile.
 fn metrics_agree(exit: &Running) -> Option<()> {
     let any = "127.0.0.1:0".parse().unwrap();
-    let address = crate::http::start(any, exit.board.clone()).unwrap();
+    let address =
+        crate::http::start("metrics", any, crate::http::router(exit.board.clone())).unwrap();
     let before = exit.live()?;
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();

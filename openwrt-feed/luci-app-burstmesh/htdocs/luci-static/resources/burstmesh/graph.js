@@ -11,7 +11,9 @@ const HEIGHT = 160;
 const TOP = 2;
 
 export class History {
-	constructor(seconds) {
+	// `nameOf` tells paths apart.
+	constructor(seconds, nameOf = pathName) {
+		this.nameOf = nameOf;
 		this.span = seconds * 1000;
 		this.last = null;
 		this.points = [];
@@ -20,7 +22,7 @@ export class History {
 
 	// Takes a status read at `now` (milliseconds of a clock that never jumps); null is a time without an agent.
 	record(now, status) {
-		const counters = new Map((status ? status.paths : []).map((path) => [pathName(path), path]));
+		const counters = new Map((status ? status.paths : []).map((path) => [this.nameOf(path), path]));
 		for (const path of counters.values())
 			this.know(path);
 		if (this.last && now > this.last.now)
@@ -30,7 +32,7 @@ export class History {
 	}
 
 	know(path) {
-		const name = pathName(path);
+		const name = this.nameOf(path);
 		if (!this.layers.some((layer) => layer.name === name))
 			this.layers.push({ name, lent: path.lent, colour: COLOURS[this.layers.length % COLOURS.length] });
 		this.layers.sort((a, b) => a.lent - b.lent);
