@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -17,7 +18,10 @@ use crate::lifecycle::{Lifecycle, lock};
 use crate::nat::Nat;
 use crate::status::{Board, Facts};
 use crate::store::Store;
-use crate::{dashboard, dns, http, key, tun};
+use crate::{dashboard, dns, http, key, nat, tun};
+
+/// How often the firewall's rules are looked for.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Serves until it is told to stop. `config` is what `path` says.
 ///
@@ -76,6 +80,7 @@ pub fn settle(config: &mut Config) -> [String; 3] {
 /// Everything that comes after the rules: there is no moment in which a member could reach what it must not.
 fn serve(config: &Config, socket: &Socket, reloader: Arc<Reloader>, engine: Engine) -> Result<()> {
     listen_to_signals(reloader.clone())?;
+    guard_rules(reloader.clone())?;
     socket.serve(commands(engine.board.clone(), reloader))?;
     if let Http::On(address) = config.metrics {
         http::start("metrics", address, http::router(engine.board.clone()))?;
@@ -103,6 +108,14 @@ struct Reloader {
 }
 
 impl Reloader {
+    /// Puts the rules back that somebody has removed: without them members would reach what they must not.
+    fn restore(&self) {
+        tracing::error!("the firewall's table is gone: somebody has flushed it; putting it back");
+        if let Err(error) = self.nat.apply(&lock(&self.running)) {
+            tracing::error!("cannot put the firewall's table back: {error:#}");
+        }
+    }
+
     /// A mistake in the file leaves everything as it was. Returns what there is to say: what needs a restart.
     fn reload(&self) -> Result<String> {
         let new = Config::load(&self.path)?;
@@ -138,6 +151,20 @@ fn commands(board: Arc<Board>, reloader: Arc<Reloader>) -> control::Handler {
         "reload" => reloader.reload(),
         other => bail!("unknown command {other:?}"),
     })
+}
+
+/// Looks whether the rules are there, on a thread of its own: putting them back may wait for `nft`.
+fn guard_rules(reloader: Arc<Reloader>) -> Result<()> {
+    let watch = move || {
+        loop {
+            thread::sleep(LOOK);
+            if !nat::is_in_place() && reloader.nat.is_up() {
+                reloader.restore();
+            }
+        }
+    };
+    thread::Builder::new().name("guard".into()).spawn(watch)?;
+    Ok(())
 }
 
 fn listen_to_signals(reloader: Arc<Reloader>) -> Result<()> {

@@ -231,7 +231,8 @@ fn a_user_without_rights_but_those_of_the_unit_runs_the_whole_exit() {
     );
     let mut command = here.command("unshare");
     command.args(["-m", "sh", "-ec", &restricted]);
-    assert_eq!(here.must("cat /proc/sys/net/ipv4/ip_forward").trim(), "0");
+    // A new namespace has what the machine has, and one with containers forwards.
+    here.must("echo 0 >/proc/sys/net/ipv4/ip_forward");
     let daemon = home.started(command);
     assert_eq!(here.must("cat /proc/sys/net/ipv4/ip_forward").trim(), "1");
     assert!(here.must("nft list ruleset").contains("masquerade"));
@@ -314,4 +315,21 @@ fn the_admins_page_shows_the_status_to_whoever_has_the_token_and_to_nobody_else(
     let (head, _) = page(&here, "/nothing.js", None);
     assert!(head.starts_with("HTTP/1.0 404 "), "{head}");
     daemon.stop();
+}
+
+#[test]
+fn rules_that_somebody_flushes_come_back_at_once_and_the_log_says_so() {
+    let Some(here) = Namespace::new() else { return };
+    let home = Home::new();
+    home.configure("[nat]\nuplink = \"lo\"\n");
+    home.must(&["community", "add", "home"]);
+    let daemon = home.daemon(&here);
+    let before = here.must("nft -s list ruleset");
+    assert!(before.contains("burstmesh_exit"));
+    here.must("nft flush ruleset");
+    sleep(Duration::from_millis(1500));
+    assert_eq!(here.must("nft -s list ruleset"), before);
+    assert!(daemon.log().contains("somebody has flushed it"));
+    daemon.stop();
+    everything_is_gone(&here, &home);
 }

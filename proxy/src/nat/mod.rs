@@ -8,11 +8,20 @@ mod sysctl;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
+use burstmesh_linux::netlink::counter;
 
 use crate::config::Config;
 
 use command::nft;
 pub use counters::{Counter, counters};
+
+/// Whether the kernel still has the rules: others may flush all of them.
+pub fn is_in_place() -> bool {
+    let [(name, _), ..] = script::COUNTERS else {
+        return true;
+    };
+    counter::exists(script::TABLE, name)
+}
 
 /// The rules in the kernel, which [`Nat::lower`] or a drop takes away.
 #[derive(Debug)]
@@ -38,7 +47,7 @@ impl Nat {
     /// # Errors
     /// As for [`Nat::raise`]; the rules in place stay as they were.
     pub fn apply(&self, config: &Config) -> Result<()> {
-        if self.up.load(Ordering::Acquire) {
+        if self.is_up() {
             nft(&["-f", "-"], &script::build(config)).context("the firewall's rules")?;
             sysctl::forwarding(config)?;
             tracing::info!(
@@ -47,6 +56,11 @@ impl Nat {
             );
         }
         Ok(())
+    }
+
+    /// Are they meant to be there?
+    pub fn is_up(&self) -> bool {
+        self.up.load(Ordering::Acquire)
     }
 
     /// Takes the rules away, once.

@@ -82,8 +82,8 @@ fn pool_with(emulated: &str) -> Result<()> {
     let to = server.url(web, "up/file");
     let up = transfer::upload(&lab, "c1", &server, &to, 20_000_000, LIMIT)?;
     println!("{emulated}: down {} up {}; {status:#}", down.said, up.said);
-    ensure!(down.intact && down.bytes > 0, "download: {}", down.said);
-    ensure!(up.intact && up.bytes > 0, "upload: {}", up.said);
+    ensure!(down.complete && down.intact, "download: {}", down.said);
+    ensure!(up.complete && up.intact, "upload: {}", up.said);
     let after = received(&status);
     ensure!(
         before.len() == 3 && after.len() == 3,

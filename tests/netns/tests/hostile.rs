@@ -1,5 +1,6 @@
 //! What strangers and lenders can do: nothing but be counted.
 
+use std::collections::HashSet;
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::thread::sleep;
 use std::time::Duration;
@@ -18,11 +19,6 @@ const PORT: u16 = 4454;
 const BEHIND_V4: usize = 14 + 20 + 8;
 const BEHIND_V6: usize = 14 + 40 + 8;
 const MBIT: u64 = 1_000_000;
-
-fn refused(status: &Value) -> u64 {
-    let all = status["refused"].as_object().cloned().unwrap_or_default();
-    all.values().filter_map(Value::as_u64).sum()
-}
 
 /// Where strangers throw: the mesh of `gw2`, the exit, and the uplink of `gw2`, which lends it.
 const PLACES: [&str; 3] = ["mesh", "exit", "uplink"];
@@ -268,36 +264,63 @@ fn a_lender_sees_only_sealed_datagrams_and_a_flipped_or_replayed_one_is_dropped_
     let result = transfer::download(&lab, "c1", &url, Duration::from_secs(20))?;
     assert!(result.complete && result.intact);
     let (mesh, wan) = (mesh.stop()?, wan.stop()?);
-    let secret = burstmesh_netns::tools::pattern::beginning(64);
+    // Any sixteen bytes of the file would give it away, wherever a packet begins.
+    let secret = burstmesh_netns::tools::pattern::beginning(8_000_000);
+    let pieces: HashSet<&[u8]> = secret.windows(16).step_by(97).collect();
     let clear = mesh.iter().chain(&wan).filter(|f| {
-        f.bytes.windows(16).any(|w| w == &secret[..16])
+        f.bytes.windows(16).any(|w| pieces.contains(w))
             || f.bytes.windows(8).any(|w| w == b"HTTP/1.1")
     });
     assert_eq!(clear.count(), 0, "a lender saw a client's bytes");
-    // Data frames (kind 6 or 7) from the exit on the lender's line; Ethernet, IPv4 and UDP headers are 42 bytes.
-    let frames: Vec<_> = wan
-        .iter()
-        .filter(|f| f.bytes.len() > 1200 && matches!(f.bytes.get(42), Some(0x16 | 0x17)))
-        .collect();
-    assert!(
-        frames.len() > 500,
-        "only {} data frames on the lender's line",
-        frames.len()
-    );
-    let before = refused(&community.status("gw1")?);
-    let exit = lab.link("exit")?.v4;
-    let home = lab.link("gw2")?.v4;
-    let port = u16::from_be_bytes([frames[0].bytes[36], frames[0].bytes[37]]);
-    // From the exit's own address and port (so the exit must be gone), as only somebody on the way could: once as it
-    // was, once with a bit flipped.
+    for (at, frames) in [("line", &wan), ("mesh", &mesh)] {
+        let large = frames.iter().filter(|f| f.bytes.len() > 1200).count();
+        assert!(
+            large > 500,
+            "only {large} large frames on the lender's {at}"
+        );
+    }
+    // Frames that reached the lender while the mesh let nothing through: for the borrower they are new.
+    let held = Capture::start(&lab, "gw2", "wan0", "udp port 4454")?;
+    let running = transfer::start_download(&lab, "c1", &url, Duration::from_secs(3))?;
+    sleep(Duration::from_secs(1));
+    lab.mesh().silent()?;
+    let cut = std::time::UNIX_EPOCH.elapsed()?;
+    sleep(Duration::from_millis(150));
+    // From the exit's own address and port (so the exit must be gone), as only somebody on the way could.
     community.kill_exit()?;
+    // What the lender still has in hand goes nowhere either.
+    sleep(Duration::from_millis(100));
+    lab.mesh().up()?;
+    let held = held.stop()?;
+    let fresh = held
+        .iter()
+        .filter(|f| f.at > cut + Duration::from_millis(20))
+        .rfind(|f| is_data(f))
+        .context("no data frame came while the mesh was silent")?;
+    let (exit, home) = (lab.link("exit")?.v4, lab.link("gw2")?.v4);
+    let port = u16::from_be_bytes([fresh.bytes[36], fresh.bytes[37]]);
     let socket: UdpSocket = lab.ns("exit").within(|| UdpSocket::bind((exit, PORT)))??;
-    let mut datagram = frames[frames.len() - 1].bytes[42..].to_vec();
-    socket.send_to(&datagram, (home, port))?;
-    datagram[700] ^= 1;
-    socket.send_to(&datagram, (home, port))?;
-    sleep(Duration::from_millis(500));
-    let counted = refused(&community.status("gw1")?) - before;
-    assert!(counted >= 2, "{counted} of two bad datagrams counted");
+    let datagram = &fresh.bytes[42..];
+    let mut flipped = datagram.to_vec();
+    flipped[700] ^= 1;
+    // The flipped one first: had it been taken, the true one would be the replay.
+    for (sent, forged, replayed) in [(&flipped[..], 1, 0), (datagram, 0, 0), (datagram, 0, 1)] {
+        let before = community.status("gw1")?;
+        socket.send_to(sent, (home, port))?;
+        sleep(Duration::from_millis(300));
+        let after = community.status("gw1")?;
+        let more = |why: &str| {
+            let of = |status: &Value| status["refused"][why].as_u64().unwrap_or(0);
+            of(&after) - of(&before)
+        };
+        let counted = (more("forged"), more("replayed"));
+        assert_eq!(counted, (forged, replayed), "{before:#} {after:#}");
+    }
+    let _ = running.finish()?;
     Ok(())
+}
+
+/// Data (kind 6 or 7) of a full packet; Ethernet, IPv4 and UDP headers are 42 bytes.
+fn is_data(frame: &Captured) -> bool {
+    frame.bytes.len() > 1200 && matches!(frame.bytes.get(42), Some(0x16 | 0x17))
 }

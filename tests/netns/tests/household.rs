@@ -128,3 +128,45 @@ fn pooling_needs_the_tunnels_zone_and_the_agents_word_about_sources() -> Result<
     assert!(!works(), "the firewall forwards to a device of no zone");
     Ok(())
 }
+
+#[test]
+fn a_second_agent_takes_nothing_from_the_first_and_a_flushed_firewall_comes_back() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let mut community = Community::up(&lab)?;
+    community.wait_all_pooling(Duration::from_secs(10))?;
+    sleep(Duration::from_secs(1));
+    let ns = lab.ns("gw1");
+    let look = || -> Result<String> {
+        Ok(ns.run("ip", &["rule"])?
+            + &ns.run("nft", &["-s", "list", "table", "inet", "burstmesh"])?)
+    };
+    let before = look()?;
+    let config = community.write_agent_config("gw1", "")?;
+    let program = burstmesh_netns::packages::own_program("burstmesh").context("no agent")?;
+    let mut second = ns.command(&program.display().to_string());
+    second.args(["run", "--config"]).arg(config);
+    second
+        .arg("--socket")
+        .arg(lab.run_dir().join("second.sock"));
+    let ended = second.output()?;
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    sleep(Duration::from_millis(1500));
+    assert_eq!(
+        look()?,
+        before,
+        "the second agent took the first one's rules"
+    );
+    ns.run("nft", &["flush", "ruleset"])?;
+    sleep(Duration::from_secs(7));
+    assert_eq!(look()?, before);
+    assert!(
+        community
+            .agent("gw1")?
+            .log()
+            .contains("somebody has flushed it")
+    );
+    Ok(())
+}

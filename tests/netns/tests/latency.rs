@@ -30,7 +30,11 @@ fn a_ping_beside_a_saturating_download_stays_within_sixty_milliseconds_of_idle()
     let loaded = Pinger::start(&lab, "c1", web, every, 56)?;
     sleep(Duration::from_secs(10));
     let loaded = loaded.stop()?;
-    running.finish()?;
+    let pooled = running.finish()?.rate_after(Duration::from_secs(5));
+    assert!(
+        pooled > 40e6,
+        "the download did not saturate: {pooled:.0} bit/s"
+    );
     let (before, p99) = (idle.percentile(50.0), loaded.percentile(99.0));
     println!(
         "idle median {before:.1} ms; loaded median {:.1} ms, p99 {p99:.1} ms, lost {}",
@@ -56,6 +60,7 @@ fn three_clients_at_once_each_get_at_least_what_their_own_line_gives_alone() -> 
     let (from, limit) = (Duration::from_secs(5), Duration::from_secs(16));
     let rate = |client| anyhow::Ok(transfer::download(&lab, client, &url, limit)?.rate_after(from));
     let bare = rate("c1")?;
+    assert!(bare > 15e6, "the bare line gave {bare:.0} bit/s of 20");
     // The same line through the tunnel, nobody else there yet.
     let mut community = Community::exit_only(&lab)?;
     community.start_agent("gw1", "")?;

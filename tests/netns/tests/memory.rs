@@ -24,7 +24,11 @@ fn under_load(length: Duration) -> Result<(u64, u64)> {
         sleep(Duration::from_millis(500));
     }
     let late = community.agent("gw1")?.usage()?.rss_kib * 1024;
-    running.finish()?;
+    let done = running.finish()?;
+    assert!(
+        done.intact && done.rate_after(Duration::from_secs(5)) > 30e6,
+        "there was no load: {done:?}"
+    );
     println!("{early} bytes after 5 s, {late} bytes after {length:?}");
     Ok((early, late))
 }

@@ -439,6 +439,10 @@ impl Engine {
         self.tell_refusals(now);
         self.lan.look(&mut self.parts.rtnl, self.config);
         self.stop_broken_runs();
+        if !routing::is_in_place() {
+            warn!("the firewall's table inet burstmesh is gone: somebody has flushed it; put back");
+            self.pooler.table_is_gone();
+        }
         let uplinks = network::uplinks(&mut self.parts.rtnl, self.config);
         for (i, state) in uplinks.iter().enumerate() {
             let before = self.uplinks.get(i).copied().unwrap_or_default();

@@ -100,22 +100,22 @@ fn start(config: &'static mut Config, socket: &str, bus: &str) -> Result<Engine,
     let credentials = identity::credentials(config)?;
     let epoch = identity::next_epoch(config);
     make_directory_of(socket);
-    // The control socket first: a second agent ends here, before it touches what the first one set up.
+    // The control socket and the device first: a second agent ends here, before it touches what the first one set up.
     let server = control::Server::open(socket)
         .map_err(|e| because("control socket (is an agent running already?)", e))?;
     let ubus = engine::bus(bus).map_err(|e| because("ubus", e))?;
+    let tun = Tun::open(routing::TUN).map_err(|e| {
+        because(
+            "cannot make the device bm0 (is kmod-tun there, are we root, is no other agent running?)",
+            e,
+        )
+    })?;
     let watchdog =
         Watchdog::start(HANG, (), routing::withdraw).map_err(|e| because("watchdog", e))?;
     let signals = Signals::open().map_err(|e| because("signals", e))?;
     let mut rtnl = Rtnl::open().map_err(|e| because("netlink", e))?;
     // A crashed run may have left rules.
     routing::delete_rules(&mut rtnl);
-    let tun = Tun::open(routing::TUN).map_err(|e| {
-        because(
-            "cannot make the device bm0 (is kmod-tun there, and are we root?)",
-            e,
-        )
-    })?;
     routing::accept_answers(tun.name());
     routing::prepare(config).map_err(|e| because("firewall", e))?;
     let monitor = Monitor::open().map_err(|e| because("netlink", e))?;

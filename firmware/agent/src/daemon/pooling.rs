@@ -66,6 +66,11 @@ impl Pooler {
         (self.applied.pooling, self.applied.dns_rescue, self.stale) = (false, false, true);
     }
 
+    /// Somebody has removed the firewall's table: all of it is to be written again.
+    pub fn table_is_gone(&mut self) {
+        (self.rewrite, self.stale) = (true, true);
+    }
+
     /// There are new settings: the firewall's table is to be written anew.
     pub fn settings_changed(&mut self) {
         self.rewrite = true;

@@ -90,6 +90,12 @@ pub fn refused_from_mesh() -> [Count; 2] {
     FROM_MESH.map(|name| counter::read(FIREWALL, name).unwrap_or_default())
 }
 
+/// Whether the firewall still has our table: others may flush all of it.
+pub fn is_in_place() -> bool {
+    let [name, _] = FROM_MESH;
+    counter::exists(FIREWALL, name)
+}
+
 /// Lets answers in through the device `tun` where the router checks that packets come from where it would send to: seen
 /// from its main table the whole Internet lies behind the own line, or nowhere. The mark tells better.
 pub fn accept_answers(tun: &str) {

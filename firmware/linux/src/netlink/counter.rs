@@ -51,6 +51,11 @@ pub fn read(table: &str, name: &str) -> Result<Count> {
     Ok(count)
 }
 
+/// Whether there is such a counter; also where the kernel does not say.
+pub fn exists(table: &str, name: &str) -> bool {
+    !read(table, name).is_err_and(|error| error.errno == libc::ENOENT)
+}
+
 /// A string as nftables wants it: with its zero.
 fn text(message: &mut Message, kind: u16, value: &str) -> Result<()> {
     let mut bytes = [0; NAME];

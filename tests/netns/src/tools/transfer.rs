@@ -38,7 +38,7 @@ pub struct Transfer {
     pub longest_gap: Duration,
     /// curl ended well: the whole file arrived. False when it hit its time limit.
     pub complete: bool,
-    /// Every byte that arrived was the right one.
+    /// Every byte that arrived was the right one; of an upload it is known only of a whole one.
     pub intact: bool,
     /// curl's exit code: 28 is the time limit, 56 a reset.
     pub exit_code: Option<i32>,
@@ -152,6 +152,7 @@ pub fn start_upload(
     let mut curl = curl(lab, client, limit, &["-H", "Expect:", "-T", &source, url])?;
     let server = Arc::clone(server);
     Ok(watch(move |record| {
+        record.intact = false;
         loop {
             let ended = curl.try_wait()?.is_some();
             let there = server
