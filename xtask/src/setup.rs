@@ -216,7 +216,11 @@ pub fn install(purposes: &[Purpose]) -> Result<()> {
         );
     } else if let Err(error) = install_packages(&packages(&|t| !t.newest), &packages(&|t| t.newest))
     {
-        println!("apt-get could not install everything: {error:#}");
+        println!("apt-get could not install everything: {error:#}; one by one");
+        // One name that nobody knows must not keep the others away.
+        for tool in &missing {
+            let _ = apt::install(&[tool.package]);
+        }
     }
     report(purposes);
     Ok(())

@@ -16,6 +16,12 @@ pub enum Signal {
     Dump,
 }
 
+/// Whoever reads our output may have enough: the process then ends without a word, as others do. Rust ignores the signal.
+pub fn end_with_the_reader() {
+    // SAFETY: the kernel's own answer to the signal.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
 /// The signals the process is told through a descriptor instead of a handler.
 #[derive(Debug)]
 pub struct Signals(Fd);

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::{Error, Result, bail};
 use burstmesh_core::wire::text::key_to_text;
+use burstmesh_linux::signal;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError, Http};
@@ -91,6 +92,9 @@ fn show_dashboard(config: &Config) -> Result<()> {
 /// Runs the command of the process' arguments.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if !matches!(cli.command, Command::Run { .. }) {
+        signal::end_with_the_reader();
+    }
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -13,7 +13,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// After so many looks in a row at an idle path the pause doubles ...
 const LOOKS: u8 = 8;
 /// ... so many times, to 16 s: under the half minute after which the hastiest NATs forget a UDP mapping (RFC 4787, REQ-5,
-/// asks for two minutes). An idle path then costs some 60 MB a month; looked at every second it would cost 800.
+/// asks for two minutes). An idle path then costs some 50 MB a month; looked at every second it would cost 800.
 const DOUBLINGS: u8 = 4;
 const RETRY: Duration = Duration::from_millis(100);
 const RETRY_DEAD: Duration = Duration::from_millis(1_000);
