@@ -4,12 +4,18 @@
 //! busy is *light*: it goes first, for one quantum; what outlasts that is a *burst* and takes its turn. Flows that keep
 //! to one path have their turns there, apart from all that may go anywhere.
 
-use super::codel::{Codel, Measure};
+mod flow;
+
+pub use flow::TxFlow;
+
+use super::codel::Measure;
 use super::inner::{self, Inner};
-use super::lane::{Lane, Why};
-use super::pool::{List, Meta, PacketId, Pool};
+use super::lane::{Busy, Lane, Why};
+use super::pool::{Meta, PacketId, Pool};
 use crate::time::{Duration, Instant};
-use crate::wire::record::{FlowId, Order};
+use crate::wire::record::FlowId;
+use flow::{PAUSE, Stage};
+use heapless::Vec;
 
 /// Bytes that a flow may send per turn.
 const QUANTUM: i32 = 1_500;
@@ -19,93 +25,11 @@ const LIGHT_QUANTUM: i32 = 4_500;
 const SWEEP: Duration = Duration::from_millis(100);
 /// A flow without packets for this long gives its slot up.
 const IDLE: Duration = Duration::from_secs(120);
-/// A burst that has sent nothing for so long is none any more.
-const PAUSE: Duration = Duration::from_millis(250);
+/// So many flows are told of.
+pub const BUSIEST: usize = 8;
 /// Those that may go anywhere, and each path's own.
 const LANES: usize = super::tunnel::MAX_PATHS + 1;
 const NONE: u16 = u16::MAX;
-
-/// Sender's state of one flow.
-#[derive(Clone, Copy, Debug)]
-pub struct TxFlow {
-    hash: u64,
-    used: bool,
-    generation: u8,
-    next_order: Order,
-    list: List,
-    codel: Codel,
-    deficit: i32,
-    /// In which of the two rounds it stands.
-    stage: Stage,
-    next: u16,
-    last: Instant,
-    ect: bool,
-    /// Whose rounds it takes part in from its next turn on: a path's (its place + 1), or nobody's (0).
-    path: u8,
-    /// The next best one when that was chosen.
-    second: u8,
-    lane: Lane,
-    why: Why,
-    /// It has outlasted a light flow's quantum, and went on.
-    burst: bool,
-    /// Its path was chosen for a burst.
-    settled: bool,
-    /// Its last packet was an acknowledgement alone.
-    acks: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Idle,
-    Light,
-    Bulk,
-}
-
-impl TxFlow {
-    /// A free slot.
-    pub const FREE: Self = Self {
-        hash: 0,
-        used: false,
-        generation: 0,
-        next_order: Order(0),
-        list: List::new(),
-        codel: Codel::new(),
-        deficit: 0,
-        stage: Stage::Idle,
-        // Set when it joins a round; until then zero, so that a static table takes no room in the router's binary.
-        next: 0,
-        last: Instant::ZERO,
-        ect: false,
-        path: 0,
-        second: 0,
-        lane: Lane::Auto,
-        why: Why::Spread,
-        burst: false,
-        settled: false,
-        acks: false,
-    };
-
-    /// Which lane it has.
-    pub fn lane(&self) -> Lane {
-        self.lane
-    }
-    /// The path that it keeps to: its place + 1, or 0.
-    pub(super) fn path(&self) -> u8 {
-        self.path
-    }
-    /// Why it is there.
-    pub fn why(&self) -> Why {
-        self.why
-    }
-    /// It sends more than a light flow.
-    pub(super) fn is_burst(&self) -> bool {
-        self.burst
-    }
-    /// It has been a burst, lately enough to be counted.
-    pub(super) fn weighs(&self, now: Instant) -> bool {
-        self.used && self.burst && now.since(self.last) < PAUSE
-    }
-}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Round {
@@ -254,6 +178,22 @@ impl<'m> FairQueue<'m> {
             flow.settled |= why == Why::Burst;
         }
     }
+    /// The flows that sent the most packets lately, the busiest first.
+    pub fn busiest(&self, now: Instant) -> Vec<Busy, BUSIEST> {
+        let mut all = Vec::<Busy, BUSIEST>::new();
+        for flow in self.flows.iter().filter(|f| f.used) {
+            let told = flow.told(now);
+            let at = all.iter().position(|b| b.packets < told.packets);
+            let at = at.unwrap_or(all.len());
+            if told.packets > 0 && at < BUSIEST {
+                if all.is_full() {
+                    all.pop();
+                }
+                let _ = all.insert(at, told);
+            }
+        }
+        all
+    }
     /// The first flow in this round.
     pub fn first(&self, turn: Turn) -> Option<u16> {
         self.head(turn)
@@ -295,6 +235,7 @@ impl<'m> FairQueue<'m> {
         pool.push(&mut flow.list, id);
         flow.burst &= now.since(flow.last) < PAUSE;
         flow.last = now;
+        flow.pace.count(now);
         (flow.ect, flow.acks) = (inner.ect, pinned);
         if flow.stage == Stage::Idle {
             let light = flow.lane != Lane::PerPacket;
@@ -309,7 +250,8 @@ impl<'m> FairQueue<'m> {
     }
 
     /// The slot of the flow with this name, which may be new.
-    pub fn slot_for(&mut self, now: Instant, hash: u64) -> Option<u16> {
+    pub fn slot_for(&mut self, now: Instant, inner: &Inner) -> Option<u16> {
+        let hash = inner.hash;
         let n = self.flows.len();
         if n == 0 {
             return None;
@@ -340,6 +282,9 @@ impl<'m> FairQueue<'m> {
             used: true,
             generation,
             last: now,
+            far: inner.dst,
+            port: inner.dst_port,
+            protocol: inner.protocol,
             ..TxFlow::FREE
         };
         Some(at as u16)
@@ -569,6 +514,7 @@ mod tests {
     use super::super::pool::{Block, Slot};
     use super::*;
     use crate::data::inner::tests::udp_packet;
+    use std::vec::Vec;
 
     const LIGHT: Turn = Turn::any(Kind::Light);
     const BURST: Turn = Turn::any(Kind::Burst);
@@ -584,7 +530,7 @@ mod tests {
     fn push(q: &mut FairQueue<'_>, pool: &mut Pool<'_>, now: Instant, port: u16, len: usize) {
         let p = udp_packet(port, len);
         let inner = Inner::parse(&p, &[0; 16]).unwrap();
-        let slot = q.slot_for(now, inner.hash).unwrap();
+        let slot = q.slot_for(now, &inner).unwrap();
         q.push(now, pool, slot, &inner, &p);
     }
 
@@ -623,6 +569,54 @@ mod tests {
                 .collect();
             assert_eq!(orders, (0..50).collect::<Vec<u16>>());
         }
+    }
+
+    #[test]
+    fn what_keeps_to_a_path_has_its_turns_there_and_moves_with_it() {
+        let (mut s, mut b, mut f) = memory();
+        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
+        let now = Instant::from_millis(1);
+        (0..9).for_each(|_| push(&mut q, &mut pool, now, 1, 1400));
+        let slot = q.first(LIGHT).unwrap();
+        q.set_lane(slot, Lane::PerSession);
+        q.keep_to(slot, 2, 1, Why::Began);
+        let on = |kind| Turn { kind, lane: 2 };
+        assert_eq!(q.peek_len(LIGHT, &pool), None);
+        let mut seen = 0;
+        for kind in [Kind::Light, Kind::Burst] {
+            while let Some(id) = q.pop(now, &mut pool, on(kind), Measure::USUAL) {
+                pool.release(id);
+                seen += 1;
+            }
+        }
+        assert_eq!((seen, q.packets()), (9, 0));
+        // It outlasted what a light flow may send.
+        assert_eq!(q.take_turned(), Some(slot));
+        assert_eq!(q.bursts(now, u16::MAX)[2], 1);
+        assert_eq!(q.peek_len(on(Kind::Burst), &pool), None);
+        assert_eq!(q.standing(), 0);
+    }
+
+    #[test]
+    fn the_busiest_flows_of_the_last_second_are_told_with_their_lanes() {
+        let (mut s, mut b, mut f) = memory();
+        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
+        let (now, later) = (Instant::from_millis(1), Instant::from_millis(1_100));
+        for port in 1..=20 {
+            (0..port).for_each(|_| push(&mut q, &mut pool, now, port, 60));
+        }
+        assert!(q.busiest(now).is_empty(), "the second is not over");
+        let told = q.busiest(later);
+        let packets: Vec<u16> = told.iter().map(|b| b.packets).collect();
+        assert_eq!(packets, (13..=20).rev().collect::<Vec<u16>>());
+        let first = told.first().unwrap();
+        assert_eq!((first.protocol, first.port), (17, 9));
+        assert_eq!(first.far[12..], [203, 0, 113, 9]);
+        assert_eq!(
+            (first.lane, first.path, first.why),
+            (Lane::Auto, None, Why::Light)
+        );
+        assert!(q.busiest(Instant::from_millis(3_300)).is_empty());
     }
 
     #[test]

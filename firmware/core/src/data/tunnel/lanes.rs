@@ -37,7 +37,7 @@ impl AnyTunnel<'_> {
 
     /// Queues a client's packet in the lane of its flow. What comes to an exit has the lane that the gateway shows.
     pub(super) fn enqueue(&mut self, now: Instant, inner: &Inner, lane: Lane, packet: &[u8]) {
-        let Some(slot) = self.queue.slot_for(now, inner.hash) else {
+        let Some(slot) = self.queue.slot_for(now, inner) else {
             return;
         };
         if self.initiator {
@@ -233,7 +233,7 @@ impl AnyTunnel<'_> {
             return;
         }
         let Some(slot) = Inner::parse_back(packet, &self.secret)
-            .and_then(|inner| self.queue.slot_for(now, inner.hash))
+            .and_then(|inner| self.queue.slot_for(now, &inner))
         else {
             return;
         };
@@ -251,7 +251,8 @@ impl AnyTunnel<'_> {
             && !flow.weighs(now)
             && self.serves(led)
         {
-            self.queue.keep_to(slot, led, 0, Why::Followed);
+            let own = flow.path();
+            self.queue.keep_to(slot, led, own, Why::Followed);
         }
     }
 }

@@ -14,7 +14,7 @@ mod transmit;
 
 use super::black_hole::BlackHole;
 use super::inner::{self, Inner};
-use super::lane::Lane;
+use super::lane::{Busy, Lane};
 use super::path::{Path, Setup};
 use super::pool::{Block, List, PacketId, Pool, Slot};
 use super::queue::{self, FairQueue, TxFlow};
@@ -446,6 +446,10 @@ impl AnyTunnel<'_> {
     /// Flows that hold a sender's slot.
     pub fn flows(&self) -> usize {
         self.queue.flows()
+    }
+    /// The flows that sent the most packets lately.
+    pub fn busiest(&self, now: Instant) -> Vec<Busy, { queue::BUSIEST }> {
+        self.queue.busiest(now)
     }
     /// Blocks of packet memory in use, and in all.
     pub fn memory_used(&self) -> (u32, u32) {
