@@ -173,7 +173,9 @@ impl<'m> FairQueue<'m> {
     }
     /// A flow keeps to this path (its place + 1) from its next turn on; `second` would have been the next best.
     pub fn keep_to(&mut self, slot: u16, path: u8, second: u8, why: Why) {
-        if let Some(flow) = self.flows.get_mut(usize::from(slot)) {
+        if let Some(flow) = self.flows.get_mut(usize::from(slot))
+            && flow.lane == Lane::PerSession
+        {
             (flow.path, flow.second, flow.why) = (path, second, why);
             flow.settled |= why == Why::Burst;
         }

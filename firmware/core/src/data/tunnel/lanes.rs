@@ -77,7 +77,7 @@ impl AnyTunnel<'_> {
             }
             // With n bursts there a path is worth its rate over 2n + 1 (Sainte-Laguë): an idle one is not left over.
             let others = bursts.get(at + 1).copied().unwrap_or(0);
-            let share = path.pacer.time_for(OBJECT * usize::from(2 * others + 1));
+            let share = path.pacer.time_for(OBJECT).times(2 * u64::from(others) + 1);
             let cost = path.arrival(now).saturating_add(share.as_micros() as i64);
             let this = (cost, at as u8 + 1);
             if this < best {
