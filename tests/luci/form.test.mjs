@@ -54,14 +54,14 @@ test('an invitation may be pasted with white space in it', () => {
 	assert.notEqual(judge('invitation', 'x'.repeat(80)), true);
 });
 
-const PLACES = { device: 'ifname', rate: 'lend_up', volume: 'cap', 'day of the month': 'reset_day', 'time zone': 'timezone', hours: 'lend_hours', port: 'port', prefix: 'bypass', 'address:port': 'address', 'public key': 'key', 'log level': 'log_level', file: 'key_file' };
+const PLACES = { device: 'ifname', rate: 'lend_up', volume: 'cap', 'day of the month': 'reset_day', 'time zone': 'timezone', hours: 'lend_hours', port: 'port', prefix: 'bypass', 'address:port': 'address', 'public key': 'key', 'log level': 'log_level', file: 'key_file', lane: 'lane', protocol: 'protocol', DSCP: 'dscp' };
 
 // What is wrong with the whole file is told at its last line.
 const LAST = "config client 'last'\n\toption ifname 'br-last'\n";
 
 // What the agent says of the line that holds the value.
 function agentSays(agent, folder, kind, value) {
-	const section = { port: 'mesh', prefix: "client 'x'", 'address:port': "exit 'x'", 'public key': "exit 'x'", 'log level': 'community', file: 'community' };
+	const section = { port: 'mesh', prefix: "client 'x'", 'address:port': "exit 'x'", 'public key': "exit 'x'", 'log level': 'community', file: 'community', lane: 'community', protocol: 'rule', DSCP: 'rule' };
 	const word = ['prefix', 'address:port', 'hours'].includes(kind) ? 'list' : 'option';
 	writeFileSync(folder + '/config', 'config ' + (section[kind] || "uplink 'x'") + '\n\t' + word + ' ' + PLACES[kind] + " '" + value + "'\n" + LAST);
 	const done = spawnSync(agent, ['check', '--config', folder + '/config'], { encoding: 'utf8' });

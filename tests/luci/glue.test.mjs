@@ -114,11 +114,11 @@ test('forms have a widget for each option, and judge what is typed', async () =>
 	const { asked, open } = luci(running, true);
 	await open('view/burstmesh/exits.js');
 	assert.equal(asked.map, 'burstmesh');
-	assert.deepEqual(asked.sections.map((section) => section.type), ['exit', 'client', 'mesh']);
+	assert.deepEqual(asked.sections.map((section) => section.type), ['exit', 'client', 'rule', 'mesh']);
 	const of = (section, name) => asked.sections[section].options.find((option) => option.name === name);
-	assert.deepEqual([of(0, 'address').widget, of(1, 'ifname').widget, of(2, 'port').widget, of(2, 'open').widget], ['list', 'device', 'value', 'flag']);
-	assert.equal(of(2, 'port').validate('mesh', '4454'), true);
-	assert.match(of(2, 'port').validate('mesh', '0'), /65535/);
+	assert.deepEqual([of(0, 'address').widget, of(1, 'ifname').widget, of(3, 'port').widget, of(3, 'open').widget], ['list', 'device', 'value', 'flag']);
+	assert.equal(of(3, 'port').validate('mesh', '4454'), true);
+	assert.match(of(3, 'port').validate('mesh', '0'), /65535/);
 });
 
 test('the box of the status page is empty for who may not look', async () => {

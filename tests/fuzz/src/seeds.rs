@@ -67,6 +67,7 @@ fn some_records() -> Seeds {
         flow: FlowId(0x1003),
         order: Order(order),
         pinned,
+        leads: false,
         bytes,
     };
     let (small, large) = (udp(1, 12), udp(2, 600));

@@ -7,7 +7,7 @@ use super::problem::{Problem, ProblemKind};
 use super::read::Draft;
 use super::schema::{self, Field, Opt, SectionId};
 use super::values::{Ifname, Label};
-use super::{Community, Config, Exit};
+use super::{Community, Config, Exit, Rule};
 
 /// Devices that a configuration can name.
 const DEVICES: usize = schema::MESHES + schema::UPLINKS + schema::CLIENTS;
@@ -20,6 +20,7 @@ impl Draft {
         self.take_invited_exits(report);
         self.check_uplinks(report);
         self.check_purpose(report);
+        self.check_rules(report);
         let community = self.community(report)?;
         Some(Config {
             community,
@@ -28,6 +29,7 @@ impl Draft {
             exits: self.exits,
             clients: self.clients,
             bypasses: self.bypasses,
+            rules: self.rules,
         })
     }
 
@@ -169,6 +171,29 @@ impl Draft {
         }
     }
 
+    /// A rule is about some connections: neither about all nor about none.
+    fn check_rules(&self, report: &mut dyn FnMut(Problem)) {
+        for rule in &self.rules {
+            let line = rule.line;
+            if !rule.fits(false) && !rule.fits(true) {
+                report(Problem {
+                    line,
+                    kind: ProblemKind::RuleMixes,
+                });
+            }
+            let about_all = Rule {
+                lane: rule.lane,
+                ..Rule::new(line)
+            };
+            if *rule == about_all && !self.spoiled.rules {
+                report(Problem {
+                    line,
+                    kind: ProblemKind::RuleForAll,
+                });
+            }
+        }
+    }
+
     /// Name and secret, from the invitation or by hand, never from both unless they agree.
     fn community(&self, report: &mut dyn FnMut(Problem)) -> Option<Community> {
         let draft = &self.community;
@@ -206,6 +231,7 @@ impl Draft {
             secret: secret?.clone(),
             key_file: draft.key_file.clone(),
             log_level: draft.log_level,
+            lane: draft.lane,
             expires: invitation.and_then(|invitation| invitation.expires),
             admission: invitation.and_then(|invitation| invitation.admission.clone()),
         })

@@ -26,13 +26,14 @@ pub mod values;
 use core::net::SocketAddr;
 
 use burstmesh_core::calendar::Zone;
+use burstmesh_core::data::lane::Lane;
 use burstmesh_core::identity::PublicKey;
 use burstmesh_core::ledger::cap;
 use burstmesh_core::wire::invitation::{Name, Secret, Token};
 use heapless::Vec;
 
 pub use problem::{Excerpt, Problem, ProblemKind};
-use schema::{ADDRESSES, BYPASSES, CLIENTS, EXITS, HOURS, MESHES, UPLINKS};
+use schema::{ADDRESSES, BYPASSES, CLIENTS, EXITS, HOURS, MESHES, RULES, UPLINKS};
 pub use suggest::nearest;
 use values::{FilePath, Hours, Ifname, Label, LogLevel, Prefix, Rate};
 
@@ -51,6 +52,8 @@ pub struct Config {
     pub clients: Vec<Client, CLIENTS>,
     /// Destinations that always go direct.
     pub bypasses: Vec<Bypass, BYPASSES>,
+    /// Which connections have another lane than the community's, the first that fits.
+    pub rules: Vec<Rule, RULES>,
 }
 
 /// The community section, or what its invitation says.
@@ -66,6 +69,8 @@ pub struct Community {
     pub key_file: FilePath,
     /// How much is logged.
     pub log_level: LogLevel,
+    /// What connections do that no rule is about.
+    pub lane: Lane,
     /// After this time (Unix seconds) the invitation should not be used for joining any more.
     pub expires: Option<u64>,
     /// The invitation's admission token.
@@ -147,6 +152,48 @@ pub struct Bypass {
     pub client: u8,
     /// The destinations.
     pub prefix: Prefix,
+}
+
+/// A rule section: all that it names must fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// What the packets of these connections do.
+    pub lane: Lane,
+    /// Devices of this house.
+    pub client: Option<Prefix>,
+    /// Addresses on the Internet.
+    pub destination: Option<Prefix>,
+    /// The port there.
+    pub port: Option<u16>,
+    /// `tcp` or `udp`.
+    pub protocol: Option<&'static str>,
+    /// The code point that the device gave its packets.
+    pub code_point: Option<u8>,
+    /// The section's line.
+    pub line: u32,
+}
+
+impl Rule {
+    /// A rule that fits everything, so far.
+    #[must_use]
+    pub const fn new(line: u32) -> Self {
+        Self {
+            lane: Lane::Auto,
+            client: None,
+            destination: None,
+            port: None,
+            protocol: None,
+            code_point: None,
+            line,
+        }
+    }
+
+    /// Whether it could fit packets of IPv6, or else of IPv4.
+    #[must_use]
+    pub fn fits(&self, v6: bool) -> bool {
+        let mut named = self.client.iter().chain(&self.destination);
+        named.all(|prefix| prefix.address.is_ipv6() == v6)
+    }
 }
 
 impl Uplink {

@@ -132,6 +132,10 @@ pub enum ProblemKind {
     NoExit,
     /// Neither a client network nor a lent uplink: nothing to do.
     NoClient,
+    /// A rule names nothing.
+    RuleForAll,
+    /// A rule names an IPv4 and an IPv6 address.
+    RuleMixes,
     /// Two exits have the same key.
     ExitTwice {
         /// The line of the first.
@@ -318,6 +322,12 @@ impl ProblemKind {
             }
             Self::NoCommunityName => {
                 "the community has a secret and no name; add option name, the same on every gateway"
+            }
+            Self::RuleForAll => {
+                "the rule is about no connection in particular; name a client, destination, port, protocol or dscp, or set option lane in the community section"
+            }
+            Self::RuleMixes => {
+                "the rule fits nothing: its client and its destination are of IPv4 and of IPv6; write two rules"
             }
             Self::NoUplink => {
                 "no uplink is configured; add config uplink 'wan' with option ifname, or say option no_uplink '1' in the community section"

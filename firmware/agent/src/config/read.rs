@@ -1,6 +1,7 @@
 //! Statements into a draft: every name, value and count is checked on its own line.
 
 use burstmesh_core::calendar::Zone;
+use burstmesh_core::data::lane::Lane;
 use burstmesh_core::identity::PublicKey;
 use burstmesh_core::wire::invitation::{Invitation, Name, Secret};
 use heapless::Vec;
@@ -10,10 +11,10 @@ use super::schema::{self, Field, KEY_FILE, Opt, SECTIONS, Section, SectionId};
 use super::suggest::nearest;
 use super::uci::{Reader, Statement};
 use super::values::{self, FilePath, Ifname, Label, LogLevel, Rate, ValueError};
-use super::{Bypass, Client, Exit, Mesh, Uplink};
+use super::{Bypass, Client, Exit, Mesh, Rule, Uplink};
 
 /// Section names of the largest configuration.
-const NAMES: usize = 24;
+const NAMES: usize = 40;
 
 /// What the file says, before anybody asked whether it makes sense as a whole.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(super) struct Draft {
     pub(super) exits: Vec<Exit, { schema::EXITS }>,
     pub(super) clients: Vec<Client, { schema::CLIENTS }>,
     pub(super) bypasses: Vec<Bypass, { schema::BYPASSES }>,
+    pub(super) rules: Vec<Rule, { schema::RULES }>,
     /// Section types whose sections were found wrong: that none is left of them is no news then.
     pub(super) spoiled: Spoiled,
     /// Names of sections and the lines they are on.
@@ -44,6 +46,7 @@ pub(super) struct CommunityDraft {
     pub(super) key_file: FilePath,
     pub(super) no_uplink: Option<Given<bool>>,
     pub(super) log_level: LogLevel,
+    pub(super) lane: Lane,
 }
 
 /// A value and the line it is on.
@@ -60,6 +63,7 @@ pub(super) struct Spoiled {
     pub(super) secret: bool,
     pub(super) name: bool,
     pub(super) exits: bool,
+    pub(super) rules: bool,
 }
 
 impl Spoiled {
@@ -94,12 +98,14 @@ impl Draft {
                 key_file: FilePath::try_from(KEY_FILE).unwrap_or_default(),
                 no_uplink: None,
                 log_level: LogLevel::Info,
+                lane: Lane::Auto,
             },
             meshes: Vec::new(),
             uplinks: Vec::new(),
             exits: Vec::new(),
             clients: Vec::new(),
             bypasses: Vec::new(),
+            rules: Vec::new(),
             spoiled: Spoiled::default(),
             names: Vec::new(),
             end: 1,
@@ -254,6 +260,7 @@ impl Draft {
                     })
                     .is_ok()
             }
+            SectionId::Rule => self.rules.push(Rule::new(line)).is_ok(),
             SectionId::Client => {
                 let client = Client {
                     name,
@@ -329,6 +336,7 @@ impl Draft {
                 matches!(option.field, Field::CommunitySecret | Field::Invitation);
             self.spoiled.name |= matches!(option.field, Field::CommunityName | Field::Invitation);
             self.spoiled.exits |= matches!(option.field, Field::Invitation);
+            self.spoiled.rules |= section.id == SectionId::Rule;
             tell(error.into_problem(option, value));
         }
     }
@@ -364,11 +372,18 @@ impl Draft {
                 })
             }
             Field::LogLevel => community.log_level = values::log_level(text)?,
+            Field::Lane => community.lane = values::lane(text)?,
             Field::MeshIfname | Field::MeshPort | Field::MeshOpen => {
                 self.set_mesh(field, text)?;
             }
             Field::ExitKey | Field::ExitAddress => self.set_exit(field, text)?,
             Field::ClientIfname | Field::Bypass | Field::Gro => self.set_client(field, text)?,
+            Field::RuleLane
+            | Field::RuleClient
+            | Field::RuleDestination
+            | Field::RulePort
+            | Field::RuleProtocol
+            | Field::RuleDscp => self.set_rule(field, text)?,
             Field::UplinkIfname
             | Field::Lend
             | Field::LendUp
@@ -452,6 +467,21 @@ impl Draft {
             }
             Field::Gro => client.gro = values::boolean(text)?,
             _ => client.ifname = values::ifname(text)?,
+        }
+        Ok(())
+    }
+
+    fn set_rule(&mut self, field: Field, text: &str) -> Result<(), SetError> {
+        let Some(rule) = self.rules.last_mut() else {
+            return Ok(());
+        };
+        match field {
+            Field::RuleClient => rule.client = Some(values::prefix(text)?),
+            Field::RuleDestination => rule.destination = Some(values::prefix(text)?),
+            Field::RulePort => rule.port = Some(values::port(text)?),
+            Field::RuleProtocol => rule.protocol = Some(values::protocol(text)?),
+            Field::RuleDscp => rule.code_point = Some(values::code_point(text)?),
+            _ => rule.lane = values::lane(text)?,
         }
         Ok(())
     }

@@ -17,8 +17,13 @@ pub const CLIENTS: usize = 8;
 /// Bypass prefixes of all client networks together.
 pub const BYPASSES: usize = 32;
 
+/// Rules about lanes.
+pub const RULES: usize = 16;
+
 /// Parts of the day of one uplink.
 pub const HOURS: usize = 4;
+
+mod rule;
 
 /// The port of the mesh protocol.
 pub const MESH_PORT: &str = "4454";
@@ -72,6 +77,7 @@ pub enum SectionId {
     Uplink,
     Exit,
     Client,
+    Rule,
 }
 
 /// The options of all sections.
@@ -85,6 +91,7 @@ pub enum Field {
     KeyFile,
     NoUplink,
     LogLevel,
+    Lane,
     MeshIfname,
     MeshPort,
     MeshOpen,
@@ -103,6 +110,12 @@ pub enum Field {
     ClientIfname,
     Bypass,
     Gro,
+    RuleLane,
+    RuleClient,
+    RuleDestination,
+    RulePort,
+    RuleProtocol,
+    RuleDscp,
 }
 
 /// What values an option takes.
@@ -142,6 +155,12 @@ pub enum Kind {
     Prefix,
     /// A file.
     Path,
+    /// What a flow's packets do.
+    Lane,
+    /// A transport protocol.
+    Protocol,
+    /// A differentiated services code point.
+    CodePoint,
 }
 
 impl Kind {
@@ -166,6 +185,9 @@ impl Kind {
             Self::Address => "address:port",
             Self::Prefix => "prefix",
             Self::Path => "file",
+            Self::Lane => "lane",
+            Self::Protocol => "protocol",
+            Self::CodePoint => "DSCP",
         }
     }
 
@@ -217,6 +239,9 @@ impl Kind {
             }
             Self::Prefix => "write an address range, such as '198.51.100.0/24' or '2001:db8::/32'",
             Self::Path => "write the full path of a file, at most 128 characters",
+            Self::Lane => "write auto, per_packet or per_session",
+            Self::Protocol => "write tcp or udp",
+            Self::CodePoint => "write a number from 0 to 63, such as '46'",
         }
     }
 
@@ -254,7 +279,7 @@ const OPTION: Opt = Opt {
 };
 
 /// The whole configuration.
-pub const SECTIONS: &[Section] = &[COMMUNITY, UPLINK, CLIENT, MESH, EXIT];
+pub const SECTIONS: &[Section] = &[COMMUNITY, UPLINK, CLIENT, MESH, EXIT, rule::RULE];
 
 const COMMUNITY: Section = Section {
     id: SectionId::Community,
@@ -318,6 +343,15 @@ const COMMUNITY: Section = Section {
             default: Some("info"),
             example: "debug",
             doc: "How much goes to the system log: error, warn, info, debug or trace.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::Lane,
+            name: "lane",
+            kind: Kind::Lane,
+            default: Some("auto"),
+            example: "per_session",
+            doc: "What a connection's packets do where no rule says otherwise. auto: short and light ones take the path where they arrive first, bursts are spread over all paths. per_packet: all are spread from their first packet. per_session: each connection keeps to one path, and moves only when that falls silent.",
             ..OPTION
         },
     ],

@@ -447,6 +447,57 @@ fn all_problems_are_reported_at_once() {
 }
 
 #[test]
+fn lanes_and_their_rules_are_read() {
+    let text = GOOD.replacen(
+        "config mesh",
+        "\toption lane 'per_session'\n\nconfig mesh",
+        1,
+    ) + "config rule\n\toption lane 'auto'\n\toption destination '2001:db8::/32'\n\toption port '443'\n";
+    let config = parse(&text).0.unwrap();
+    assert_eq!(config.community.lane, Lane::PerSession);
+    let [rule] = &config.rules[..] else {
+        panic!("{:?}", config.rules)
+    };
+    assert_eq!((rule.lane, rule.port), (Lane::Auto, Some(443)));
+    assert!(rule.fits(true) && !rule.fits(false));
+    assert_eq!(good().community.lane, Lane::Auto);
+}
+
+#[test]
+fn a_rule_is_neither_about_all_nor_about_none() {
+    let rule = |options: &str| problems(&(GOOD.to_owned() + "config rule\n" + options));
+    let all = rule("\toption lane 'auto'\n");
+    assert!(
+        all.len() == 1 && all[0].starts_with("22: the rule is about no"),
+        "{all:?}"
+    );
+    let all = rule(
+        "\toption lane 'auto'\n\toption client '192.168.1.2'\n\toption destination '2001:db8::7'\n",
+    );
+    assert!(
+        all.len() == 1 && all[0].contains("write two rules"),
+        "{all:?}"
+    );
+    let all = rule("\toption lane 'session'\n\toption port '80'\n");
+    assert!(
+        all.len() == 1
+            && all[0].starts_with("23: option 'lane': 'session' cannot be read; write auto"),
+        "{all:?}"
+    );
+    let all = rule("\toption dscp '64'\n");
+    assert!(
+        all.iter()
+            .any(|p| p.contains("'64' is out of range; write a number from 0 to 63")),
+        "{all:?}"
+    );
+    assert!(
+        all.iter()
+            .any(|p| p.contains("the rule section has no 'lane'")),
+        "{all:?}"
+    );
+}
+
+#[test]
 fn what_has_no_room_is_told() {
     let mut text = GOOD.to_owned();
     for i in 0..schema::MESHES {
@@ -504,6 +555,7 @@ fn every_example_of_the_schema_is_accepted() {
                         | ProblemKind::NoMesh
                         | ProblemKind::NoExit
                         | ProblemKind::NoClient
+                        | ProblemKind::RuleForAll
                 )
             };
             assert_eq!(parse(&text).1.iter().find(of_value), None);

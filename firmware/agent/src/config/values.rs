@@ -5,6 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use burstmesh_core::calendar::Zone;
+use burstmesh_core::data::lane::Lane;
 use burstmesh_core::identity::PublicKey;
 use burstmesh_core::wire::invitation::{self, Invitation, InvitationError, Secret};
 use burstmesh_core::wire::text::{self, TextError};
@@ -178,6 +179,34 @@ pub fn boolean(text: &str) -> Result<bool, ValueError> {
 pub fn log_level(text: &str) -> Result<LogLevel, ValueError> {
     let found = LogLevel::NAMES.iter().find(|(name, _)| *name == text);
     found.map(|&(_, level)| level).ok_or(ValueError::Malformed)
+}
+
+/// One of the lanes.
+///
+/// # Errors
+/// [`ValueError::Malformed`].
+pub fn lane(text: &str) -> Result<Lane, ValueError> {
+    let found = Lane::ALL.into_iter().find(|lane| lane.name() == text);
+    found.ok_or(ValueError::Malformed)
+}
+
+/// A transport protocol, as its name.
+///
+/// # Errors
+/// [`ValueError::Malformed`].
+pub fn protocol(text: &str) -> Result<&'static str, ValueError> {
+    let found = ["tcp", "udp"].into_iter().find(|name| *name == text);
+    found.ok_or(ValueError::Malformed)
+}
+
+/// A differentiated services code point.
+///
+/// # Errors
+/// [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
+pub fn code_point(text: &str) -> Result<u8, ValueError> {
+    let number = digits(text).ok_or(ValueError::Malformed)?;
+    let number = u8::try_from(number).ok().filter(|n| *n < 64);
+    number.ok_or(ValueError::OutOfRange)
 }
 
 /// A community's name.

@@ -152,6 +152,7 @@ impl Engine {
                 .add(fd, token, Interest::Read)
                 .map_err(|e| because("poll", e))?;
         }
+        gateway.set_lane(config.community.lane);
         info!("node {}", gateway.node_id());
         Ok(Self {
             road: Road::new(Sockets::new(segmentation_works()), &parts.tun),

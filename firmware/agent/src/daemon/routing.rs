@@ -5,7 +5,7 @@
 //! connection is marked, the rules go, and only pooled connections are forgotten by the kernel's tracker. Direct ones
 //! are never touched.
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use burstmesh_core::wire::handshake::Lease;
 use burstmesh_linux::netlink::conntrack;
 use burstmesh_linux::netlink::counter::{self, Count};
@@ -28,7 +28,7 @@ pub const PRIORITY: u32 = 1900;
 /// The device.
 pub const TUN: &str = crate::config::values::TUNNEL;
 
-const SCRIPT: usize = 8 * 1024;
+const SCRIPT: usize = 14 * 1024;
 /// The firewall's table.
 const FIREWALL: &str = "burstmesh";
 /// Counters of what came over a closed mesh and was dropped: for the router itself, and for somebody behind it.
@@ -153,8 +153,43 @@ fn write_base(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fm
         s,
         "chain out {{\ntype nat hook postrouting priority 90; policy accept;\noifname \"{TUN}\" masquerade\n}}"
     )?;
+    write_lanes(config, s)?;
     write_mesh(config, seen, s)?;
     writeln!(s, "}}")
+}
+
+/// What a rule fits gets the code point that says its lane, while the client's address can still be seen.
+fn write_lanes(config: &Config, s: &mut StringView) -> core::fmt::Result {
+    writeln!(
+        s,
+        "chain lanes {{\ntype filter hook postrouting priority mangle; policy accept;\noifname != \"{TUN}\" accept"
+    )?;
+    for rule in &config.rules {
+        for (v6, family) in [(false, "ip"), (true, "ip6")] {
+            if rule.fits(v6) {
+                write_rule(rule, family, s)?;
+            }
+        }
+    }
+    writeln!(s, "}}")
+}
+
+fn write_rule(rule: &config::Rule, family: &str, s: &mut StringView) -> core::fmt::Result {
+    for (prefix, which) in [(rule.client, "saddr"), (rule.destination, "daddr")] {
+        if let Some(prefix) = prefix {
+            write!(s, "{family} {which} {prefix} ")?;
+        }
+    }
+    match (rule.protocol, rule.port) {
+        (Some(protocol), Some(port)) => write!(s, "{protocol} dport {port} ")?,
+        (Some(protocol), None) => write!(s, "meta l4proto {protocol} ")?,
+        (None, Some(port)) => write!(s, "meta l4proto {{ tcp, udp }} th dport {port} ")?,
+        (None, None) => {}
+    }
+    if let Some(point) = rule.code_point {
+        write!(s, "{family} dscp {point} ")?;
+    }
+    writeln!(s, "{family} dscp set {} accept", rule.lane.code_point())
 }
 
 /// Which new connections nobody decides about: they are direct.
@@ -423,6 +458,15 @@ mod tests {
                 "config mesh\n\toption ifname 'mesh-ifname-00{m}'\n\toption port '65535'\n"
             );
         }
+        for r in 0..16 {
+            text += &format!(
+                "config rule\n\toption lane 'per_session'\n\toption port '65{r:03}'\n\toption dscp '46'\n"
+            );
+            if r < 8 {
+                let far = "2fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
+                text += &format!("\toption client '{far}'\n\toption destination '{far}'\n");
+            }
+        }
         for c in 0..8 {
             text += &format!("config client 'c{c}'\n\toption ifname 'client-ifname-{c}'\n");
             for b in 0..4 {
@@ -434,9 +478,34 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_says_its_lane_by_a_code_point_before_the_clients_address_is_gone() {
+        let rules = "config rule\n\toption lane 'per_session'\n\toption client '192.168.1.20'\n\toption port '443'\n\
+             config rule\n\toption lane 'auto'\n\toption protocol 'udp'\n\toption port '53'\n\toption dscp '46'\n";
+        let script = script(
+            &(largest().split("config rule").next().unwrap().to_string()
+                + rules
+                + "config client 'lan'\n\toption ifname 'br-lan'\n"),
+        );
+        let chain = script.split("chain lanes {").nth(1).unwrap();
+        let lines: std::vec::Vec<_> = chain.lines().skip(1).take(5).collect();
+        assert_eq!(
+            lines[0],
+            "type filter hook postrouting priority mangle; policy accept;"
+        );
+        assert_eq!(lines[1], "oifname != \"bm0\" accept");
+        assert_eq!(
+            lines[2],
+            "ip saddr 192.168.1.20/32 meta l4proto { tcp, udp } th dport 443 ip dscp set 11 accept"
+        );
+        assert_eq!(lines[3], "udp dport 53 ip dscp 46 ip dscp set 3 accept");
+        assert_eq!(lines[4], "udp dport 53 ip6 dscp 46 ip6 dscp set 3 accept");
+    }
+
+    #[test]
     fn the_largest_configuration_fits_the_script() {
         let script = script(&largest());
         assert_eq!(script.matches("jump bypass").count(), 8);
+        assert_eq!(script.matches(" dscp set 11 accept").count(), 24);
         assert_eq!(script.matches("goto stranger").count(), 4);
     }
 

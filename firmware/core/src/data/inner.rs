@@ -28,6 +28,8 @@ pub struct Inner {
     pub pure_ack: bool,
     /// The sender understands ECN marks (RFC 3168).
     pub ect: bool,
+    /// Differentiated services code point (RFC 2474).
+    pub code_point: u8,
 }
 
 const TCP: u8 = 6;
@@ -36,15 +38,30 @@ const UDP: u8 = 17;
 impl Inner {
     /// Reads a packet; `None` if it is no well-formed IPv4 or IPv6 packet. `key` makes flow names unguessable.
     pub fn parse(packet: &[u8], key: &[u8; 16]) -> Option<Self> {
+        Self::read(packet, key, false)
+    }
+
+    /// The same with the name of the flow that goes the other way.
+    pub fn parse_back(packet: &[u8], key: &[u8; 16]) -> Option<Self> {
+        Self::read(packet, key, true)
+    }
+
+    fn read(packet: &[u8], key: &[u8; 16], back: bool) -> Option<Self> {
         let mut inner = match packet.first()? >> 4 {
             4 => parse_v4(packet)?,
             6 => parse_v6(packet)?,
             _ => return None,
         };
-        let ports = inner.read_transport(packet);
+        let mut ports = inner.read_transport(packet);
+        if back {
+            ports.rotate_left(2);
+        }
         let mut name = [0; 37];
         let (addresses, rest) = name.split_at_mut(32);
-        let (src, dst) = addresses.split_at_mut(16);
+        let (mut src, mut dst) = addresses.split_at_mut(16);
+        if back {
+            core::mem::swap(&mut src, &mut dst);
+        }
         src.copy_from_slice(&inner.src);
         dst.copy_from_slice(&inner.dst);
         let [protocol, p @ ..] = rest else {
@@ -108,6 +125,7 @@ fn parse_v4(packet: &[u8]) -> Option<Inner> {
         syn: false,
         pure_ack: false,
         ect: ip.ecn() & 3 != 0,
+        code_point: ip.dscp(),
     })
 }
 
@@ -129,22 +147,33 @@ fn parse_v6(packet: &[u8]) -> Option<Inner> {
         syn: false,
         pure_ack: false,
         ect: ip.traffic_class() & 3 != 0,
+        code_point: ip.traffic_class() >> 2,
     })
 }
 
 /// Marks a packet "congestion experienced" (RFC 3168, 5); `packet` needs to hold only the IP header.
 pub fn mark_congested(packet: &mut [u8]) {
-    match packet.first().map(|b| b >> 4) {
-        Some(4) => {
-            if let Some(tos) = packet.get(1).copied() {
-                set_byte(packet, 1, tos | 3);
-                adjust_checksum(packet, 10, u16::from(tos), u16::from(tos | 3));
-            }
+    set_class(packet, |class| class | 3);
+}
+
+/// Takes a packet's code point away.
+pub fn clear_code_point(packet: &mut [u8]) {
+    set_class(packet, |class| class & 3);
+}
+
+/// Changes the byte with code point and ECN.
+fn set_class(packet: &mut [u8], change: fn(u8) -> u8) {
+    let &mut [a, b, ..] = packet else { return };
+    match a >> 4 {
+        4 => {
+            let new = change(b);
+            set_byte(packet, 1, new);
+            adjust_checksum(packet, 10, u16::from(b), u16::from(new));
         }
-        Some(6) => {
-            if let Some(b) = packet.get(1).copied() {
-                set_byte(packet, 1, b | 0x30);
-            }
+        6 => {
+            let new = change((a << 4) | (b >> 4));
+            set_byte(packet, 0, (a & 0xf0) | (new >> 4));
+            set_byte(packet, 1, (new << 4) | (b & 0xf));
         }
         _ => {}
     }
@@ -307,6 +336,20 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_comes_back_is_known_by_the_name_of_what_went() {
+        let key = [1; 16];
+        let there = udp_packet(5_000, 10);
+        let mut back = there.clone();
+        back[12..16].copy_from_slice(&there[16..20]);
+        back[16..20].copy_from_slice(&there[12..16]);
+        back[20..22].copy_from_slice(&there[22..24]);
+        back[22..24].copy_from_slice(&there[20..22]);
+        let there = Inner::parse(&there, &key).unwrap();
+        assert_eq!(Inner::parse_back(&back, &key).unwrap().hash, there.hash);
+        assert_ne!(Inner::parse(&back, &key).unwrap().hash, there.hash);
+    }
+
+    #[test]
     fn a_syn_is_clamped_and_its_checksum_stays_right() {
         let mut p = tcp_packet(TcpControl::Syn, Some(1460), &[]);
         let inner = Inner::parse(&p, &[0; 16]).unwrap();
@@ -324,6 +367,22 @@ pub(crate) mod tests {
         mark_congested(&mut p);
         assert!(checksums_hold(&p));
         assert!(Inner::parse(&p, &[0; 16]).unwrap().ect);
+    }
+
+    #[test]
+    fn a_code_point_that_is_taken_away_leaves_the_rest_as_it_was() {
+        let mut p = tcp_packet(TcpControl::None, None, b"data");
+        let before = p.clone();
+        set_class(&mut p, |ecn| ecn | 0x2e << 2);
+        mark_congested(&mut p);
+        assert_eq!(Inner::parse(&p, &[0; 16]).unwrap().code_point, 0x2e);
+        clear_code_point(&mut p);
+        assert!(checksums_hold(&p));
+        set_class(&mut p, |_| 0);
+        assert_eq!(p, before);
+        let mut v6 = [0x61, 0x23, 0x45, 0x67];
+        clear_code_point(&mut v6);
+        assert_eq!(v6, [0x60, 0x23, 0x45, 0x67]);
     }
 
     #[test]

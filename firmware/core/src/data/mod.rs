@@ -10,6 +10,7 @@ pub mod checksum;
 pub mod coalesce;
 pub mod codel;
 pub mod inner;
+pub mod lane;
 pub mod pace;
 pub mod path;
 pub mod pool;

@@ -293,6 +293,13 @@ impl Path {
     pub fn in_demand(&self, now: Instant) -> bool {
         self.usable() && now.since(self.wanted) < Duration::from_millis(1000)
     }
+    /// There is more to send than it takes.
+    pub(super) fn wants_more(&mut self, now: Instant) {
+        self.wanted = now;
+        if self.yields_until <= now {
+            self.rate.was_busy();
+        }
+    }
     /// Can an inner packet of this length travel on it?
     pub(super) fn fits(&self, inner_len: usize) -> bool {
         inner_len + super::tunnel::FRAME_OVERHEAD <= usize::from(self.mtu())

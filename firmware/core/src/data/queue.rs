@@ -1,13 +1,21 @@
 //! Fair queueing before numbering (after RFC 8290): one queue per flow, deficit round robin, CoDel in each.
 //!
 //! Nothing here has an order or a path yet, so dropping leaves no hole downstream. A flow that has just become
-//! busy is *light*: it goes first, for one quantum; what outlasts that is a *burst* and takes its turn.
+//! busy is *light*: it goes first, for one quantum; what outlasts that is a *burst* and takes its turn. Flows that keep
+//! to one path have their turns there, apart from all that may go anywhere.
 
-use super::codel::{Codel, Measure};
+mod flow;
+
+pub use flow::TxFlow;
+
+use super::codel::Measure;
 use super::inner::{self, Inner};
-use super::pool::{List, Meta, PacketId, Pool};
+use super::lane::{Busy, Lane, Why};
+use super::pool::{Meta, PacketId, Pool};
 use crate::time::{Duration, Instant};
-use crate::wire::record::{FlowId, Order};
+use crate::wire::record::FlowId;
+use flow::{PAUSE, Stage};
+use heapless::Vec;
 
 /// Bytes that a flow may send per turn.
 const QUANTUM: i32 = 1_500;
@@ -17,49 +25,11 @@ const LIGHT_QUANTUM: i32 = 4_500;
 const SWEEP: Duration = Duration::from_millis(100);
 /// A flow without packets for this long gives its slot up.
 const IDLE: Duration = Duration::from_secs(120);
+/// So many flows are told of.
+pub const BUSIEST: usize = 8;
+/// Those that may go anywhere, and each path's own.
+const LANES: usize = super::tunnel::MAX_PATHS + 1;
 const NONE: u16 = u16::MAX;
-
-/// Sender's state of one flow.
-#[derive(Clone, Copy, Debug)]
-pub struct TxFlow {
-    hash: u64,
-    used: bool,
-    generation: u8,
-    next_order: Order,
-    list: List,
-    codel: Codel,
-    deficit: i32,
-    /// In which of the two rounds it stands.
-    stage: Stage,
-    next: u16,
-    last: Instant,
-    ect: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Idle,
-    Light,
-    Bulk,
-}
-
-impl TxFlow {
-    /// A free slot.
-    pub const FREE: Self = Self {
-        hash: 0,
-        used: false,
-        generation: 0,
-        next_order: Order(0),
-        list: List::new(),
-        codel: Codel::new(),
-        deficit: 0,
-        stage: Stage::Idle,
-        // Set when it joins a round; until then zero, so that a static table takes no room in the router's binary.
-        next: 0,
-        last: Instant::ZERO,
-        ect: false,
-    };
-}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Round {
@@ -84,13 +54,33 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct FairQueue<'m> {
     flows: &'m mut [TxFlow],
-    light: Round,
-    bulk: Round,
+    /// Light and burst rounds, by lane.
+    rounds: [[Round; 2]; LANES],
+    /// In which lanes flows stand: bit 0 for those that may go anywhere, then the paths'.
+    standing: u16,
+    /// Has shown itself as a burst since it was last asked, and keeps to one path.
+    turned: Option<u16>,
     packets: u32,
     bytes: u32,
     sweep: u16,
     sweep_at: Instant,
     counters: Counters,
+}
+
+/// Which round to serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Light flows', or bursts'.
+    pub kind: Kind,
+    /// Of those that keep to a path (its place + 1), or of those that do not (0).
+    pub lane: u8,
+}
+
+impl Turn {
+    /// Of flows that may go anywhere.
+    pub const fn any(kind: Kind) -> Self {
+        Self { kind, lane: 0 }
+    }
 }
 
 /// Which of the two rounds to serve.
@@ -110,8 +100,9 @@ impl<'m> FairQueue<'m> {
         flows.fill(TxFlow::FREE);
         Self {
             flows,
-            light: Round::default(),
-            bulk: Round::default(),
+            rounds: [[Round::default(); 2]; LANES],
+            standing: 0,
+            turned: None,
             packets: 0,
             bytes: 0,
             sweep: 0,
@@ -137,18 +128,89 @@ impl<'m> FairQueue<'m> {
         self.flows.iter().filter(|f| f.used).count()
     }
     /// Is anything waiting in this round?
-    pub fn waiting(&self, kind: Kind) -> bool {
-        match kind {
-            Kind::Light => self.light.head.is_some(),
-            Kind::Burst => self.bulk.head.is_some(),
-        }
+    pub fn waiting(&self, turn: Turn) -> bool {
+        self.head(turn).is_some()
+    }
+    /// In which lanes something may be waiting, a bit each.
+    pub fn standing(&self) -> u16 {
+        self.standing
+    }
+    fn head(&self, turn: Turn) -> Option<u16> {
+        let rounds = self.rounds.get(usize::from(turn.lane))?;
+        rounds.get(turn.kind as usize)?.head
     }
 
-    /// Queues a packet. When memory runs out the longest queue loses its first packet, not the newcomer.
-    pub fn push(&mut self, now: Instant, pool: &mut Pool<'_>, inner: &Inner, packet: &[u8]) {
-        let Some(slot) = self.slot_for(now, inner.hash) else {
-            return;
-        };
+    /// The flow in this slot.
+    pub fn flow(&self, slot: u16) -> Option<&TxFlow> {
+        self.flows.get(usize::from(slot))
+    }
+    /// The flow that has become a burst since the last call, if it keeps to one path.
+    pub fn take_turned(&mut self) -> Option<u16> {
+        self.turned.take()
+    }
+    /// How many bursts keep to each path and are at work, by lane; without the one in `besides`.
+    pub fn bursts(&self, now: Instant, besides: u16) -> [u16; LANES] {
+        let mut all = [0; LANES];
+        for (slot, flow) in self.flows.iter().enumerate() {
+            if flow.path != 0
+                && slot != usize::from(besides)
+                && flow.weighs(now)
+                && let Some(there) = all.get_mut(usize::from(flow.path))
+            {
+                *there += 1;
+            }
+        }
+        all
+    }
+    /// Gives a flow its lane.
+    pub fn set_lane(&mut self, slot: u16, lane: Lane) {
+        if let Some(flow) = self.flows.get_mut(usize::from(slot))
+            && flow.lane != lane
+        {
+            flow.lane = lane;
+            (flow.path, flow.why, flow.settled) = (0, Why::Spread, false);
+        }
+    }
+    /// A flow keeps to this path (its place + 1) from its next turn on; `second` would have been the next best.
+    pub fn keep_to(&mut self, slot: u16, path: u8, second: u8, why: Why) {
+        if let Some(flow) = self.flows.get_mut(usize::from(slot))
+            && flow.lane == Lane::PerSession
+        {
+            (flow.path, flow.second, flow.why) = (path, second, why);
+            flow.settled |= why == Why::Burst;
+        }
+    }
+    /// The flows that sent the most packets lately, the busiest first.
+    pub fn busiest(&self, now: Instant) -> Vec<Busy, BUSIEST> {
+        let mut all = Vec::<Busy, BUSIEST>::new();
+        for flow in self.flows.iter().filter(|f| f.used) {
+            let told = flow.told(now);
+            let at = all.iter().position(|b| b.packets < told.packets);
+            let at = at.unwrap_or(all.len());
+            if told.packets > 0 && at < BUSIEST {
+                if all.is_full() {
+                    all.pop();
+                }
+                let _ = all.insert(at, told);
+            }
+        }
+        all
+    }
+    /// The first flow in this round.
+    pub fn first(&self, turn: Turn) -> Option<u16> {
+        self.head(turn)
+    }
+
+    /// Queues a packet of the flow in `slot`. When memory runs out the longest queue loses its first packet, not the
+    /// newcomer.
+    pub fn push(
+        &mut self,
+        now: Instant,
+        pool: &mut Pool<'_>,
+        slot: u16,
+        inner: &Inner,
+        packet: &[u8],
+    ) {
         let pinned = inner.pure_ack;
         let meta = Meta {
             slot,
@@ -173,16 +235,25 @@ impl<'m> FairQueue<'m> {
             return;
         };
         pool.push(&mut flow.list, id);
+        flow.burst &= now.since(flow.last) < PAUSE;
         flow.last = now;
-        flow.ect = inner.ect;
+        flow.pace.count(now);
+        (flow.ect, flow.acks) = (inner.ect, pinned);
         if flow.stage == Stage::Idle {
-            flow.stage = Stage::Light;
-            flow.deficit = LIGHT_QUANTUM;
-            append(self.flows, &mut self.light, slot);
+            let light = flow.lane != Lane::PerPacket;
+            (flow.stage, flow.deficit) = if light {
+                (Stage::Light, LIGHT_QUANTUM)
+            } else {
+                (Stage::Bulk, QUANTUM)
+            };
+            let kind = if light { Kind::Light } else { Kind::Burst };
+            self.append(kind, slot);
         }
     }
 
-    fn slot_for(&mut self, now: Instant, hash: u64) -> Option<u16> {
+    /// The slot of the flow with this name, which may be new.
+    pub fn slot_for(&mut self, now: Instant, inner: &Inner) -> Option<u16> {
+        let hash = inner.hash;
         let n = self.flows.len();
         if n == 0 {
             return None;
@@ -213,6 +284,9 @@ impl<'m> FairQueue<'m> {
             used: true,
             generation,
             last: now,
+            far: inner.dst,
+            port: inner.dst_port,
+            protocol: inner.protocol,
             ..TxFlow::FREE
         };
         Some(at as u16)
@@ -228,7 +302,7 @@ impl<'m> FairQueue<'m> {
     /// router more than the packet.
     fn longest(&self) -> Option<u16> {
         let mut longest = (0, None);
-        for round in [self.light, self.bulk] {
+        for round in self.rounds.as_flattened() {
             let mut here = round.head;
             while let Some(at) = here {
                 let flow = self.flows.get(usize::from(at))?;
@@ -257,19 +331,17 @@ impl<'m> FairQueue<'m> {
     }
 
     /// Length of the packet that [`Self::pop`] would look at first. Flows at the head that have run empty leave.
-    pub fn peek_len(&mut self, kind: Kind, pool: &Pool<'_>) -> Option<usize> {
+    pub fn peek_len(&mut self, turn: Turn, pool: &Pool<'_>) -> Option<usize> {
         loop {
-            let slot = if kind == Kind::Light {
-                self.light.head?
-            } else {
-                self.bulk.head?
-            };
+            let slot = self.head(turn)?;
             let flow = self.flows.get(usize::from(slot))?;
-            if let Some(id) = flow.list.front() {
+            if flow.path == turn.lane
+                && let Some(id) = flow.list.front()
+            {
                 return Some(pool.len_of(id));
             }
             // Each turn takes one flow out of this round, so this ends.
-            self.move_on(kind, slot);
+            self.move_on(turn, slot);
         }
     }
 
@@ -278,19 +350,15 @@ impl<'m> FairQueue<'m> {
         &mut self,
         now: Instant,
         pool: &mut Pool<'_>,
-        kind: Kind,
+        turn: Turn,
         measure: Measure,
     ) -> Option<PacketId> {
         // Each pass either returns, drops a packet, or moves a flow on: bounded by what is queued.
         for _ in 0..2 * self.flows.len() + self.packets as usize {
-            let slot = if kind == Kind::Light {
-                self.light.head?
-            } else {
-                self.bulk.head?
-            };
+            let slot = self.head(turn)?;
             let flow = self.flows.get_mut(usize::from(slot))?;
-            if flow.deficit <= 0 || flow.list.is_empty() {
-                self.move_on(kind, slot);
+            if flow.deficit <= 0 || flow.list.is_empty() || flow.path != turn.lane {
+                self.move_on(turn, slot);
                 continue;
             }
             let id = pool.pop(&mut flow.list)?;
@@ -302,8 +370,8 @@ impl<'m> FairQueue<'m> {
             let flow = self.flows.get_mut(usize::from(slot))?;
             flow.deficit -= pool.len_of(id) as i32;
             number(flow, slot, pool.meta_mut(id)?);
-            if kind == Kind::Light && flow.list.is_empty() {
-                self.move_on(kind, slot);
+            if turn.kind == Kind::Light && flow.list.is_empty() {
+                self.move_on(turn, slot);
             }
             return Some(id);
         }
@@ -337,28 +405,70 @@ impl<'m> FairQueue<'m> {
         true
     }
 
-    /// A flow at the head of a round has used its turn up, or is empty.
-    fn move_on(&mut self, kind: Kind, slot: u16) {
-        let round = if kind == Kind::Light {
-            &mut self.light
-        } else {
-            &mut self.bulk
-        };
-        take_head(self.flows, round);
+    /// A flow at the head of a round has used its turn up, or is empty, or keeps to another path by now.
+    pub fn move_on(&mut self, turn: Turn, slot: u16) {
+        self.take_head(turn);
         let Some(flow) = self.flows.get_mut(usize::from(slot)) else {
             return;
         };
         // An empty light flow passes through the burst round once, so that it cannot stay light by pausing briefly
         // (RFC 8290, 4.2); an empty burst flow leaves.
-        if kind == Kind::Burst && flow.list.is_empty() {
+        if turn.kind == Kind::Burst && flow.list.is_empty() {
             flow.stage = Stage::Idle;
             return;
         }
-        flow.stage = Stage::Bulk;
+        let mut kind = Kind::Burst;
         if flow.deficit <= 0 {
             flow.deficit += QUANTUM;
+            flow.burst |= !flow.acks;
+            if flow.burst && !flow.settled && flow.lane == Lane::PerSession {
+                self.turned = Some(slot);
+            }
+        } else if flow.path != turn.lane && !flow.list.is_empty() {
+            kind = turn.kind;
         }
-        append(self.flows, &mut self.bulk, slot);
+        if kind == Kind::Burst {
+            flow.stage = Stage::Bulk;
+        }
+        self.append(kind, slot);
+    }
+
+    /// Puts a flow at the end of a round of its path.
+    fn append(&mut self, kind: Kind, slot: u16) {
+        let Some(flow) = self.flows.get_mut(usize::from(slot)) else {
+            return;
+        };
+        flow.next = NONE;
+        let lane = usize::from(flow.path);
+        let rounds = self.rounds.get_mut(lane);
+        let Some(round) = rounds.and_then(|r| r.get_mut(kind as usize)) else {
+            return;
+        };
+        match round.tail.and_then(|t| self.flows.get_mut(usize::from(t))) {
+            Some(tail) => tail.next = slot,
+            None => round.head = Some(slot),
+        }
+        round.tail = Some(slot);
+        self.standing |= 1 << lane;
+    }
+
+    fn take_head(&mut self, turn: Turn) {
+        let Some(rounds) = self.rounds.get_mut(usize::from(turn.lane)) else {
+            return;
+        };
+        if let Some(round) = rounds.get_mut(turn.kind as usize) {
+            let next = round
+                .head
+                .and_then(|h| self.flows.get(usize::from(h)))
+                .map_or(NONE, |f| f.next);
+            round.head = (next != NONE).then_some(next);
+            if round.head.is_none() {
+                round.tail = None;
+            }
+        }
+        if rounds.iter().all(|r| r.head.is_none()) {
+            self.standing &= !(1 << turn.lane);
+        }
     }
 
     /// Frees slots of flows that have been idle for two minutes; looks at a few, now and then.
@@ -390,8 +500,8 @@ impl<'m> FairQueue<'m> {
             pool.clear(&mut flow.list);
             *flow = TxFlow::FREE;
         }
-        (self.light, self.bulk) = (Round::default(), Round::default());
-        (self.packets, self.bytes) = (0, 0);
+        self.rounds = [[Round::default(); 2]; LANES];
+        (self.packets, self.bytes, self.standing, self.turned) = (0, 0, 0, None);
     }
 }
 
@@ -401,33 +511,15 @@ fn number(flow: &mut TxFlow, slot: u16, meta: &mut Meta) {
     flow.next_order = flow.next_order.next();
 }
 
-fn append(flows: &mut [TxFlow], round: &mut Round, slot: u16) {
-    if let Some(flow) = flows.get_mut(usize::from(slot)) {
-        flow.next = NONE;
-    }
-    match round.tail.and_then(|t| flows.get_mut(usize::from(t))) {
-        Some(tail) => tail.next = slot,
-        None => round.head = Some(slot),
-    }
-    round.tail = Some(slot);
-}
-
-fn take_head(flows: &mut [TxFlow], round: &mut Round) {
-    let next = round
-        .head
-        .and_then(|h| flows.get(usize::from(h)))
-        .map_or(NONE, |f| f.next);
-    round.head = (next != NONE).then_some(next);
-    if round.head.is_none() {
-        round.tail = None;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::pool::{Block, Slot};
     use super::*;
     use crate::data::inner::tests::udp_packet;
+    use std::vec::Vec;
+
+    const LIGHT: Turn = Turn::any(Kind::Light);
+    const BURST: Turn = Turn::any(Kind::Burst);
 
     fn memory() -> (Vec<Slot>, Vec<Block>, Vec<TxFlow>) {
         (
@@ -439,15 +531,17 @@ mod tests {
 
     fn push(q: &mut FairQueue<'_>, pool: &mut Pool<'_>, now: Instant, port: u16, len: usize) {
         let p = udp_packet(port, len);
-        q.push(now, pool, &Inner::parse(&p, &[0; 16]).unwrap(), &p);
+        let inner = Inner::parse(&p, &[0; 16]).unwrap();
+        let slot = q.slot_for(now, &inner).unwrap();
+        q.push(now, pool, slot, &inner, &p);
     }
 
     fn drain(q: &mut FairQueue<'_>, pool: &mut Pool<'_>, now: Instant) -> Vec<(u16, u16)> {
         let mut out = Vec::new();
         loop {
             let Some(id) = q
-                .pop(now, pool, Kind::Light, Measure::USUAL)
-                .or_else(|| q.pop(now, pool, Kind::Burst, Measure::USUAL))
+                .pop(now, pool, LIGHT, Measure::USUAL)
+                .or_else(|| q.pop(now, pool, BURST, Measure::USUAL))
             else {
                 return out;
             };
@@ -480,15 +574,63 @@ mod tests {
     }
 
     #[test]
+    fn what_keeps_to_a_path_has_its_turns_there_and_moves_with_it() {
+        let (mut s, mut b, mut f) = memory();
+        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
+        let now = Instant::from_millis(1);
+        (0..9).for_each(|_| push(&mut q, &mut pool, now, 1, 1400));
+        let slot = q.first(LIGHT).unwrap();
+        q.set_lane(slot, Lane::PerSession);
+        q.keep_to(slot, 2, 1, Why::Began);
+        let on = |kind| Turn { kind, lane: 2 };
+        assert_eq!(q.peek_len(LIGHT, &pool), None);
+        let mut seen = 0;
+        for kind in [Kind::Light, Kind::Burst] {
+            while let Some(id) = q.pop(now, &mut pool, on(kind), Measure::USUAL) {
+                pool.release(id);
+                seen += 1;
+            }
+        }
+        assert_eq!((seen, q.packets()), (9, 0));
+        // It outlasted what a light flow may send.
+        assert_eq!(q.take_turned(), Some(slot));
+        assert_eq!(q.bursts(now, u16::MAX)[2], 1);
+        assert_eq!(q.peek_len(on(Kind::Burst), &pool), None);
+        assert_eq!(q.standing(), 0);
+    }
+
+    #[test]
+    fn the_busiest_flows_of_the_last_second_are_told_with_their_lanes() {
+        let (mut s, mut b, mut f) = memory();
+        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
+        let (now, later) = (Instant::from_millis(1), Instant::from_millis(1_100));
+        for port in 1..=20 {
+            (0..port).for_each(|_| push(&mut q, &mut pool, now, port, 60));
+        }
+        assert!(q.busiest(now).is_empty(), "the second is not over");
+        let told = q.busiest(later);
+        let packets: Vec<u16> = told.iter().map(|b| b.packets).collect();
+        assert_eq!(packets, (13..=20).rev().collect::<Vec<u16>>());
+        let first = told.first().unwrap();
+        assert_eq!((first.protocol, first.port), (17, 9));
+        assert_eq!(first.far[12..], [203, 0, 113, 9]);
+        assert_eq!(
+            (first.lane, first.path, first.why),
+            (Lane::Auto, None, Why::Light)
+        );
+        assert!(q.busiest(Instant::from_millis(3_300)).is_empty());
+    }
+
+    #[test]
     fn a_new_flow_goes_before_a_standing_burst() {
         let (mut s, mut b, mut f) = memory();
         let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
         let now = Instant::from_millis(1);
         (0..50).for_each(|_| push(&mut q, &mut pool, now, 1, 1400));
-        while q.pop(now, &mut pool, Kind::Light, Measure::USUAL).is_some() {}
+        while q.pop(now, &mut pool, LIGHT, Measure::USUAL).is_some() {}
         push(&mut q, &mut pool, now, 2, 50);
-        assert!(q.waiting(Kind::Light));
-        let id = q.pop(now, &mut pool, Kind::Light, Measure::USUAL).unwrap();
+        assert!(q.waiting(LIGHT));
+        let id = q.pop(now, &mut pool, LIGHT, Measure::USUAL).unwrap();
         assert_eq!(pool.len_of(id), 78);
     }
 
@@ -500,13 +642,13 @@ mod tests {
         push(&mut q, &mut pool, now, 1, 50);
         assert_eq!(drain(&mut q, &mut pool, now).len(), 1);
         (0..9).for_each(|_| push(&mut q, &mut pool, now, 2, 1400));
-        while q.pop(now, &mut pool, Kind::Light, Measure::USUAL).is_some() {}
+        while q.pop(now, &mut pool, LIGHT, Measure::USUAL).is_some() {}
         push(&mut q, &mut pool, now, 1, 50);
         assert_eq!(q.packets(), 6);
         let mut seen = 0;
         while q
-            .peek_len(Kind::Light, &pool)
-            .or_else(|| q.peek_len(Kind::Burst, &pool))
+            .peek_len(LIGHT, &pool)
+            .or_else(|| q.peek_len(BURST, &pool))
             .is_some()
         {
             seen += drain(&mut q, &mut pool, now).len();

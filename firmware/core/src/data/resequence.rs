@@ -34,6 +34,8 @@ pub struct RxFlow {
     /// When the hole at `next` is given up; meaningful while `held` is not empty.
     deadline: Instant,
     last: Instant,
+    /// The path to which the flow keeps at the other end, as its place + 1; 0 = it does not.
+    led: u8,
     seen: [u32; WORDS],
 }
 
@@ -46,6 +48,7 @@ impl RxFlow {
         held: List::new(),
         deadline: Instant::ZERO,
         last: Instant::ZERO,
+        led: 0,
         seen: [0; WORDS],
     };
 
@@ -129,7 +132,8 @@ impl<'m> Resequencer<'m> {
         fronts.map(|id| pool.meta(id).at).min()
     }
 
-    /// Takes one packet; delivers it, holds it, or drops a duplicate.
+    /// Takes one packet; delivers it, holds it, or drops a duplicate. `led`: the path to which the other end keeps its flow
+    /// (place + 1, or 0). Says whether that is news.
     #[allow(clippy::too_many_arguments)] // the fields of one record, and where it goes
     pub fn handle_packet(
         &mut self,
@@ -137,23 +141,29 @@ impl<'m> Resequencer<'m> {
         pool: &mut Pool<'_>,
         id: FlowId,
         order: Order,
-        pinned: bool,
+        (pinned, led): (bool, u8),
         bytes: &[u8],
         sink: &mut dyn Sink,
-    ) {
+    ) -> bool {
         let Some(at) = self.slot_for(now, id, order) else {
             // No slot: a packet out of order is better than no packet.
             self.counters.delivered = self.counters.delivered.wrapping_add(1);
-            return sink.deliver(bytes);
+            sink.deliver(bytes);
+            return false;
         };
         let Some(flow) = self.flows.get_mut(at) else {
-            return;
+            return false;
         };
         flow.last = now;
         let ahead = order.ahead_of(flow.next);
         if ahead < -AHEAD || (ahead < AHEAD && flow.has(order)) {
             self.counters.duplicates = self.counters.duplicates.wrapping_add(1);
-            return;
+            return false;
+        }
+        // What was sent before, and again, says nothing about where the flow is now.
+        let news = ahead >= 0 && flow.led != led;
+        if news {
+            flow.led = led;
         }
         if ahead >= AHEAD {
             self.skip_to(
@@ -165,7 +175,7 @@ impl<'m> Resequencer<'m> {
             );
         }
         let Some(flow) = self.flows.get_mut(at) else {
-            return;
+            return news;
         };
         flow.set(order, true);
         if order == flow.next {
@@ -180,6 +190,7 @@ impl<'m> Resequencer<'m> {
         } else {
             self.hold(now, pool, at, order, bytes, sink);
         }
+        news
     }
 
     fn slot_for(&mut self, now: Instant, id: FlowId, order: Order) -> Option<usize> {
@@ -407,7 +418,7 @@ mod tests {
                 &mut self.pool,
                 FlowId(1),
                 Order(order),
-                false,
+                (false, 0),
                 &bytes,
                 &mut self.out,
             );
@@ -466,7 +477,7 @@ mod tests {
             &mut r.pool,
             FlowId(1),
             Order(2),
-            true,
+            (true, 0),
             &[0, 2],
             &mut r.out,
         );
@@ -484,7 +495,7 @@ mod tests {
             &mut r.pool,
             FlowId(0x1001),
             Order(0),
-            false,
+            (false, 0),
             &[9, 9],
             &mut r.out,
         );

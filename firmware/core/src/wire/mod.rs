@@ -142,8 +142,14 @@ impl Capabilities {
     pub const SEGMENT: Self = Self(1 << 1);
     /// Bit 2, reserved: compressed inner headers with a context.
     pub const COMPRESS: Self = Self(1 << 2);
+    /// Bit 3: records of flows that keep to one path (minor version 1).
+    pub const LANES: Self = Self(1 << 3);
     /// What this build can.
-    pub const OURS: Self = if MINOR == 0 { Self::NONE } else { Self::BUNDLE };
+    pub const OURS: Self = if MINOR == 0 {
+        Self::NONE
+    } else {
+        Self::BUNDLE.or(Self::LANES)
+    };
 
     /// What both can.
     pub const fn and(self, other: Self) -> Self {

@@ -48,8 +48,10 @@ pub enum Record<'a> {
         flow: FlowId,
         /// Its place in the flow.
         order: Order,
-        /// The flow is pinned to one path: deliver at once, never wait for earlier packets.
+        /// Deliver at once, never wait for earlier packets.
         pinned: bool,
+        /// The flow keeps to one path, and this is it: what goes back follows.
+        leads: bool,
         /// The packet, from its IP header.
         bytes: &'a [u8],
     },
@@ -63,6 +65,9 @@ const SPREAD: u16 = 1;
 const PINNED: u16 = 2;
 const FEEDBACK: u16 = 3;
 const CONTROL: u16 = 4;
+/// [`SPREAD`] and [`PINNED`] of a flow that keeps to one path.
+const SPREAD_LEADS: u16 = 5;
+const PINNED_LEADS: u16 = 6;
 
 impl Record<'_> {
     /// Bytes that the record takes in a frame.
@@ -80,9 +85,10 @@ impl Record<'_> {
                 flow,
                 order,
                 pinned,
+                leads,
                 bytes,
             } => {
-                emit_packet_header(w, flow, order, pinned, bytes.len())?;
+                emit_packet_header(w, flow, order, (pinned, leads), bytes.len())?;
                 w.put(bytes)
             }
             Self::Feedback(b) => emit_body(w, FEEDBACK, b),
@@ -91,15 +97,22 @@ impl Record<'_> {
     }
 }
 
-/// Appends the header of a packet record whose `len` bytes of packet the caller writes next.
+/// Appends the header of a packet record whose `len` bytes of packet the caller writes next; it is pinned, and leads, or
+/// not.
 pub fn emit_packet_header(
     w: &mut Writer<'_>,
     flow: FlowId,
     order: Order,
-    pinned: bool,
+    (pinned, leads): (bool, bool),
     len: usize,
 ) -> Result<(), Refusal> {
-    w.u16(word(if pinned { PINNED } else { SPREAD }, len)?)?;
+    let kind = match (pinned, leads) {
+        (false, false) => SPREAD,
+        (true, false) => PINNED,
+        (false, true) => SPREAD_LEADS,
+        (true, true) => PINNED_LEADS,
+    };
+    w.u16(word(kind, len)?)?;
     w.u16(flow.0)?;
     w.u16(order.0)
 }
@@ -136,13 +149,14 @@ impl<'a> Records<'a> {
             let (kind, len) = (word >> 12, usize::from(word & 0xfff));
             match kind {
                 0 => break,
-                SPREAD | PINNED => {
+                SPREAD | PINNED | SPREAD_LEADS | PINNED_LEADS => {
                     let (flow, order) = (FlowId(self.reader.u16()?), Order(self.reader.u16()?));
                     let bytes = self.reader.take(len)?;
                     return Ok(Some(Record::Packet {
                         flow,
                         order,
-                        pinned: kind == PINNED,
+                        pinned: matches!(kind, PINNED | PINNED_LEADS),
+                        leads: kind >= SPREAD_LEADS,
                         bytes,
                     }));
                 }
@@ -176,34 +190,36 @@ mod tests {
     use crate::wire::examples;
     use proptest::prelude::*;
 
-    #[test]
-    fn the_documents_example_is_what_is_written_and_read() {
-        let ack = [0x45, 0x00, 0x00, 0x04];
-        let expected = [
-            Record::Packet {
-                flow: FlowId(0x1002),
-                order: Order(7),
-                pinned: false,
-                bytes: &ack,
-            },
-            Record::Packet {
-                flow: FlowId(0x0003),
-                order: Order(0xffff),
-                pinned: true,
-                bytes: &ack,
-            },
-            Record::Control(&[0x04]),
-        ];
+    /// The two packets of the document's examples.
+    fn packets(leads: bool) -> [Record<'static>; 2] {
+        let packet = |flow, order, pinned| Record::Packet {
+            flow: FlowId(flow),
+            order: Order(order),
+            pinned,
+            leads,
+            bytes: &[0x45, 0x00, 0x00, 0x04],
+        };
+        [packet(0x1002, 7, false), packet(0x0003, 0xffff, true)]
+    }
+
+    fn check(example: &str, expected: &[Record<'_>]) {
         let mut out = [0u8; 64];
         let mut w = Writer::new(&mut out);
         for record in expected {
             record.emit(&mut w).unwrap();
         }
         let len = w.len();
-        examples::check("records", &out[..len]);
-        let body = examples::bytes("records");
+        examples::check(example, &out[..len]);
+        let body = examples::bytes(example);
         let read: Vec<_> = Records::new(&body).map(Result::unwrap).collect();
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn the_documents_examples_are_what_is_written_and_read() {
+        let [spread, pinned] = packets(false);
+        check("records", &[spread, pinned, Record::Control(&[0x04])]);
+        check("records-leading", &packets(true));
     }
 
     #[test]
@@ -214,12 +230,14 @@ mod tests {
             flow: FlowId(0x1002),
             order: Order(7),
             pinned: false,
+            leads: true,
             bytes: b"abc",
         };
         let b = Record::Packet {
             flow: FlowId(3),
             order: Order(65535),
             pinned: true,
+            leads: true,
             bytes: b"de",
         };
         for r in [a, b, Record::Feedback(b"f"), Record::Control(b"c")] {

@@ -8,6 +8,7 @@ mod exit_restart;
 mod finding_each_other;
 mod foreign_source;
 mod idle;
+mod lanes;
 mod lender_silent;
 mod mesh_cut;
 mod nat_rebinding;

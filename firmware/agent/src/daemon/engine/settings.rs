@@ -54,6 +54,7 @@ impl Engine {
                 .close(&self.parts.poll, |via| matches!(via, Via::Uplink { .. }));
             self.gateway.set_exits(now, exit_configs(self.config));
         }
+        self.gateway.set_lane(self.config.community.lane);
         self.lend(now);
         let ports = self.config.meshes.iter().map(|m| m.port).collect();
         self.gateway.set_meshes(now, ports);

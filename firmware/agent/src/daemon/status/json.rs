@@ -1,6 +1,6 @@
 //! JSON for programs.
 
-use super::{View, bits, state_name};
+use super::{Far, View, bits, state_name};
 use crate::daemon::routing;
 use crate::json::Quoted;
 use burstmesh_core::error::Refusals;
@@ -58,6 +58,7 @@ impl View<'_> {
         self.json_peers(out)?;
         self.json_relays(out)?;
         self.json_offload(out)?;
+        self.json_busiest(out)?;
         self.json_counters(out)?;
         writeln!(out, "}}")
     }
@@ -170,6 +171,35 @@ impl View<'_> {
                 r.carried.down_bytes,
                 r.until > self.now
             )?;
+        }
+        write!(out, "],")
+    }
+
+    /// What the busiest flows do, and why.
+    fn json_busiest(&self, out: &mut dyn Write) -> fmt::Result {
+        write!(out, "\"busiest\":[")?;
+        let busiest = self.gateway.link().tunnel().busiest(self.now);
+        for (n, flow) in busiest.iter().enumerate() {
+            write!(
+                out,
+                "{}{{\"flow\":\"{}\",\"packets_per_s\":{},\"lane\":\"{}\",\"why\":\"{}\"",
+                comma(n),
+                Far(flow),
+                flow.packets,
+                flow.lane.name(),
+                flow.why.name()
+            )?;
+            for (name, path) in [("path", flow.path), ("second", flow.second)] {
+                match path {
+                    Some(path) => {
+                        write!(out, ",\"{name}\":\"")?;
+                        self.way(path, out)?;
+                        out.write_char('"')?;
+                    }
+                    None => write!(out, ",\"{name}\":null")?,
+                }
+            }
+            out.write_char('}')?;
         }
         write!(out, "],")
     }

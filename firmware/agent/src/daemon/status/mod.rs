@@ -10,11 +10,13 @@ use super::outlet::Road;
 use super::pause::Pause;
 use super::routing::Applied;
 use crate::config::Config;
+use burstmesh_core::data::lane::Busy;
 use burstmesh_core::data::probe::State;
 use burstmesh_core::node::gateway::{Gateway, Peer, Route};
 use burstmesh_core::time::Instant;
 use burstmesh_linux::tun::Tun;
 use core::fmt::{self, Write};
+use core::net::Ipv6Addr;
 
 /// What there is to show.
 pub struct View<'a> {
@@ -49,6 +51,35 @@ fn state_name(state: State) -> &'static str {
         State::Sizing => "measuring",
         State::Live => "live",
         State::Dead => "dead",
+    }
+}
+
+/// The protocol, and where the flow goes.
+struct Far<'a>(&'a Busy);
+
+impl fmt::Display for Far<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Busy {
+            far,
+            port,
+            protocol,
+            ..
+        } = self.0;
+        match protocol {
+            6 => f.write_str("tcp ")?,
+            17 => f.write_str("udp ")?,
+            1 | 58 => f.write_str("icmp ")?,
+            other => write!(f, "protocol {other} ")?,
+        }
+        // An address that begins with zeros is no IPv6 address of the Internet.
+        match far {
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] => write!(f, "{a}.{b}.{c}.{d}")?,
+            v6 => write!(f, "[{}]", Ipv6Addr::from(*v6))?,
+        }
+        match port {
+            0 => Ok(()),
+            port => write!(f, ":{port}"),
+        }
     }
 }
 

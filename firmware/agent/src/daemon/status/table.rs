@@ -1,6 +1,6 @@
 //! The table for people.
 
-use super::{View, bits, state_name};
+use super::{Far, View, bits, state_name};
 use crate::daemon::routing;
 use crate::daemon::tenths::Tenths;
 use burstmesh_core::data::path::Path;
@@ -163,7 +163,32 @@ impl View<'_> {
             "\n{} flows, {} packets waiting, packet memory {used} of {all} blocks",
             tunnel.flows(),
             tunnel.backlog()
-        )
+        )?;
+        let busiest = tunnel.busiest(self.now);
+        if !busiest.is_empty() {
+            writeln!(
+                out,
+                "\n{:<54} {:<12} {:>9}",
+                "busiest flows", "lane", "packets/s"
+            )?;
+        }
+        for flow in &busiest {
+            let mut far = heapless::String::<64>::new();
+            write!(far.as_mut_view(), "{}", Far(flow))?;
+            let lane = flow.lane.name();
+            write!(out, "{far:<54} {lane:<12} {:>9}\n  ", flow.packets)?;
+            match flow.path {
+                Some(path) => self.way(path, out)?,
+                None => out.write_str("all paths")?,
+            }
+            write!(out, " ({})", flow.why.name())?;
+            if let Some(second) = flow.second {
+                out.write_str(" rather than ")?;
+                self.way(second, out)?;
+            }
+            writeln!(out)?;
+        }
+        Ok(())
     }
 
     /// What was refused, by reason; reasons without any are left out.

@@ -3,6 +3,7 @@
 //! The same type is the gateway's end and the exit's end. The owner ([`crate::node`]) opens paths, hands in packets
 //! and datagrams, and sends what [`Tunnel::poll_transmit`] gives on the path that it names.
 
+mod lanes;
 mod message;
 mod receive;
 mod spread;
@@ -13,6 +14,7 @@ mod transmit;
 
 use super::black_hole::BlackHole;
 use super::inner::{self, Inner};
+use super::lane::{Busy, Lane};
 use super::path::{Path, Setup};
 use super::pool::{Block, List, PacketId, Pool, Slot};
 use super::queue::{self, FairQueue, TxFlow};
@@ -107,6 +109,10 @@ pub struct AnyTunnel<'m, Paths: ?Sized = [Option<Path>]> {
     stash: Option<PacketId>,
     control: Deque<Vec<u8, MAX_LEN>, 4>,
     spread: spread::Spread,
+    /// Of flows that no rule is about.
+    lane: Lane,
+    /// Whose turn it is, when both could send: flows that keep to a path, or others.
+    kept_next: bool,
     secret: [u8; 16],
     drawn: u64,
     /// What one-way delays are measured from: the first one seen.
@@ -144,6 +150,8 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
             stash: None,
             control: Deque::new(),
             spread: spread::Spread::default(),
+            lane: Lane::Auto,
+            kept_next: false,
             secret,
             drawn: 0,
             delay_origin: None,
@@ -274,7 +282,7 @@ impl AnyTunnel<'_> {
 
     /// Takes a client's packet. May change it (MSS). The packet is copied; the buffer is free afterwards.
     pub fn handle_inner(&mut self, now: Instant, packet: &mut [u8]) -> Result<Inner, NotTaken> {
-        let inner = Inner::parse(packet, &self.secret).ok_or(NotTaken::Malformed)?;
+        let (inner, lane) = self.read(packet)?;
         if let Some(mtu) = self.inner_mtu() {
             if packet.len() > usize::from(mtu) {
                 return Err(NotTaken::TooBig(mtu));
@@ -283,7 +291,7 @@ impl AnyTunnel<'_> {
                 inner::clamp_mss(packet, &inner, mtu);
             }
         }
-        self.queue.push(now, &mut self.pool, &inner, packet);
+        self.enqueue(now, &inner, lane, packet);
         Ok(inner)
     }
 
@@ -303,7 +311,7 @@ impl AnyTunnel<'_> {
             }
             return self.handle_inner(now, packet);
         };
-        let inner = Inner::parse(packet, &self.secret).ok_or(NotTaken::Malformed)?;
+        let (inner, lane) = self.read(packet)?;
         let mtu = self.inner_mtu();
         let mut cut = offload
             .checksum
@@ -313,7 +321,7 @@ impl AnyTunnel<'_> {
             return Err(NotTaken::TooBig(mtu));
         }
         while let Some(packet) = cut.next() {
-            self.queue.push(now, &mut self.pool, &inner, packet);
+            self.enqueue(now, &inner, lane, packet);
         }
         Ok(inner)
     }
@@ -366,19 +374,21 @@ impl AnyTunnel<'_> {
     pub fn poll_timeout(&self, now: Instant) -> Instant {
         let waiting = self.packets_waiting();
         let mut at = self.resequencer.poll_timeout();
-        for (_, path) in self.paths() {
+        for (place, path) in self.paths() {
             at = at.min(path.prober.poll_timeout());
             at = at.min(path.rx.report_at.unwrap_or(Instant::FAR));
             at = at.min(path.tail_at().unwrap_or(Instant::FAR));
-            if waiting && path.usable() {
+            if path.usable() && waiting.is_some_and(|lanes| lanes & (1 | (2 << place)) != 0) {
                 at = at.min(path.pacer.ready_at());
             }
         }
         at.min(self.train_due(now)).max(now)
     }
 
-    fn packets_waiting(&self) -> bool {
-        self.queue.packets() > 0 || !self.repair.is_empty() || self.stash.is_some()
+    /// In which lanes something waits (see [`FairQueue::standing`]).
+    fn packets_waiting(&self) -> Option<u16> {
+        let again = !self.repair.is_empty() || self.stash.is_some();
+        (again || self.queue.packets() > 0).then_some(self.queue.standing() | u16::from(again))
     }
 
     /// Moves everything that is on its way on a path to the repair list.
@@ -436,6 +446,10 @@ impl AnyTunnel<'_> {
     /// Flows that hold a sender's slot.
     pub fn flows(&self) -> usize {
         self.queue.flows()
+    }
+    /// The flows that sent the most packets lately.
+    pub fn busiest(&self, now: Instant) -> Vec<Busy, { queue::BUSIEST }> {
+        self.queue.busiest(now)
     }
     /// Blocks of packet memory in use, and in all.
     pub fn memory_used(&self) -> (u32, u32) {

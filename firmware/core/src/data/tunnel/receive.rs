@@ -70,20 +70,25 @@ impl AnyTunnel<'_> {
                     flow,
                     order,
                     pinned,
+                    leads,
                     bytes,
                 } => {
                     if let Some(path) = self.path_mut(at) {
                         path.prober.carried(now);
                     }
-                    self.resequencer.handle_packet(
+                    let led = if leads { at as u8 + 1 } else { 0 };
+                    let news = self.resequencer.handle_packet(
                         now,
                         &mut self.pool,
                         flow,
                         order,
-                        pinned,
+                        (pinned, led),
                         bytes,
                         sink,
                     );
+                    if news {
+                        self.follow(now, led, bytes);
+                    }
                 }
                 Record::Feedback(body) => self.handle_feedback(now, &Feedback::parse(body)?),
                 Record::Control(message) => sink.control(message),

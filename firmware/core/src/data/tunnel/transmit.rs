@@ -3,7 +3,7 @@
 use super::{AnyTunnel, Transmit};
 use crate::data::codel::Measure;
 use crate::data::pool::PacketId;
-use crate::data::queue::Kind;
+use crate::data::queue::{Kind, Turn};
 use crate::error::Refusal;
 use crate::time::Instant;
 use crate::wire::bytes::Writer;
@@ -170,7 +170,8 @@ impl AnyTunnel<'_> {
 
     fn poll_packets(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
         self.review_spread(now);
-        let (at, first) = self.next_packet(now)?;
+        self.review_lanes(now);
+        let (at, first, lane) = self.next_packet(now)?;
         let headroom = usize::from(self.path(at)?.setup.headroom);
         let room = usize::from(self.path(at)?.mtu());
         let frame = out.get_mut(headroom..)?;
@@ -188,7 +189,7 @@ impl AnyTunnel<'_> {
             _ => 1,
         };
         while run.count < most && out.len() >= run.len + stride {
-            let Some(id) = self.next_of_run(now, at, stride - headroom) else {
+            let Some(id) = self.next_of_run(now, at, lane, stride - headroom) else {
                 break;
             };
             if self.pool.len_of(id) + super::FRAME_OVERHEAD > stride - headroom {
@@ -208,59 +209,94 @@ impl AnyTunnel<'_> {
 
     /// The packet that [`Self::next_packet`] would give next, if it goes on the same path and is no longer than `len`
     /// with its frame.
-    fn next_of_run(&mut self, now: Instant, at: usize, len: usize) -> Option<PacketId> {
+    fn next_of_run(&mut self, now: Instant, at: usize, lane: u8, len: usize) -> Option<PacketId> {
         if self.stash.is_some() || !self.repair.is_empty() {
             return None;
         }
-        let kind = if self.queue.waiting(Kind::Light) {
-            Kind::Light
-        } else {
-            Kind::Burst
+        let light = [0, at as u8 + 1].map(|lane| Turn {
+            kind: Kind::Light,
+            lane,
+        });
+        let burst = Turn {
+            kind: Kind::Burst,
+            lane,
         };
-        let next = self.queue.peek_len(kind, &self.pool)?;
-        let same_path = match kind {
-            Kind::Light => self.urgent_path(now, next) == Some(at),
-            Kind::Burst => self.goes_on(now, at),
+        let waiting = light.into_iter().find(|turn| self.queue.waiting(*turn));
+        let turn = waiting.unwrap_or(burst);
+        let next = self.queue.peek_len(turn, &self.pool)?;
+        let same_path = match turn {
+            Turn { lane: 1.., .. } => self.kept_goes_on(now, at, turn),
+            turn if turn.kind == Kind::Light => self.urgent_path(now, next) == Some(at),
+            _ => self.goes_on(now, at),
         };
         let fits = next > SMALL && next + super::FRAME_OVERHEAD <= len;
         if !same_path || !fits {
             return None;
         }
-        let measure = self.measure(now);
-        self.queue.pop(now, &mut self.pool, kind, measure)
+        self.pop(now, turn)
     }
 
-    /// What to send next, and where: repairs and light flows by the path where they arrive first, bursts by the path
-    /// that is free.
-    fn next_packet(&mut self, now: Instant) -> Option<(usize, PacketId)> {
+    /// What to send next, where, and in which lane: repairs and light flows by the path where they arrive first, bursts by
+    /// the path that is free, and what keeps to a path by that.
+    fn next_packet(&mut self, now: Instant) -> Option<(usize, PacketId, u8)> {
         self.drop_misfits(now);
         if let Some(id) = self.repair.front()
-            && let Some(at) = self.urgent_path(now, self.pool.len_of(id))
+            && let Some(at) = self.path_again(now, id)
         {
             self.pool.pop(&mut self.repair);
-            return Some((at, id));
+            return Some((at, id, 0));
         }
-        if let Some(len) = self.queue.peek_len(Kind::Light, &self.pool) {
+        let light = Turn::any(Kind::Light);
+        if let Some(len) = self.queue.peek_len(light, &self.pool) {
             let Some(at) = self.urgent_path(now, len) else {
                 self.mark_busy(now);
                 return None;
             };
-            let measure = self.measure(now);
-            if let Some(id) = self.queue.pop(now, &mut self.pool, Kind::Light, measure) {
+            if let Some(id) = self.pop(now, light) {
                 let at = self.urgent_path(now, self.pool.len_of(id)).unwrap_or(at);
-                return Some((at, id));
+                return Some((at, id, 0));
             }
         }
+        let kept = (self.queue.standing() >> 1 != 0).then(|| {
+            self.next_kept(now, Kind::Light)
+                .ok_or_else(|| self.next_kept(now, Kind::Burst))
+        });
+        match kept {
+            Some(Ok(turn)) => self.pop_kept(now, turn),
+            Some(Err(turn)) => self.next_burst(now, turn),
+            None => self.next_burst(now, None),
+        }
+    }
+
+    /// The next packet of a burst: of one that keeps to a path, of which `kept` is ready, and of all others in turn.
+    fn next_burst(&mut self, now: Instant, kept: Option<Turn>) -> Option<(usize, PacketId, u8)> {
         let len = match self.stash {
-            Some(id) => self.pool.len_of(id),
-            None => self.queue.peek_len(Kind::Burst, &self.pool)?,
+            Some(id) => Some(self.pool.len_of(id)),
+            None => self.queue.peek_len(Turn::any(Kind::Burst), &self.pool),
         };
-        let Some(at) = self.free_for_burst(now, len) else {
-            self.mark_busy(now);
+        let at = len.and_then(|len| self.free_for_burst(now, len));
+        if let Some(turn) = kept
+            && (at.is_none() || self.kept_next)
+        {
+            self.kept_next = false;
+            return self.pop_kept(now, turn);
+        }
+        self.kept_next = true;
+        let Some(at) = at else {
+            if len.is_some() {
+                self.mark_busy(now);
+            }
+            self.mark_kept_busy(now);
             return None;
         };
-        let id = self.stash.take().or_else(|| self.pop_burst(now))?;
-        Some((at, id))
+        let id = self.stash.take();
+        let id = id.or_else(|| self.pop(now, Turn::any(Kind::Burst)))?;
+        Some((at, id, 0))
+    }
+
+    fn pop_kept(&mut self, now: Instant, turn: Turn) -> Option<(usize, PacketId, u8)> {
+        let at = usize::from(turn.lane).checked_sub(1)?;
+        Some((at, self.pop(now, turn)?, turn.lane))
     }
 
     /// A packet that none of the paths in use carries (the one it was meant for is gone) must not hold up the others. Its
@@ -276,10 +312,13 @@ impl AnyTunnel<'_> {
             self.stash = None;
             self.drop_misfit(id);
         }
-        for kind in [Kind::Light, Kind::Burst] {
-            while let Some(len) = self.queue.peek_len(kind, &self.pool)
+        if self.queue.standing() >> 1 != 0 {
+            self.free_misfits(now);
+        }
+        for turn in [Kind::Light, Kind::Burst].map(Turn::any) {
+            while let Some(len) = self.queue.peek_len(turn, &self.pool)
                 && self.misfit(len)
-                && let Some(id) = self.queue.pop(now, &mut self.pool, kind, Measure::USUAL)
+                && let Some(id) = self.queue.pop(now, &mut self.pool, turn, Measure::USUAL)
             {
                 if self.misfit(self.pool.len_of(id)) {
                     self.drop_misfit(id);
@@ -304,7 +343,7 @@ impl AnyTunnel<'_> {
 
     /// Where something urgent arrives first, of the paths that take it now. (Waiting for a better one that is not ready
     /// would leave the others idle.)
-    fn urgent_path(&self, now: Instant, len: usize) -> Option<usize> {
+    pub(super) fn urgent_path(&self, now: Instant, len: usize) -> Option<usize> {
         let fitting = self.paths().filter(|(_, p)| p.usable() && p.fits(len));
         fitting
             .filter(|(_, p)| p.pacer.ready_for_urgent(now))
@@ -312,18 +351,15 @@ impl AnyTunnel<'_> {
             .map(|(i, _)| i)
     }
 
-    fn pop_burst(&mut self, now: Instant) -> Option<PacketId> {
-        let measure = self.measure(now);
-        self.queue.pop(now, &mut self.pool, Kind::Burst, measure)
+    fn pop(&mut self, now: Instant, turn: Turn) -> Option<PacketId> {
+        let measure = self.measure_of(now, turn);
+        self.queue.pop(now, &mut self.pool, turn, measure)
     }
 
     /// There is more to send than the paths' rates allow.
     fn mark_busy(&mut self, now: Instant) {
         for path in self.paths.iter_mut().flatten().filter(|p| p.usable()) {
-            path.wanted = now;
-            if path.yields_until <= now {
-                path.rate.was_busy();
-            }
+            path.wants_more(now);
         }
     }
 
@@ -359,7 +395,8 @@ impl AnyTunnel<'_> {
     fn emit_packet(&self, id: PacketId, space: &mut [u8]) -> Option<usize> {
         let (meta, len) = (self.pool.meta(id), self.pool.len_of(id));
         let mut w = Writer::new(space);
-        emit_packet_header(&mut w, meta.flow, meta.order, meta.pinned, len).ok()?;
+        let how = (meta.pinned, self.leads(meta.slot));
+        emit_packet_header(&mut w, meta.flow, meta.order, how, len).ok()?;
         self.pool.copy_out(id, space.get_mut(PACKET_HEADER..)?)?;
         Some(PACKET_HEADER + len)
     }
@@ -375,13 +412,24 @@ impl AnyTunnel<'_> {
         if !self.capabilities.has(Capabilities::BUNDLE) || len > SMALL {
             return None;
         }
-        for kind in [Kind::Light, Kind::Burst] {
+        let own = at as u8 + 1;
+        for (kind, lane) in [
+            (Kind::Light, 0),
+            (Kind::Light, own),
+            (Kind::Burst, 0),
+            (Kind::Burst, own),
+        ] {
+            let turn = Turn { kind, lane };
             let fits = self
                 .queue
-                .peek_len(kind, &self.pool)
+                .peek_len(turn, &self.pool)
                 .is_some_and(|n| n <= SMALL && n + PACKET_HEADER <= left);
-            if fits && (kind == Kind::Light || self.goes_on(now, at)) {
-                let id = self.queue.pop(now, &mut self.pool, kind, Measure::USUAL)?;
+            let goes = match turn {
+                Turn { lane: 1.., .. } => self.kept_goes_on(now, at, turn),
+                _ => kind == Kind::Light || self.goes_on(now, at),
+            };
+            if fits && goes {
+                let id = self.queue.pop(now, &mut self.pool, turn, Measure::USUAL)?;
                 // The AQM may have dropped the small one and given the next, larger one.
                 if self.pool.len_of(id) + PACKET_HEADER <= left {
                     return Some(id);

@@ -2,6 +2,7 @@
 
 use super::{ExitConfig, Gateway, MAX_EXITS, MAX_MESHES, Uplink, UplinkConfig};
 use crate::control::announcer::{Announcer, Offer};
+use crate::data::lane::Lane;
 use crate::time::Instant;
 use crate::wire::control::MAX_UPLINKS;
 use heapless::Vec;
@@ -43,6 +44,11 @@ impl Gateway<'_> {
             }
         }
         self.maintain_at = now;
+    }
+
+    /// What flows do that no rule is about, those under way too: a session keeps to its path from then on, or is spread.
+    pub fn set_lane(&mut self, lane: Lane) {
+        self.link.tunnel.set_lane(lane);
     }
 
     /// Another device stands behind this uplink from now on: nobody's grant was for that.

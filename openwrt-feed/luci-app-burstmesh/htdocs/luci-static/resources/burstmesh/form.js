@@ -102,6 +102,9 @@ export function kinds() {
 		'invitation': { is: (text) => /^bm1[A-Za-z0-9_-]{40,}$/.test(text.replace(/\s/g, '')), how: _('The whole invitation, from bm1 to its last character.') },
 		'text': { is: (text) => text.length >= 1 && text.length <= 32, how: _('1 to 32 characters, the same on every router.') },
 		'log level': { is: (text) => ['error', 'warn', 'info', 'debug', 'trace'].includes(text), how: _('error, warn, info, debug or trace.') },
+		'lane': { is: (text) => ['auto', 'per_packet', 'per_session'].includes(text), how: _('auto, per_packet or per_session.') },
+		'protocol': { is: (text) => ['tcp', 'udp'].includes(text), how: _('tcp or udp.') },
+		'DSCP': { is: (text) => /^[0-9]{1,2}$/.test(text) && Number(text) < 64, how: _('A number from 0 to 63.') },
 		'file': { is: (text) => text[0] === '/' && text.length <= 128, how: _('The full path of a file.') }
 	};
 }
@@ -118,6 +121,7 @@ export function sections() {
 			option('enabled', 'bool', _('Switched on'), _('Switched off, the router is as it was before.'), { preset: '1' }),
 			option('no_uplink', 'bool', _('No line of its own'), _('This house has no Internet line and lives from the lines of others.'), { preset: '0' }),
 			option('log_level', 'log level', _('Log'), _('How much goes to the system log.'), { preset: 'info' }),
+			option('lane', 'lane', _('Lane'), _('auto: bursts use all lines. per_session: each connection keeps to one line.'), { preset: 'auto' }),
 			option('name', 'text', _('Name'), _('Only without an invitation.')),
 			option('secret', 'secret', _('Secret'), _('Only without an invitation.')),
 			option('key_file', 'file', _('Key file'), _('The private key of this router.'), { preset: '/etc/burstmesh/key' })
@@ -147,6 +151,14 @@ export function sections() {
 		exit: { title: _('Exits'), named: true, options: [
 			option('key', 'public key', _('Public key'), _('An exit is believed by its key alone.'), { required: true }),
 			option('address', 'address:port', _('Addresses'), _('The best first.'), { list: true, required: true })
+		] },
+		rule: { title: _('Lanes by rule'), named: false, options: [
+			option('lane', 'lane', _('Lane'), _('Of connections for which all of the following is so; the first rule that fits counts.'), { required: true }),
+			option('client', 'prefix', _('Device'), _('Devices of this house, by address.')),
+			option('destination', 'prefix', _('Destination'), _('Addresses on the Internet.')),
+			option('port', 'port', _('Port'), _('The port there.')),
+			option('protocol', 'protocol', _('Protocol'), _('tcp or udp.')),
+			option('dscp', 'DSCP', _('DSCP'), _('The code point that the device gave its packets.'))
 		] }
 	};
 }

@@ -1,0 +1,117 @@
+//! What the sender keeps of a flow.
+
+use crate::data::codel::Codel;
+use crate::data::lane::{Busy, Lane, Pace, Why};
+use crate::data::pool::List;
+use crate::time::{Duration, Instant};
+use crate::wire::record::Order;
+
+/// A burst that has sent nothing for so long is none any more.
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
+
+/// Sender's state of one flow.
+#[derive(Clone, Copy, Debug)]
+pub struct TxFlow {
+    pub(super) hash: u64,
+    pub(super) used: bool,
+    pub(super) generation: u8,
+    pub(super) next_order: Order,
+    pub(super) list: List,
+    pub(super) codel: Codel,
+    pub(super) deficit: i32,
+    /// In which of the two rounds it stands.
+    pub(super) stage: Stage,
+    pub(super) next: u16,
+    pub(super) last: Instant,
+    pub(super) ect: bool,
+    /// Whose rounds it takes part in from its next turn on: a path's (its place + 1), or nobody's (0).
+    pub(super) path: u8,
+    /// The next best one when that was chosen.
+    pub(super) second: u8,
+    pub(super) lane: Lane,
+    pub(super) why: Why,
+    /// It has outlasted a light flow's quantum, and went on.
+    pub(super) burst: bool,
+    /// Its path was chosen for a burst.
+    pub(super) settled: bool,
+    /// Its last packet was an acknowledgement alone.
+    pub(super) acks: bool,
+    /// For people: where it goes, and how many packets it has.
+    pub(super) far: [u8; 16],
+    pub(super) port: u16,
+    pub(super) protocol: u8,
+    pub(super) pace: Pace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Idle,
+    Light,
+    Bulk,
+}
+
+impl TxFlow {
+    /// A free slot.
+    pub const FREE: Self = Self {
+        hash: 0,
+        used: false,
+        generation: 0,
+        next_order: Order(0),
+        list: List::new(),
+        codel: Codel::new(),
+        deficit: 0,
+        stage: Stage::Idle,
+        // Set when it joins a round; until then zero, so that a static table takes no room in the router's binary.
+        next: 0,
+        last: Instant::ZERO,
+        ect: false,
+        path: 0,
+        second: 0,
+        lane: Lane::Auto,
+        why: Why::Spread,
+        burst: false,
+        settled: false,
+        acks: false,
+        far: [0; 16],
+        port: 0,
+        protocol: 0,
+        pace: Pace::NONE,
+    };
+
+    /// Which lane it has.
+    pub fn lane(&self) -> Lane {
+        self.lane
+    }
+    /// The path that it keeps to: its place + 1, or 0.
+    pub(in crate::data) fn path(&self) -> u8 {
+        self.path
+    }
+    /// Why it is there.
+    pub fn why(&self) -> Why {
+        self.why
+    }
+    /// It sends more than a light flow.
+    pub(in crate::data) fn is_burst(&self) -> bool {
+        self.burst
+    }
+    /// What people are told of it.
+    pub(super) fn told(&self, now: Instant) -> Busy {
+        Busy {
+            far: self.far,
+            port: self.port,
+            protocol: self.protocol,
+            packets: self.pace.lately(now),
+            lane: self.lane,
+            path: usize::from(self.path).checked_sub(1),
+            second: usize::from(self.second).checked_sub(1),
+            why: match self.why {
+                Why::Spread if !self.burst && self.lane == Lane::Auto => Why::Light,
+                why => why,
+            },
+        }
+    }
+    /// It has been a burst, lately enough to be counted.
+    pub(in crate::data) fn weighs(&self, now: Instant) -> bool {
+        self.used && self.burst && now.since(self.last) < PAUSE
+    }
+}
