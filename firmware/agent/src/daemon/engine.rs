@@ -121,21 +121,7 @@ impl Engine {
         mut parts: Parts,
     ) -> Result<Self, Failure> {
         let now = clock::now();
-        let mut seed = [0; 32];
-        entropy::fill(&mut seed).map_err(|e| because("entropy", e))?;
-        let memory = Memory {
-            slots: SLOT_MEMORY.take(),
-            blocks: BLOCK_MEMORY.take(),
-            tx_flows: TX_MEMORY.take(),
-            rx_flows: RX_MEMORY.take(),
-        };
-        let gateway = GATEWAY.init_with(|| {
-            Gateway::new(
-                now,
-                settings::gateway_config(config, credentials, epoch, seed),
-                memory,
-            )
-        });
+        let gateway = gateway(now, config, credentials, epoch)?;
         let worker = WORKER.start(work, 5).map_err(|e| because("worker", e))?;
         let accounts = Accounts::open(now, config, &mut parts.rtnl)?;
         let pairs = [
@@ -528,6 +514,26 @@ impl Engine {
         accounts.stop(now, config);
         info!("stopped");
     }
+}
+
+/// The gateway, in its place. Apart, because one lies on the stack on its way there.
+#[inline(never)]
+fn gateway(
+    now: Instant,
+    config: &Config,
+    credentials: Credentials,
+    epoch: u64,
+) -> Result<&'static mut Gateway<'static>, Failure> {
+    let mut seed = [0; 32];
+    entropy::fill(&mut seed).map_err(|e| because("entropy", e))?;
+    let memory = Memory {
+        slots: SLOT_MEMORY.take(),
+        blocks: BLOCK_MEMORY.take(),
+        tx_flows: TX_MEMORY.take(),
+        rx_flows: RX_MEMORY.take(),
+    };
+    let config = settings::gateway_config(config, credentials, epoch, seed);
+    Ok(GATEWAY.init_with(|| Gateway::new(now, config, memory)))
 }
 
 /// The sockets over an uplink.
