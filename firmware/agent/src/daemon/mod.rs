@@ -28,7 +28,7 @@ use burstmesh_linux::signal::{self, Signals};
 use burstmesh_linux::tun::Tun;
 use burstmesh_linux::watchdog::Watchdog;
 use burstmesh_linux::{control, error, file, info, process};
-use core::fmt::Write;
+use core::fmt::Write as _;
 use engine::Engine;
 use static_cell::StaticCell;
 
@@ -57,10 +57,7 @@ pub fn run(config_path: &str, socket: &str, bus: &str) -> Exit {
             engine.stop();
             exit
         }
-        Err(what) => {
-            error!("{what}");
-            Exit::Failure
-        }
+        Err(Failure) => Exit::Failure,
     }
 }
 
@@ -77,17 +74,12 @@ fn level(level: LogLevel) -> Level {
     }
 }
 
-/// Why the agent cannot start.
-type Failure = heapless::String<320>;
+/// The agent cannot start; why is said already.
+struct Failure;
 
 fn because(what: &str, why: impl core::fmt::Display) -> Failure {
-    failure(format_args!("{what}: {why}"))
-}
-
-fn failure(why: core::fmt::Arguments<'_>) -> Failure {
-    let mut text = Failure::new();
-    let _ = text.as_mut_view().write_fmt(why);
-    text
+    error!("{what}: {why}");
+    Failure
 }
 
 /// Sets everything up; on failure nothing is left behind.

@@ -168,17 +168,21 @@ impl<'m> Gateway<'m> {
         seed.copy_from_slice(config.seed.first_chunk::<16>().unwrap_or(&[0; 16]));
         let mut draw = Draw::new(seed);
         let credentials = config.credentials;
-        let link = ExitLink::new(&credentials, &config.exits, memory, &mut draw);
-        let mut gateway = Self {
+        // The last expression: a gateway in a variable would be copied from there, and each needs 100 KB of stack.
+        Self {
             gatekeeper: Gatekeeper::new(now, &credentials, Budget::ROUTER, config.seed),
-            link,
-            announcers: Vec::new(),
+            link: ExitLink::new(&credentials, &config.exits, memory, &mut draw),
+            announcers: config
+                .mesh_ports
+                .iter()
+                .map(|_| settings::announcer(now, &credentials, config.epoch, &mut draw))
+                .collect(),
             credentials,
             epoch: config.epoch,
             hellos: 0,
             exits: config.exits,
             uplinks: config.uplinks.iter().map(|c| Uplink::new(*c)).collect(),
-            mesh_ports: Vec::new(),
+            mesh_ports: config.mesh_ports,
             questions: Deque::new(),
             answering: false,
             heard: Heard::new(),
@@ -193,9 +197,7 @@ impl<'m> Gateway<'m> {
             borrowing: true,
             refusals: Refusals::default(),
             wrong_version: 0,
-        };
-        gateway.set_meshes(now, config.mesh_ports);
-        gateway
+        }
     }
 
     /// Takes a client's packet from the TUN. A packet that is too big is answered (ICMP) through `out`.
