@@ -164,6 +164,9 @@ impl Engine {
     }
 
     /// Runs until a signal says stop.
+    // What runs rarely stays apart from it (`inline(never)` here and there): LLVM takes in whatever has one caller, and in a function
+    // of 45 KB no value keeps its register.
+    #[inline(never)]
     pub fn serve(&mut self, config_path: &str) -> Exit {
         let mut events = Events::<32>::new();
         loop {
@@ -205,7 +208,7 @@ impl Engine {
                 .min(self.pause.poll_timeout())
                 .min(self.parts.ubus.poll_timeout());
             if let Err(error) = self.parts.poll.wait(&mut events, Some(next.since(now))) {
-                warn!("{error}");
+                warn!("{}", error);
             }
             let now = clock::now();
             for event in events.iter() {
@@ -262,7 +265,7 @@ impl Engine {
         let found = self.take_from_tun(now);
         let fd = (self.parts.tun.fd(), TUN);
         if let Err(error) = self.rest.looked(now, found, &self.parts.poll, fd) {
-            warn!("{error}");
+            warn!("{}", error);
         }
     }
 
@@ -275,7 +278,7 @@ impl Engine {
                 Ok(Some(read)) => read,
                 Ok(None) => return found,
                 Err(error) => {
-                    error!("{}: {error}; somebody has taken it away", routing::TUN);
+                    error!("{}: {}; somebody has taken it away", routing::TUN, error);
                     self.stopping = Some(Exit::Failure);
                     return found;
                 }
@@ -383,7 +386,7 @@ impl Engine {
                 self.pooler.withdrawn();
             }
             Err(error) => {
-                warn!("watchdog: {error}; starting another");
+                warn!("watchdog: {}; starting another", error);
                 if let Ok(w) = Watchdog::start(super::HANG, (), routing::withdraw) {
                     self.parts.watchdog = w;
                 }
@@ -400,7 +403,8 @@ impl Engine {
             .fold(road.total(), |sum, (_, n)| sum.saturating_add(*n));
         if self.refused.look(now, total) {
             warn!(
-                "{total} datagrams refused so far, {version} of another protocol version: see burstmesh status"
+                "{} datagrams refused so far, {} of another protocol version: see burstmesh status",
+                total, version
             );
         }
     }
@@ -420,6 +424,7 @@ impl Engine {
     }
 
     /// Looks at uplinks and mesh interfaces, and tells the gateway what is new.
+    #[inline(never)]
     fn look(&mut self, now: Instant) {
         self.look_at = now + LOOK;
         self.tell_refusals(now);
@@ -442,7 +447,8 @@ impl Engine {
             self.gateway.handle_uplink(now, number, state.up);
             let name = self.config.uplinks.get(i).map_or("", |u| u.ifname.as_str());
             info!(
-                "uplink {name} {}",
+                "uplink {} {}",
+                name,
                 if state.up {
                     "has a way out"
                 } else {
@@ -468,7 +474,7 @@ impl Engine {
                         mesh.port,
                     ) {
                         Ok(()) => info!("mesh on {}", mesh.ifname),
-                        Err(error) => warn!("mesh on {}: {error}", mesh.ifname),
+                        Err(error) => warn!("mesh on {}: {}", mesh.ifname, error),
                     }
                     self.gateway.handle_mesh(now, number);
                 }

@@ -249,6 +249,7 @@ impl<'m> Gateway<'m> {
     }
 
     /// The passing of time.
+    #[inline(never)]
     pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Output) {
         self.link.tunnel.handle_timeout(now, &mut Deliver(out));
         for peer in self.peers.iter_mut().flatten() {

@@ -54,6 +54,7 @@ impl Gateway<'_> {
 
     /// The port on each mesh interface, in the shell's order. Neighbours heard over interfaces that went are forgotten as
     /// if they had fallen silent.
+    #[inline(never)]
     pub fn set_meshes(&mut self, now: Instant, ports: Vec<u16, MAX_MESHES>) {
         self.mesh_ports = ports;
         self.announcers.truncate(self.mesh_ports.len());
