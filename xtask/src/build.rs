@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     #[command(flatten)]
     what: What,
+    /// Keep the log's texts out of the binary: `cargo xtask log` reads what it logs
+    #[arg(long)]
+    defmt: bool,
     /// Link the router's own musl instead of carrying one, as OpenWrt's packages do
     #[arg(long)]
     dynamic: bool,
@@ -40,8 +43,16 @@ pub struct Job {
     pub cpu: Option<String>,
     pub limits: Profile,
     pub linking: Linking,
+    pub log: Log,
     /// Folder under `dist/`.
     pub name: String,
+}
+
+/// What the agent's log is made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Log {
+    Text,
+    Defmt,
 }
 
 /// One binary that was made.
@@ -60,6 +71,7 @@ impl Job {
             cpu: None,
             limits: Profile::Small,
             linking: Linking::Static,
+            log: Log::Text,
             name: target.triple.to_owned(),
         }
     }
@@ -80,6 +92,14 @@ impl Job {
         Self {
             linking: Linking::Dynamic,
             name: format!("{}-dynamic", self.name),
+            ..self
+        }
+    }
+
+    fn defmt(self) -> Self {
+        Self {
+            log: Log::Defmt,
+            name: format!("{}-defmt", self.name),
             ..self
         }
     }
@@ -108,6 +128,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if args.dynamic {
         jobs = jobs.into_iter().map(Job::dynamic).collect();
+    }
+    if args.defmt {
+        jobs = jobs.into_iter().map(Job::defmt).collect();
     }
     let made: Result<Vec<(&Job, Built)>> = jobs.iter().map(|job| Ok((job, make(job)?))).collect();
     for (job, built) in made? {
@@ -174,7 +197,8 @@ pub fn make(job: &Job) -> Result<Built> {
     cargo.args(["--profile", "router", "--target", triple]);
     // Symbols are kept to see what the binary is made of, and to decode the log of the defmt build; see `elf::strip`.
     cargo.args(["--config", "profile.router.strip=\"none\""]);
-    if let Some(feature) = job.limits.feature() {
+    let defmt = (job.log == Log::Defmt).then_some("defmt");
+    for feature in job.limits.feature().into_iter().chain(defmt) {
         cargo.args(["--features", feature]);
     }
     sources.build_core(&mut cargo);

@@ -14,6 +14,7 @@ mod elf;
 mod fuzz;
 mod image;
 mod lab;
+mod log;
 mod material;
 mod openwrt;
 mod package;
@@ -55,6 +56,8 @@ enum Command {
     Build(build::Args),
     /// Show what the agent's binary is made of, and write docs/size.md; --check compares
     Size(size::Args),
+    /// Show the log of a defmt build: what `burstmesh log` gave, as text
+    Log(log::Args),
     /// Make what OpenWrt's ImageBuilder needs for a board: packages and files, into dist/BOARD/image
     Image(image::Args),
     /// Pack the agent and its pages for OpenWrt, into dist/BOARD
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Setup(args) => setup::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Build(args) => build::run(&args),
+        Command::Log(args) => log::run(&args),
         Command::Image(args) => image::run(&args),
         Command::Size(args) => size::run(&args),
         Command::Package(args) => openwrt::run(&args),

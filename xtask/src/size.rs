@@ -2,7 +2,7 @@
 //! `--check` (a ring of tests) compares it with a build and the binary with its budget.
 
 use crate::board::Profile;
-use crate::build::{self, Built, Job};
+use crate::build::{self, Built, Job, Log};
 use crate::elf::Named;
 use crate::process;
 use crate::targets;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 /// The most bytes that a stripped static MIPS binary of the small profile may have. The aim is 300 KB; this is where it stands, so that
 /// it does not grow unnoticed meanwhile.
-const MOST: u64 = 440_000;
+const MOST: u64 = 418_000;
 /// A row may be off by so many percent, or by [`SLACK`] bytes, before the report counts as stale.
 const TOLERANCE: u64 = 3;
 const SLACK: u64 = 1024;
@@ -31,14 +31,16 @@ pub struct Args {
 
 /// The builds that are compared: one column each.
 fn jobs() -> Vec<(&'static str, Job)> {
-    let job = |limits, name: &str| Job {
+    let job = |limits, log, name: &str| Job {
         limits,
+        log,
         name: format!("size-{name}"),
         ..Job::for_target(targets::STRICTEST)
     };
     vec![
-        ("small", job(Profile::Small, "small")),
-        ("tiny", job(Profile::Tiny, "tiny")),
+        ("small", job(Profile::Small, Log::Text, "small")),
+        ("tiny", job(Profile::Tiny, Log::Text, "tiny")),
+        ("tiny, defmt", job(Profile::Tiny, Log::Defmt, "defmt")),
     ]
 }
 
@@ -135,7 +137,7 @@ fn crate_of(name: &str) -> &str {
 
 fn report(columns: &[(&str, Rows)]) -> String {
     let mut out = String::from(
-        "# Size of the agent\n\nBytes of the static binary for `mips-unknown-linux-musl`, by limits profile. Written by `cargo xtask size`; the ring `size`\nof `cargo xtask test` builds it anew and compares.\n",
+        "# Size of the agent\n\nBytes of the static binary for `mips-unknown-linux-musl`, by limits profile; with `defmt` the log's texts stay outside. Written by `cargo xtask size`; the ring `size`\nof `cargo xtask test` builds it anew and compares.\n",
     );
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let mut table = |title: &str, rows: &[String]| {

@@ -4,7 +4,7 @@ use crate::process::{cargo, run as run_command};
 use crate::ring::{self, Options, Outcome, Ring};
 use crate::setup::{self, Purpose};
 use crate::toolchain::{Sources, Zig};
-use crate::{build, check_core, packaging, process, size, targets, vm};
+use crate::{build, check_core, log, packaging, process, size, targets, vm};
 use anyhow::{Result, bail, ensure};
 
 /// Arguments of `test`.
@@ -23,7 +23,7 @@ fn names() -> Vec<&'static str> {
 }
 
 /// The last one is a `cargo test`, so that the run ends with its result.
-const RINGS: [Ring; 13] = [
+const RINGS: [Ring; 14] = [
     Ring {
         name: "format",
         what: "rustfmt has nothing to change",
@@ -63,6 +63,14 @@ const RINGS: [Ring; 13] = [
         needs: &[Purpose::RouterBuilds],
         obstacle: ring::no_obstacle,
         run: |_| size::check(),
+    },
+    Ring {
+        name: "defmt",
+        what: "the build whose log is frames: a big-endian agent's, read as text",
+        only_long: false,
+        needs: &[Purpose::Lab, Purpose::RouterBuilds, Purpose::Emulation],
+        obstacle: ring::namespaces_obstacle,
+        run: |_| log::prove(),
     },
     Ring {
         name: "unit",

@@ -8,6 +8,12 @@ use siphasher::sip::{SipHasher13, SipHasher24};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+#[cfg(any(target_arch = "mips", test))]
+mod x25519;
+
+#[cfg(target_arch = "mips")]
+pub(crate) use x25519::x25519;
+
 /// Bytes of a message authenticator on the wire.
 pub(crate) const MAC_LEN: usize = 16;
 /// Bytes of a block of BLAKE2s.
@@ -56,6 +62,19 @@ impl Default for Blake2s {
         Self::new(&[], 32)
     }
 }
+
+/// X25519 (RFC 7748).
+#[cfg(not(target_arch = "mips"))]
+pub(crate) fn x25519(secret: &[u8; 32], point: &[u8; 32]) -> [u8; 32] {
+    x25519_dalek::x25519(*secret, *point)
+}
+
+/// The point that public keys are multiples of.
+pub(crate) const BASE_POINT: [u8; 32] = {
+    let mut point = [0; 32];
+    point[0] = 9;
+    point
+};
 
 fn blake2s(key: &[u8], size: usize, parts: &[&[u8]]) -> [u8; 32] {
     let mut state = Blake2s::new(key, size);

@@ -27,10 +27,7 @@ impl SecretKey {
 
     /// The public half. One scalar multiplication: about 10 ms on a 580 MHz router, so keep an [`Identity`].
     pub fn public(&self) -> PublicKey {
-        PublicKey(x25519_dalek::x25519(
-            self.0,
-            x25519_dalek::X25519_BASEPOINT_BYTES,
-        ))
+        PublicKey(crypto::x25519(&self.0, &crypto::BASE_POINT))
     }
 }
 

@@ -69,7 +69,8 @@ Example:
 
 pub(super) const LOG: &str = "\
 Shows the last lines of the running agent's log: 4 KB of it stay in memory,
-whatever the system's log keeps.
+whatever the system's log keeps. For older ones: logread -e burstmesh
+A build with defmt gives frames: cargo xtask log, or defmt-print, reads them.
 
 Usage: burstmesh log [--socket PATH]
 

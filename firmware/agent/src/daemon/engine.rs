@@ -121,21 +121,7 @@ impl Engine {
         mut parts: Parts,
     ) -> Result<Self, Failure> {
         let now = clock::now();
-        let mut seed = [0; 32];
-        entropy::fill(&mut seed).map_err(|e| because("entropy", e))?;
-        let memory = Memory {
-            slots: SLOT_MEMORY.take(),
-            blocks: BLOCK_MEMORY.take(),
-            tx_flows: TX_MEMORY.take(),
-            rx_flows: RX_MEMORY.take(),
-        };
-        let gateway = GATEWAY.init_with(|| {
-            Gateway::new(
-                now,
-                settings::gateway_config(config, credentials, epoch, seed),
-                memory,
-            )
-        });
+        let gateway = gateway(now, config, credentials, epoch)?;
         let worker = WORKER.start(work, 5).map_err(|e| because("worker", e))?;
         let accounts = Accounts::open(now, config, &mut parts.rtnl)?;
         let pairs = [
@@ -179,6 +165,9 @@ impl Engine {
     }
 
     /// Runs until a signal says stop.
+    // What runs rarely stays apart from it (`inline(never)` here and there): LLVM takes in whatever has one caller, and in a function
+    // of 45 KB no value keeps its register.
+    #[inline(never)]
     pub fn serve(&mut self, config_path: &str) -> Exit {
         let mut events = Events::<32>::new();
         loop {
@@ -220,7 +209,7 @@ impl Engine {
                 .min(self.pause.poll_timeout())
                 .min(self.parts.ubus.poll_timeout());
             if let Err(error) = self.parts.poll.wait(&mut events, Some(next.since(now))) {
-                warn!("{error}");
+                warn!("{}", error);
             }
             let now = clock::now();
             for event in events.iter() {
@@ -277,7 +266,7 @@ impl Engine {
         let found = self.take_from_tun(now);
         let fd = (self.parts.tun.fd(), TUN);
         if let Err(error) = self.rest.looked(now, found, &self.parts.poll, fd) {
-            warn!("{error}");
+            warn!("{}", error);
         }
     }
 
@@ -290,7 +279,7 @@ impl Engine {
                 Ok(Some(read)) => read,
                 Ok(None) => return found,
                 Err(error) => {
-                    error!("{}: {error}; somebody has taken it away", routing::TUN);
+                    error!("{}: {}; somebody has taken it away", routing::TUN, error);
                     self.stopping = Some(Exit::Failure);
                     return found;
                 }
@@ -398,7 +387,7 @@ impl Engine {
                 self.pooler.withdrawn();
             }
             Err(error) => {
-                warn!("watchdog: {error}; starting another");
+                warn!("watchdog: {}; starting another", error);
                 if let Ok(w) = Watchdog::start(super::HANG, (), routing::withdraw) {
                     self.parts.watchdog = w;
                 }
@@ -415,7 +404,8 @@ impl Engine {
             .fold(road.total(), |sum, (_, n)| sum.saturating_add(*n));
         if self.refused.look(now, total) {
             warn!(
-                "{total} datagrams refused so far, {version} of another protocol version: see burstmesh status"
+                "{} datagrams refused so far, {} of another protocol version: see burstmesh status",
+                total, version
             );
         }
     }
@@ -435,6 +425,7 @@ impl Engine {
     }
 
     /// Looks at uplinks and mesh interfaces, and tells the gateway what is new.
+    #[inline(never)]
     fn look(&mut self, now: Instant) {
         self.look_at = now + LOOK;
         self.tell_refusals(now);
@@ -457,7 +448,8 @@ impl Engine {
             self.gateway.handle_uplink(now, number, state.up);
             let name = self.config.uplinks.get(i).map_or("", |u| u.ifname.as_str());
             info!(
-                "uplink {name} {}",
+                "uplink {} {}",
+                name,
                 if state.up {
                     "has a way out"
                 } else {
@@ -483,7 +475,7 @@ impl Engine {
                         mesh.port,
                     ) {
                         Ok(()) => info!("mesh on {}", mesh.ifname),
-                        Err(error) => warn!("mesh on {}: {error}", mesh.ifname),
+                        Err(error) => warn!("mesh on {}: {}", mesh.ifname, error),
                     }
                     self.gateway.handle_mesh(now, number);
                 }
@@ -529,6 +521,26 @@ impl Engine {
         accounts.stop(now, config);
         info!("stopped");
     }
+}
+
+/// The gateway, in its place. Apart, because one lies on the stack on its way there.
+#[inline(never)]
+fn gateway(
+    now: Instant,
+    config: &Config,
+    credentials: Credentials,
+    epoch: u64,
+) -> Result<&'static mut Gateway<'static>, Failure> {
+    let mut seed = [0; 32];
+    entropy::fill(&mut seed).map_err(|e| because("entropy", e))?;
+    let memory = Memory {
+        slots: SLOT_MEMORY.take(),
+        blocks: BLOCK_MEMORY.take(),
+        tx_flows: TX_MEMORY.take(),
+        rx_flows: RX_MEMORY.take(),
+    };
+    let config = settings::gateway_config(config, credentials, epoch, seed);
+    Ok(GATEWAY.init_with(|| Gateway::new(now, config, memory)))
 }
 
 /// The sockets over an uplink.

@@ -43,7 +43,7 @@ fn make_key(path: &str) -> Result<SecretKey, Failure> {
     let mut line = heapless::String::<64>::new();
     let _ = writeln!(line.as_mut_view(), "{}", key_to_text(&key).as_str());
     file::write_atomically(path, line.as_bytes(), 0o600).map_err(|e| because(path, e))?;
-    info!("made a new key in {path}");
+    info!("made a new key in {}", path);
     Ok(SecretKey::from_bytes(key))
 }
 
@@ -61,7 +61,10 @@ pub fn next_epoch(config: &Config) -> u64 {
     let mut text = heapless::String::<32>::new();
     let _ = writeln!(text.as_mut_view(), "{epoch}");
     if let Err(error) = file::write_atomically(&path, text.as_bytes(), 0o600) {
-        warn!("{path}: {error}; neighbours will not know this start from the last one");
+        warn!(
+            "{}: {}; neighbours will not know this start from the last one",
+            path, error
+        );
     }
     epoch
 }

@@ -16,19 +16,19 @@ mod status;
 mod tenths;
 
 use crate::cli::Exit;
-use crate::commands::{Loaded, fail, load};
+use crate::commands::{Loaded, load};
 use crate::config::values::LogLevel;
 use crate::config::{Config, Problem};
 use burstmesh_core::time::Duration;
-use burstmesh_linux::log::{self, Level, Sink};
+use burstmesh_linux::log::{self, Level};
 use burstmesh_linux::netlink::{Monitor, Rtnl};
 use burstmesh_linux::poll::Poll;
 use burstmesh_linux::process::Output;
 use burstmesh_linux::signal::{self, Signals};
 use burstmesh_linux::tun::Tun;
 use burstmesh_linux::watchdog::Watchdog;
-use burstmesh_linux::{control, error, file, info, process};
-use core::fmt::Write;
+use burstmesh_linux::{control, file, info, process};
+use core::fmt::Write as _;
 use engine::Engine;
 use static_cell::StaticCell;
 
@@ -43,11 +43,12 @@ pub fn run(config_path: &str, socket: &str, bus: &str) -> Exit {
         Loaded::Good(config) => config,
         Loaded::Bad | Loaded::Unreadable => return Exit::Usage,
     };
-    if log::init(Sink::Stderr, level(config.community.log_level)).is_err() {
-        return fail(format_args!("cannot open the log"));
-    }
+    log::set_level(level(config.community.log_level));
     if !config.community.enabled {
-        info!("switched off in {config_path} (option enabled '0'): nothing to do");
+        log::write(
+            Level::Info,
+            format_args!("switched off in {config_path} (option enabled '0'): nothing to do"),
+        );
         return Exit::Success;
     }
     signal::report_crashes();
@@ -57,10 +58,7 @@ pub fn run(config_path: &str, socket: &str, bus: &str) -> Exit {
             engine.stop();
             exit
         }
-        Err(what) => {
-            error!("{what}");
-            Exit::Failure
-        }
+        Err(Failure) => Exit::Failure,
     }
 }
 
@@ -77,20 +75,17 @@ fn level(level: LogLevel) -> Level {
     }
 }
 
-/// Why the agent cannot start.
-type Failure = heapless::String<320>;
+/// The agent cannot start; why is said already.
+struct Failure;
 
 fn because(what: &str, why: impl core::fmt::Display) -> Failure {
-    failure(format_args!("{what}: {why}"))
-}
-
-fn failure(why: core::fmt::Arguments<'_>) -> Failure {
-    let mut text = Failure::new();
-    let _ = text.as_mut_view().write_fmt(why);
-    text
+    // As text in every build: the log in memory goes with the process.
+    log::write(Level::Error, format_args!("{what}: {why}"));
+    Failure
 }
 
 /// Sets everything up; on failure nothing is left behind.
+#[inline(never)]
 fn start(config: &'static mut Config, socket: &str, bus: &str) -> Result<Engine, Failure> {
     if process::is_root() {
         process::forbid_new_privileges()

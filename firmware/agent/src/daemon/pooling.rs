@@ -132,11 +132,11 @@ impl Pooler {
         let Tools { rtnl, tun, .. } = tools;
         let Ok(Some(index)) = rtnl.link_index(tun) else {
             self.retry_at = Some(now + RETRY);
-            return warn!("{tun} is gone");
+            return warn!("{} is gone", tun);
         };
         if want.mtu != self.applied.mtu || want.lease != self.applied.lease {
             if let Err(error) = rtnl.set_link(index, true, Some(u32::from(want.mtu.max(1280)))) {
-                warn!("{tun}: {error}");
+                warn!("{}: {}", tun, error);
             }
             if let Some(lease) = want.lease {
                 routing::set_lease(rtnl, index, self.applied.lease, lease);
@@ -174,7 +174,7 @@ impl Pooler {
                 });
             }
             Err(failure) => {
-                warn!("firewall: {failure}");
+                warn!("firewall: {}", failure);
                 self.retry_at = Some(now + RETRY);
             }
         }
@@ -186,7 +186,7 @@ impl Pooler {
             return;
         };
         if let Err(failure) = &result {
-            warn!("firewall: {failure}");
+            warn!("firewall: {}", failure);
         }
         self.end(now, result.is_ok(), rtnl);
     }

@@ -108,7 +108,7 @@ pub fn accept_answers(tun: &str) {
         if written.is_ok()
             && let Err(error) = file::overwrite(&path, value.as_bytes())
         {
-            warn!("{path}: {error}");
+            warn!("{}: {}", path, error);
         }
     }
 }
@@ -397,7 +397,7 @@ pub fn delete_rules(rtnl: &mut Rtnl) {
 
 fn note(result: burstmesh_linux::error::Result<()>) {
     if let Err(error) = result {
-        warn!("{error}");
+        warn!("{}", error);
     }
 }
 

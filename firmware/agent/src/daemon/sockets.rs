@@ -85,7 +85,7 @@ impl Sockets {
         if !self.table.iter().flatten().any(|s| s.via == via)
             && let Err(error) = self.open_uplink(poll, config, via)
         {
-            debug!("{via}: {error}");
+            debug!("{}: {}", via, error);
             return Sent::Unreachable;
         }
         let Some(socket) = self.table.iter().flatten().find(|s| s.via == via) else {
@@ -146,7 +146,7 @@ impl Sockets {
             udp.set_gso(false);
         }
         let Some(place) = self.table.iter().position(Option::is_none) else {
-            warn!("all {MAX} sockets are in use; {via} has to wait");
+            warn!("all {} sockets are in use; {} has to wait", MAX, via);
             return Ok(());
         };
         poll.add(udp.fd(), FIRST_TOKEN + place as u32, Interest::Read)?;

@@ -1,4 +1,5 @@
-//! The last lines of the log, for `burstmesh log`: a ring in memory, so that nothing is written to flash.
+//! The last lines of the log, for `burstmesh log`: a ring in memory, so that nothing is written to flash. What is in it are lines of
+//! text, or frames.
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
@@ -31,27 +32,67 @@ static RECENT: Shared = Shared {
 impl Shared {
     /// Two threads log, both rarely and shortly: whoever finds it taken goes without.
     fn with(&self, act: impl FnOnce(&mut Ring)) {
-        if self.taken.swap(true, Acquire) {
-            return;
+        if self.take() {
+            // SAFETY: taken, so nobody else is here.
+            act(unsafe { &mut *self.ring.get() });
+            self.taken.store(false, Release);
         }
-        // SAFETY: taken, so nobody else is here.
-        act(unsafe { &mut *self.ring.get() });
-        self.taken.store(false, Release);
+    }
+
+    fn take(&self) -> bool {
+        !self.taken.swap(true, Acquire)
     }
 }
 
+/// Takes the ring, for several pieces that belong together; `false` where another thread has it.
+#[cfg(feature = "defmt")]
+pub(super) fn take() -> bool {
+    RECENT.take()
+}
+
+/// # Safety
+/// This thread has taken the ring.
+#[cfg(feature = "defmt")]
+pub(super) unsafe fn push(bytes: &[u8]) {
+    // SAFETY: the caller's promise.
+    unsafe { &mut *RECENT.ring.get() }.push(bytes);
+}
+
+/// # Safety
+/// This thread has taken the ring.
+#[cfg(feature = "defmt")]
+pub(super) unsafe fn give_back() {
+    RECENT.taken.store(false, Release);
+}
+
 /// Keeps a line with its end, in place of the oldest bytes.
+#[cfg(not(feature = "defmt"))]
 pub(super) fn keep(line: &[u8]) {
     RECENT.with(|ring| ring.push(line));
 }
 
-/// Hands over the lines that are kept, oldest first; the first may have lost its beginning.
+/// Hands over what is kept, oldest first. Of text the first line may have lost its beginning; a frame that has would be misread.
 pub fn recent(mut each: impl FnMut(&[u8])) {
     RECENT.with(|ring| {
-        let (old, new) = ring.halves();
+        let (mut old, mut new) = ring.halves();
+        if cfg!(feature = "defmt") && !old.is_empty() {
+            (old, new) = without_first(old, new);
+        }
         each(old);
         each(new);
     });
+}
+
+/// What comes behind the end of the first frame: each ends in a zero, and has none within.
+fn without_first<'a>(old: &'a [u8], new: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+    let behind = |bytes: &'a [u8]| {
+        let end = bytes.iter().position(|byte| *byte == 0)?;
+        bytes.get(end + 1..)
+    };
+    match behind(old) {
+        Some(rest) => (rest, new),
+        None => (&[], behind(new).unwrap_or(&[])),
+    }
 }
 
 impl Ring {
@@ -103,6 +144,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_frame_that_has_lost_its_beginning_is_left_out() {
+        for (old, new, rest) in [
+            (&b"cut\0ab\0"[..], &b"c\0"[..], &b"ab\0c\0"[..]),
+            (b"cu", b"t\0ab\0", b"ab\0"),
+            (b"\0", b"ab\0", b"ab\0"),
+            (b"c", b"ut", b""),
+        ] {
+            let (old, new) = without_first(old, new);
+            assert_eq!([old, new].concat(), rest);
+        }
+    }
+
+    #[cfg(not(feature = "defmt"))]
     #[test]
     fn a_line_that_was_logged_can_be_fetched() {
         crate::testing::in_child(|| {

@@ -116,8 +116,8 @@ impl Store {
             && !self.complained
         {
             warn!(
-                "{}: {why}; what is counted will be lost at a restart",
-                sheet.path
+                "{}: {}; what is counted will be lost at a restart",
+                sheet.path, why
             );
         }
         self.complained = !written;

@@ -128,6 +128,7 @@ impl Engine {
         self.lend(now);
     }
 
+    #[inline(never)]
     pub(super) fn serve_control(&mut self, now: Instant) {
         self.attend(now, |server, _, _, desk| {
             server.serve(|line, out| match line.trim_ascii() {
@@ -137,6 +138,7 @@ impl Engine {
         });
     }
 
+    #[inline(never)]
     pub(super) fn serve_bus(&mut self, now: Instant) {
         self.attend(now, |_, bus, room, desk| {
             bus.handle_readable(room, |call, out| desk.call(call, out))
@@ -167,7 +169,7 @@ impl Engine {
             road: &self.road,
         };
         if let Err(error) = serve(server, ubus, self.recv.scratch(), &mut desk) {
-            debug!("{error}");
+            debug!("{}", error);
         }
         if self.pause.is_on() != before.is_on() {
             self.apply_pause(now);

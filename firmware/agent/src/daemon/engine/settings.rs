@@ -15,9 +15,13 @@ use heapless::Vec;
 
 impl Engine {
     /// A new configuration. What cannot change in a running agent is said, and what was there goes on.
+    #[inline(never)]
     pub(super) fn reload(&mut self, path: &str) {
         let Loaded::Good(new) = load(path, &mut complain) else {
-            return warn!("{path} has errors: the settings from before stay in force");
+            return warn!(
+                "{} has errors: the settings from before stay in force",
+                path
+            );
         };
         let now = clock::now();
         let reload = Reload::new(self.config, new);

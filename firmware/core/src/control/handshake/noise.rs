@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 
 use super::sealing::Sealing;
 use super::{Credentials, HandshakeError};
-use crate::crypto::Blake2s;
+use crate::crypto::{self, Blake2s};
 use crate::identity::{PublicKey, SecretKey};
 use crate::wire::handshake::INIT_HEADER_LEN;
 
@@ -131,7 +131,7 @@ impl DH for X25519 {
     /// Refuses public keys of small order, for which the result is zero whatever the secret (RFC 7748, section 6.1).
     fn dh(pair: &Self::Key, public: &Self::Pubkey) -> Result<Self::Output, ()> {
         let secret: Sensitive<[u8; 32]> = U8Array::from_slice(pair.split_at(32).0);
-        let shared = Self::Output::from_slice(&x25519_dalek::x25519(*secret, *public));
+        let shared = Self::Output::from_slice(&crypto::x25519(&secret, public));
         if bool::from(shared.ct_eq(&[0; 32])) {
             Err(())
         } else {

@@ -70,6 +70,7 @@ pub struct ExitLink<'m> {
 }
 
 impl<'m> ExitLink<'m> {
+    #[inline(never)]
     pub(super) fn new(
         credentials: &Credentials,
         exits: &Vec<ExitConfig, MAX_EXITS>,

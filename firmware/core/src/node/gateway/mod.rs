@@ -161,22 +161,28 @@ pub struct Pooling<'a> {
 
 impl<'m> Gateway<'m> {
     /// A gateway that has just started. `memory` is for the session with the exit.
+    // Apart from its callers, whose frames it would make so large that MIPS takes three instructions for each place in them.
+    #[inline(never)]
     pub fn new(now: Instant, config: Config, memory: Memory<'m>) -> Self {
         let mut seed = [0; 16];
         seed.copy_from_slice(config.seed.first_chunk::<16>().unwrap_or(&[0; 16]));
         let mut draw = Draw::new(seed);
         let credentials = config.credentials;
-        let link = ExitLink::new(&credentials, &config.exits, memory, &mut draw);
-        let mut gateway = Self {
+        // The last expression: a gateway in a variable would be copied from there, and each needs 100 KB of stack.
+        Self {
             gatekeeper: Gatekeeper::new(now, &credentials, Budget::ROUTER, config.seed),
-            link,
-            announcers: Vec::new(),
+            link: ExitLink::new(&credentials, &config.exits, memory, &mut draw),
+            announcers: config
+                .mesh_ports
+                .iter()
+                .map(|_| settings::announcer(now, &credentials, config.epoch, &mut draw))
+                .collect(),
             credentials,
             epoch: config.epoch,
             hellos: 0,
             exits: config.exits,
             uplinks: config.uplinks.iter().map(|c| Uplink::new(*c)).collect(),
-            mesh_ports: Vec::new(),
+            mesh_ports: config.mesh_ports,
             questions: Deque::new(),
             answering: false,
             heard: Heard::new(),
@@ -191,9 +197,7 @@ impl<'m> Gateway<'m> {
             borrowing: true,
             refusals: Refusals::default(),
             wrong_version: 0,
-        };
-        gateway.set_meshes(now, config.mesh_ports);
-        gateway
+        }
     }
 
     /// Takes a client's packet from the TUN. A packet that is too big is answered (ICMP) through `out`.
@@ -245,6 +249,7 @@ impl<'m> Gateway<'m> {
     }
 
     /// The passing of time.
+    #[inline(never)]
     pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Output) {
         self.link.tunnel.handle_timeout(now, &mut Deliver(out));
         for peer in self.peers.iter_mut().flatten() {

@@ -16,6 +16,7 @@ use heapless::Vec;
 
 impl Gateway<'_> {
     /// Takes a run of datagrams of `stride` bytes each (the last may be shorter) that came in together.
+    #[inline(never)]
     pub fn handle_datagrams(
         &mut self,
         now: Instant,

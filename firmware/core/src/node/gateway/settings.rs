@@ -1,7 +1,8 @@
 //! New settings for a gateway that goes on: what they do not touch keeps its flows.
 
-use super::{ExitConfig, Gateway, MAX_EXITS, MAX_MESHES, Uplink, UplinkConfig};
+use super::{Draw, ExitConfig, Gateway, MAX_EXITS, MAX_MESHES, Uplink, UplinkConfig};
 use crate::control::announcer::{Announcer, Offer};
+use crate::control::handshake::Credentials;
 use crate::data::lane::Lane;
 use crate::time::Instant;
 use crate::wire::control::MAX_UPLINKS;
@@ -59,18 +60,12 @@ impl Gateway<'_> {
 
     /// The port on each mesh interface, in the shell's order. Neighbours heard over interfaces that went are forgotten as
     /// if they had fallen silent.
+    #[inline(never)]
     pub fn set_meshes(&mut self, now: Instant, ports: Vec<u16, MAX_MESHES>) {
         self.mesh_ports = ports;
         self.announcers.truncate(self.mesh_ports.len());
         while self.announcers.len() < self.mesh_ports.len() {
-            let announcer = Announcer::new(
-                now,
-                self.credentials.community.clone(),
-                self.credentials.identity.public(),
-                self.epoch,
-                Offer::default(),
-                self.draw.u64(),
-            );
+            let announcer = announcer(now, &self.credentials, self.epoch, &mut self.draw);
             let _ = self.announcers.push(announcer);
         }
     }
@@ -101,4 +96,22 @@ impl Gateway<'_> {
         }
         self.maintain_at = now;
     }
+}
+
+/// What announces the gateway on a mesh interface, with nothing to offer yet.
+pub(super) fn announcer(
+    now: Instant,
+    credentials: &Credentials,
+    epoch: u64,
+    draw: &mut Draw,
+) -> Announcer<32> {
+    let key = credentials.identity.public();
+    Announcer::new(
+        now,
+        credentials.community.clone(),
+        key,
+        epoch,
+        Offer::default(),
+        draw.u64(),
+    )
 }
