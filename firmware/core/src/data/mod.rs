@@ -23,3 +23,4 @@ pub mod seal;
 pub mod segment;
 pub mod too_big;
 pub mod tunnel;
+mod work;

@@ -3,9 +3,15 @@
 //! Nothing here has an order or a path yet, so dropping leaves no hole downstream. A flow that has just become
 //! busy is *light*: it goes first, for one quantum; what outlasts that is a *burst* and takes its turn.
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
 use super::codel::{Codel, Measure};
 use super::inner::{self, Inner};
 use super::pool::{List, Meta, PacketId, Pool};
+use super::work;
 use crate::time::{Duration, Instant};
 use crate::wire::record::{FlowId, Order};
 
@@ -192,6 +198,7 @@ impl<'m> FairQueue<'m> {
         let mut free = None;
         for i in 0..n.min(8) {
             let at = (start + i) % n;
+            work::step();
             let flow = self.flows.get(at)?;
             if flow.used && flow.hash == hash {
                 return Some(at as u16);
@@ -231,6 +238,7 @@ impl<'m> FairQueue<'m> {
         for round in [self.light, self.bulk] {
             let mut here = round.head;
             while let Some(at) = here {
+                work::step();
                 let flow = self.flows.get(usize::from(at))?;
                 if flow.list.bytes() > longest.0 {
                     longest = (flow.list.bytes(), Some(at));
@@ -259,6 +267,7 @@ impl<'m> FairQueue<'m> {
     /// Length of the packet that [`Self::pop`] would look at first. Flows at the head that have run empty leave.
     pub fn peek_len(&mut self, kind: Kind, pool: &Pool<'_>) -> Option<usize> {
         loop {
+            work::step();
             let slot = if kind == Kind::Light {
                 self.light.head?
             } else {
@@ -283,6 +292,7 @@ impl<'m> FairQueue<'m> {
     ) -> Option<PacketId> {
         // Each pass either returns, drops a packet, or moves a flow on: bounded by what is queued.
         for _ in 0..2 * self.flows.len() + self.packets as usize {
+            work::step();
             let slot = if kind == Kind::Light {
                 self.light.head?
             } else {
@@ -420,111 +430,5 @@ fn take_head(flows: &mut [TxFlow], round: &mut Round) {
     round.head = (next != NONE).then_some(next);
     if round.head.is_none() {
         round.tail = None;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::pool::{Block, Slot};
-    use super::*;
-    use crate::data::inner::tests::udp_packet;
-
-    fn memory() -> (Vec<Slot>, Vec<Block>, Vec<TxFlow>) {
-        (
-            vec![Slot::FREE; 512],
-            vec![Block::FREE; 2048],
-            vec![TxFlow::FREE; 64],
-        )
-    }
-
-    fn push(q: &mut FairQueue<'_>, pool: &mut Pool<'_>, now: Instant, port: u16, len: usize) {
-        let p = udp_packet(port, len);
-        q.push(now, pool, &Inner::parse(&p, &[0; 16]).unwrap(), &p);
-    }
-
-    fn drain(q: &mut FairQueue<'_>, pool: &mut Pool<'_>, now: Instant) -> Vec<(u16, u16)> {
-        let mut out = Vec::new();
-        loop {
-            let Some(id) = q
-                .pop(now, pool, Kind::Light, Measure::USUAL)
-                .or_else(|| q.pop(now, pool, Kind::Burst, Measure::USUAL))
-            else {
-                return out;
-            };
-            out.push((pool.meta(id).flow.0, pool.meta(id).order.0));
-            pool.release(id);
-        }
-    }
-
-    #[test]
-    fn two_bursts_share_by_turns_and_each_keeps_its_order() {
-        let (mut s, mut b, mut f) = memory();
-        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
-        let now = Instant::from_millis(1);
-        for port in [1, 2] {
-            (0..50).for_each(|_| push(&mut q, &mut pool, now, port, 1400));
-        }
-        let out = drain(&mut q, &mut pool, now);
-        assert_eq!(out.len(), 100);
-        let first = out[0].0;
-        let half = out[..50].iter().filter(|(flow, _)| *flow == first).count();
-        assert!((20..=30).contains(&half), "{half}");
-        for flow in [first, out.iter().find(|(f, _)| *f != first).unwrap().0] {
-            let orders: Vec<_> = out
-                .iter()
-                .filter(|(f, _)| *f == flow)
-                .map(|(_, o)| *o)
-                .collect();
-            assert_eq!(orders, (0..50).collect::<Vec<u16>>());
-        }
-    }
-
-    #[test]
-    fn a_new_flow_goes_before_a_standing_burst() {
-        let (mut s, mut b, mut f) = memory();
-        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
-        let now = Instant::from_millis(1);
-        (0..50).for_each(|_| push(&mut q, &mut pool, now, 1, 1400));
-        while q.pop(now, &mut pool, Kind::Light, Measure::USUAL).is_some() {}
-        push(&mut q, &mut pool, now, 2, 50);
-        assert!(q.waiting(Kind::Light));
-        let id = q.pop(now, &mut pool, Kind::Light, Measure::USUAL).unwrap();
-        assert_eq!(pool.len_of(id), 78);
-    }
-
-    #[test]
-    fn a_flow_that_ran_empty_does_not_stand_in_the_way_of_the_next() {
-        let (mut s, mut b, mut f) = memory();
-        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
-        let now = Instant::from_millis(1);
-        push(&mut q, &mut pool, now, 1, 50);
-        assert_eq!(drain(&mut q, &mut pool, now).len(), 1);
-        (0..9).for_each(|_| push(&mut q, &mut pool, now, 2, 1400));
-        while q.pop(now, &mut pool, Kind::Light, Measure::USUAL).is_some() {}
-        push(&mut q, &mut pool, now, 1, 50);
-        assert_eq!(q.packets(), 6);
-        let mut seen = 0;
-        while q
-            .peek_len(Kind::Light, &pool)
-            .or_else(|| q.peek_len(Kind::Burst, &pool))
-            .is_some()
-        {
-            seen += drain(&mut q, &mut pool, now).len();
-        }
-        assert_eq!((seen, q.packets()), (6, 0));
-    }
-
-    #[test]
-    fn when_memory_runs_out_the_longest_queue_pays() {
-        let (mut s, mut b, mut f) = memory();
-        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
-        let now = Instant::from_millis(1);
-        (0..600).for_each(|_| push(&mut q, &mut pool, now, 1, 1400));
-        push(&mut q, &mut pool, now, 2, 1400);
-        assert!(q.counters().overflow > 0);
-        let out = drain(&mut q, &mut pool, now);
-        let flows: std::collections::HashSet<_> = out.iter().map(|(f, _)| *f).collect();
-        assert_eq!(flows.len(), 2);
-        assert_eq!(pool.free_blocks(), pool.capacity());
     }
 }

@@ -19,6 +19,7 @@ use super::queue::{self, FairQueue, TxFlow};
 use super::resequence::{self, Resequencer, RxFlow, Sink};
 use super::seal::Keys;
 use super::segment::{Cut, Offload, complete};
+use super::work;
 use crate::crypto;
 use crate::error::Refusal;
 use crate::time::{Duration, Instant};
@@ -88,6 +89,8 @@ pub struct Counters {
     pub control_dropped: u32,
     /// Packets dropped because no path in use carries their size any more.
     pub misfits: u32,
+    /// Packets that were lost and not sent again: pinned ones, and those lost too often.
+    pub abandoned: u32,
 }
 
 /// One end of a session with room for so many paths.
@@ -250,6 +253,7 @@ impl AnyTunnel<'_> {
         self.paths
             .iter()
             .enumerate()
+            .inspect(|_| work::step())
             .filter_map(|(i, p)| p.as_ref().map(|p| (i, p)))
     }
     fn path_mut(&mut self, at: usize) -> Option<&mut Path> {
@@ -463,6 +467,7 @@ impl AnyTunnel<'_> {
 fn queue_repair(pool: &mut Pool<'_>, repair: &mut List, counters: &mut Counters, id: PacketId) {
     let meta = pool.meta(id);
     if meta.pinned || meta.repairs >= MAX_REPAIRS {
+        counters.abandoned = counters.abandoned.saturating_add(1);
         return pool.release(id);
     }
     if let Some(m) = pool.meta_mut(id) {
