@@ -3,6 +3,8 @@
 //! The same type is the gateway's end and the exit's end. The owner ([`crate::node`]) opens paths, hands in packets
 //! and datagrams, and sends what [`Tunnel::poll_transmit`] gives on the path that it names.
 
+#[cfg(test)]
+mod any_network;
 mod message;
 mod receive;
 mod spread;
