@@ -159,12 +159,20 @@ pub fn connect(socket: &OwnedFd, to: SocketAddrV4) -> IoResult<()> {
     check(unsafe { libc::connect(socket.as_raw_fd(), at.cast(), len) })
 }
 
-/// Lets a stream socket listen on a port of all addresses.
+/// Lets a stream socket listen on a port of all addresses, also while connections of an earlier one linger.
 pub fn listen(socket: &OwnedFd, port: u16) -> IoResult<()> {
     let address = raw_address(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port));
     let (at, len) = (&raw const address, size_of_val(&address) as libc::socklen_t);
-    // SAFETY: the address is valid for reading and has the length that is said.
+    let yes: libc::c_int = 1;
+    // SAFETY: address and option are valid for reading and have the lengths that are said.
     unsafe {
+        check(libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_REUSEADDR,
+            (&raw const yes).cast(),
+            size_of_val(&yes) as libc::socklen_t,
+        ))?;
         check(libc::bind(socket.as_raw_fd(), at.cast(), len))?;
         check(libc::listen(socket.as_raw_fd(), 64))
     }

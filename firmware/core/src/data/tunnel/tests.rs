@@ -254,6 +254,26 @@ fn unlike_links_carry_their_sum_in_order() {
     }
 }
 
+/// Looks at paths and flows for each packet that arrives, with a burst over so many equal links.
+fn steps_per_packet(links: usize) -> f64 {
+    let mut pair = Pair::new(&vec![Link::mbit(10, 10); links], Capabilities::OURS);
+    let mut next = 0;
+    pair.run(3_000, |_, _| {});
+    let mut feed = waiting(100, &mut next);
+    pair.run(5_000, &mut feed);
+    let before = pair.at_b.packets.len();
+    work::steps();
+    pair.run(7_000, &mut feed);
+    work::steps() as f64 / (pair.at_b.packets.len() - before) as f64
+}
+
+#[test]
+fn the_work_per_packet_grows_no_faster_than_the_paths() {
+    let (two, eight) = (steps_per_packet(2), steps_per_packet(8));
+    println!("{two:.0} {eight:.0}");
+    assert!(eight < 4.0 * two, "{two} {eight}");
+}
+
 #[test]
 fn losses_are_repaired_and_none_reaches_the_flow() {
     let mut lossy = Link::mbit(20, 10);
