@@ -116,6 +116,8 @@ struct Rig {
     /// Arrived, not delivered.
     held: BTreeSet<Name>,
     delivered: BTreeSet<Name>,
+    /// Flows whose beginning the receiver does not know (any more): it may wait for what went before.
+    begun_anew: BTreeSet<u16>,
     /// Per flow, when a packet came last.
     last: BTreeMap<u16, Instant>,
     out: Out,
@@ -146,6 +148,7 @@ impl Rig {
             missing: BTreeSet::new(),
             held: BTreeSet::new(),
             delivered: BTreeSet::new(),
+            begun_anew: BTreeSet::new(),
             last: BTreeMap::new(),
             out: Out::default(),
             packets: 0,
@@ -197,10 +200,11 @@ impl Rig {
             self.held.insert(packet.name);
         }
         // A flow that was quiet may have been forgotten: it begins anew with what comes.
-        let forgotten = self
-            .last
-            .insert(flow, self.now)
-            .is_none_or(|last| self.now.since(last) > Duration::from_secs(1));
+        let last = self.last.insert(flow, self.now);
+        let forgotten = last.is_none_or(|last| self.now.since(last) > Duration::from_secs(1));
+        if forgotten && (last.is_some() || flow >> 12 == 0) {
+            self.begun_anew.insert(flow);
+        }
         if forgotten && place as u16 >= START {
             self.given_up_before(packet.name);
         }
@@ -248,6 +252,17 @@ impl Rig {
                 self.judge_holes(name);
             }
             self.given_up_before(name);
+        }
+        self.nobody_waits_for_nothing();
+    }
+
+    /// Something before it is missing, or it would have gone out.
+    fn nobody_waits_for_nothing(&self) {
+        let known = |name: &&Name| !self.begun_anew.contains(&name.flow);
+        for name in self.held.iter().filter(known) {
+            let (flow, place) = (name.flow, 0);
+            let mut holes = self.missing.range(Name { flow, place }..*name);
+            assert!(holes.next().is_some(), "{name:?} waits for nothing");
         }
     }
 
@@ -331,6 +346,8 @@ impl Rig {
         // The name is free again: sixteen generations ago nobody remembers.
         let again = slot as u16 | sender.generation << 12;
         self.missing.retain(|n| n.flow != again);
+        self.last.remove(&again);
+        self.begun_anew.remove(&again);
         self.arrived.retain(|n, _| n.flow != again);
         self.delivered.retain(|n| n.flow != again);
     }
