@@ -105,8 +105,12 @@ fn receive<'s>(scope: &'s Scope<'s, '_>, mut receiver: &'s TcpStream, counter: &
     });
 }
 
-/// Jain's fairness of rates: 1 when all are equal, 1 / n when one has everything.
+/// Jain's fairness of rates: 1 when all are equal, 1 / n when one has everything; 0 when nobody has anything.
 pub fn jain(rates: &[f64]) -> f64 {
     let (sum, squares): (f64, f64) = (rates.iter().sum(), rates.iter().map(|r| r * r).sum());
-    sum * sum / (rates.len() as f64 * squares)
+    if squares > 0.0 {
+        sum * sum / (rates.len() as f64 * squares)
+    } else {
+        0.0
+    }
 }

@@ -11,6 +11,7 @@ use burstmesh_netns::community::Community;
 use burstmesh_netns::tools::bulk::{Bulk, jain};
 use burstmesh_netns::tools::mptcp;
 use burstmesh_netns::{Lab, Topology};
+use serde_json::Value;
 
 use crate::cell::{Load, Road};
 use crate::figures::{Figure, Figures};
@@ -46,6 +47,32 @@ pub fn measure(profile: &Profile, road: Road, figures: &mut Figures) -> Result<(
         sleep(PAUSE);
         let figure = run(&lab, profile, road, load)?;
         figures.set(profile.name, road, load, figure);
+        if let Some(community) = &community {
+            tell_paths(community)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the exit knows of its paths to the homes: where a figure is low, why.
+fn tell_paths(community: &Community<'_>) -> Result<()> {
+    let status = community.exit_status()?;
+    let list = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
+    let communities = list(&status, "communities").into_iter();
+    let members = communities.flat_map(|c| list(&c, "members"));
+    for path in members.flat_map(|member| list(&member["live"], "paths")) {
+        let megabytes = path["down"]["bytes"].as_f64().unwrap_or(0.0) / 1e6;
+        // The others' own lines carry only feedback.
+        if megabytes > 0.1 {
+            println!(
+                "    path {} via {}: {}, {:.1} Mbit/s down, {:.0} ms, {megabytes:.0} MB so far",
+                path["id"],
+                path["via"],
+                path["state"],
+                path["rate_bps"].as_f64().unwrap_or(0.0) / 1e6,
+                path["delay_ms"].as_f64().unwrap_or(0.0)
+            );
+        }
     }
     Ok(())
 }

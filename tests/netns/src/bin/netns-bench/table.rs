@@ -36,8 +36,11 @@ const WHY: &str = "
 - One CUBIC flow over unlike delays (P2, P3) differs by up to 3 points either way. Both leave slow start when the round trip grows, but not at the same
   moment: the simulator has an imitation of the kernel's rule, and its acknowledgements come evenly. From then on the window grows by the cube of time. (Likely, not proved.)
 - P5, one flow: the second line, 90 ms later than the first, joins only when as much waits as the first one sends in that time (225 KB). The simulator's flow gets there, the
-  kernel's does not, and the share falls below that of the first line alone, which must not be. Sixteen flows have that much waiting and do as the simulator says. Why the kernel's
-  one flow stays under it is not known yet.
+  kernel's seems not to, and the share falls below that of the first line alone, which must not be. Sixteen flows have that much waiting and do as the simulator says. Why the
+  kernel's one flow stays under it is not known yet.
+- P6 up: the simulator's tiny packet memory overflows in slow start; the usual one here has more room.
+- P2 down: in the lab of these rows the exit never used the second line, whatever ran (61 % is the first line alone); up it did. Two other labs of the same evening had 89.8 and
+  89.6 % for one CUBIC flow down. A burst that cannot use a line that answers is an error, and not found yet; the command prints what the exit knows of its paths after each load.
 - BBR keeps little waiting, so it leaves the later line of P2, P3 and P5 mostly idle. The simulator has no BBR.
 ";
 
