@@ -21,7 +21,7 @@ lines but the first are lent over one mesh of 200 Mbit/s.
 - *simulator*: the same cell of [transport.md](transport.md) (`tests/lab/snapshot/long.csv`); *difference*: ours less that, in points.
 
 A canary beside each run tells whether the machine was quiet. A disturbed run is repeated, twice at most, and never averaged; * marks a figure whose third run was
-disturbed as well.
+disturbed as well. A profile of P1 to P7 without rows has not been measured yet.
 
 | profile | flow | ours | MPTCP | best line alone | simulator | difference |
 |---|---|---|---|---|---|---|
