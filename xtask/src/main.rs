@@ -16,6 +16,7 @@ mod image;
 mod lab;
 mod log;
 mod material;
+mod netns_bench;
 mod openwrt;
 mod package;
 mod packaging;
@@ -72,6 +73,8 @@ enum Command {
     RouterBench(vm::Args),
     /// Measure what a tunnel costs in processor time, ours beside openvpn and fastd; writes docs/cpu.md (needs root)
     CpuBench,
+    /// Measure profiles of lines with kernel TCP, ours beside multipath TCP; writes docs/netns-bench.md (needs root)
+    NetnsBench(netns_bench::Args),
     /// Prove that core, linux and agent need neither an allocator nor 64-bit atomics
     CheckCore,
     /// Count the instructions that sealing and opening a packet costs on a router
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
         Command::Lab(args) => lab::run(&args),
         Command::RouterBench(args) => vm::bench(&args),
         Command::CpuBench => cpu_bench::run(),
+        Command::NetnsBench(args) => netns_bench::run(&args),
         Command::CheckCore => check_core::run(),
         Command::CountAead(args) => count_aead::run(&args),
     };

@@ -3,8 +3,8 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{Error, Result as IoResult};
-use std::net::UdpSocket;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, RawFd};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -124,6 +124,68 @@ pub fn raw_udp() -> IoResult<UdpSocket> {
         );
         check(fd)?;
         Ok(UdpSocket::from_raw_fd(fd))
+    }
+}
+
+/// A stream socket of the calling thread's namespace: TCP or multipath TCP, with this congestion control.
+pub fn stream_socket(multipath: bool, congestion: &str) -> IoResult<OwnedFd> {
+    let protocol = if multipath {
+        libc::IPPROTO_MPTCP
+    } else {
+        libc::IPPROTO_TCP
+    };
+    // SAFETY: plain integers; the descriptor is new and ours alone. The option is read from a slice of the given length.
+    unsafe {
+        let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+        let fd = libc::socket(libc::AF_INET, kind, protocol);
+        check(fd)?;
+        let socket = OwnedFd::from_raw_fd(fd);
+        check(libc::setsockopt(
+            fd,
+            libc::IPPROTO_TCP,
+            libc::TCP_CONGESTION,
+            congestion.as_ptr().cast(),
+            congestion.len() as libc::socklen_t,
+        ))?;
+        Ok(socket)
+    }
+}
+
+/// Connects a stream socket.
+pub fn connect(socket: &OwnedFd, to: SocketAddrV4) -> IoResult<()> {
+    let address = raw_address(to);
+    let (at, len) = (&raw const address, size_of_val(&address) as libc::socklen_t);
+    // SAFETY: the address is valid for reading and has the length that is said.
+    check(unsafe { libc::connect(socket.as_raw_fd(), at.cast(), len) })
+}
+
+/// Lets a stream socket listen on a port of all addresses, also while connections of an earlier one linger.
+pub fn listen(socket: &OwnedFd, port: u16) -> IoResult<()> {
+    let address = raw_address(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port));
+    let (at, len) = (&raw const address, size_of_val(&address) as libc::socklen_t);
+    let yes: libc::c_int = 1;
+    // SAFETY: address and option are valid for reading and have the lengths that are said.
+    unsafe {
+        check(libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_REUSEADDR,
+            (&raw const yes).cast(),
+            size_of_val(&yes) as libc::socklen_t,
+        ))?;
+        check(libc::bind(socket.as_raw_fd(), at.cast(), len))?;
+        check(libc::listen(socket.as_raw_fd(), 64))
+    }
+}
+
+fn raw_address(address: SocketAddrV4) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: address.port().to_be(),
+        sin_addr: libc::in_addr {
+            s_addr: u32::from(*address.ip()).to_be(),
+        },
+        sin_zero: [0; 8],
     }
 }
 

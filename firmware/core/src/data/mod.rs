@@ -24,3 +24,4 @@ pub mod seal;
 pub mod segment;
 pub mod too_big;
 pub mod tunnel;
+mod work;

@@ -5,6 +5,10 @@
 //! to one path have their turns there, apart from all that may go anywhere.
 
 mod flow;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
 
 pub use flow::TxFlow;
 
@@ -12,6 +16,7 @@ use super::codel::Measure;
 use super::inner::{self, Inner};
 use super::lane::{Busy, Lane, Why};
 use super::pool::{Meta, PacketId, Pool};
+use super::work;
 use crate::time::{Duration, Instant};
 use crate::wire::record::FlowId;
 use flow::{PAUSE, Stage};
@@ -263,6 +268,7 @@ impl<'m> FairQueue<'m> {
         let mut free = None;
         for i in 0..n.min(8) {
             let at = (start + i) % n;
+            work::step();
             let flow = self.flows.get(at)?;
             if flow.used && flow.hash == hash {
                 return Some(at as u16);
@@ -305,6 +311,7 @@ impl<'m> FairQueue<'m> {
         for round in self.rounds.as_flattened() {
             let mut here = round.head;
             while let Some(at) = here {
+                work::step();
                 let flow = self.flows.get(usize::from(at))?;
                 if flow.list.bytes() > longest.0 {
                     longest = (flow.list.bytes(), Some(at));
@@ -333,6 +340,7 @@ impl<'m> FairQueue<'m> {
     /// Length of the packet that [`Self::pop`] would look at first. Flows at the head that have run empty leave.
     pub fn peek_len(&mut self, turn: Turn, pool: &Pool<'_>) -> Option<usize> {
         loop {
+            work::step();
             let slot = self.head(turn)?;
             let flow = self.flows.get(usize::from(slot))?;
             if flow.path == turn.lane
@@ -355,6 +363,7 @@ impl<'m> FairQueue<'m> {
     ) -> Option<PacketId> {
         // Each pass either returns, drops a packet, or moves a flow on: bounded by what is queued.
         for _ in 0..2 * self.flows.len() + self.packets as usize {
+            work::step();
             let slot = self.head(turn)?;
             let flow = self.flows.get_mut(usize::from(slot))?;
             if flow.deficit <= 0 || flow.list.is_empty() || flow.path != turn.lane {
@@ -509,164 +518,4 @@ fn number(flow: &mut TxFlow, slot: u16, meta: &mut Meta) {
     meta.flow = FlowId((slot & 0xfff) | (u16::from(flow.generation) << 12));
     meta.order = flow.next_order;
     flow.next_order = flow.next_order.next();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::pool::{Block, Slot};
-    use super::*;
-    use crate::data::inner::tests::udp_packet;
-    use std::vec::Vec;
-
-    const LIGHT: Turn = Turn::any(Kind::Light);
-    const BURST: Turn = Turn::any(Kind::Burst);
-
-    fn memory() -> (Vec<Slot>, Vec<Block>, Vec<TxFlow>) {
-        (
-            vec![Slot::FREE; 512],
-            vec![Block::FREE; 2048],
-            vec![TxFlow::FREE; 64],
-        )
-    }
-
-    fn push(q: &mut FairQueue<'_>, pool: &mut Pool<'_>, now: Instant, port: u16, len: usize) {
-        let p = udp_packet(port, len);
-        let inner = Inner::parse(&p, &[0; 16]).unwrap();
-        let slot = q.slot_for(now, &inner).unwrap();
-        q.push(now, pool, slot, &inner, &p);
-    }
-
-    fn drain(q: &mut FairQueue<'_>, pool: &mut Pool<'_>, now: Instant) -> Vec<(u16, u16)> {
-        let mut out = Vec::new();
-        loop {
-            let Some(id) = q
-                .pop(now, pool, LIGHT, Measure::USUAL)
-                .or_else(|| q.pop(now, pool, BURST, Measure::USUAL))
-            else {
-                return out;
-            };
-            out.push((pool.meta(id).flow.0, pool.meta(id).order.0));
-            pool.release(id);
-        }
-    }
-
-    #[test]
-    fn two_bursts_share_by_turns_and_each_keeps_its_order() {
-        let (mut s, mut b, mut f) = memory();
-        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
-        let now = Instant::from_millis(1);
-        for port in [1, 2] {
-            (0..50).for_each(|_| push(&mut q, &mut pool, now, port, 1400));
-        }
-        let out = drain(&mut q, &mut pool, now);
-        assert_eq!(out.len(), 100);
-        let first = out[0].0;
-        let half = out[..50].iter().filter(|(flow, _)| *flow == first).count();
-        assert!((20..=30).contains(&half), "{half}");
-        for flow in [first, out.iter().find(|(f, _)| *f != first).unwrap().0] {
-            let orders: Vec<_> = out
-                .iter()
-                .filter(|(f, _)| *f == flow)
-                .map(|(_, o)| *o)
-                .collect();
-            assert_eq!(orders, (0..50).collect::<Vec<u16>>());
-        }
-    }
-
-    #[test]
-    fn what_keeps_to_a_path_has_its_turns_there_and_moves_with_it() {
-        let (mut s, mut b, mut f) = memory();
-        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
-        let now = Instant::from_millis(1);
-        (0..9).for_each(|_| push(&mut q, &mut pool, now, 1, 1400));
-        let slot = q.first(LIGHT).unwrap();
-        q.set_lane(slot, Lane::PerSession);
-        q.keep_to(slot, 2, 1, Why::Began);
-        let on = |kind| Turn { kind, lane: 2 };
-        assert_eq!(q.peek_len(LIGHT, &pool), None);
-        let mut seen = 0;
-        for kind in [Kind::Light, Kind::Burst] {
-            while let Some(id) = q.pop(now, &mut pool, on(kind), Measure::USUAL) {
-                pool.release(id);
-                seen += 1;
-            }
-        }
-        assert_eq!((seen, q.packets()), (9, 0));
-        // It outlasted what a light flow may send.
-        assert_eq!(q.take_turned(), Some(slot));
-        assert_eq!(q.bursts(now, u16::MAX)[2], 1);
-        assert_eq!(q.peek_len(on(Kind::Burst), &pool), None);
-        assert_eq!(q.standing(), 0);
-    }
-
-    #[test]
-    fn the_busiest_flows_of_the_last_second_are_told_with_their_lanes() {
-        let (mut s, mut b, mut f) = memory();
-        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
-        let (now, later) = (Instant::from_millis(1), Instant::from_millis(1_100));
-        for port in 1..=20 {
-            (0..port).for_each(|_| push(&mut q, &mut pool, now, port, 60));
-        }
-        assert!(q.busiest(now).is_empty(), "the second is not over");
-        let told = q.busiest(later);
-        let packets: Vec<u16> = told.iter().map(|b| b.packets).collect();
-        assert_eq!(packets, (13..=20).rev().collect::<Vec<u16>>());
-        let first = told.first().unwrap();
-        assert_eq!((first.protocol, first.port), (17, 9));
-        assert_eq!(first.far[12..], [203, 0, 113, 9]);
-        assert_eq!(
-            (first.lane, first.path, first.why),
-            (Lane::Auto, None, Why::Light)
-        );
-        assert!(q.busiest(Instant::from_millis(3_300)).is_empty());
-    }
-
-    #[test]
-    fn a_new_flow_goes_before_a_standing_burst() {
-        let (mut s, mut b, mut f) = memory();
-        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
-        let now = Instant::from_millis(1);
-        (0..50).for_each(|_| push(&mut q, &mut pool, now, 1, 1400));
-        while q.pop(now, &mut pool, LIGHT, Measure::USUAL).is_some() {}
-        push(&mut q, &mut pool, now, 2, 50);
-        assert!(q.waiting(LIGHT));
-        let id = q.pop(now, &mut pool, LIGHT, Measure::USUAL).unwrap();
-        assert_eq!(pool.len_of(id), 78);
-    }
-
-    #[test]
-    fn a_flow_that_ran_empty_does_not_stand_in_the_way_of_the_next() {
-        let (mut s, mut b, mut f) = memory();
-        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
-        let now = Instant::from_millis(1);
-        push(&mut q, &mut pool, now, 1, 50);
-        assert_eq!(drain(&mut q, &mut pool, now).len(), 1);
-        (0..9).for_each(|_| push(&mut q, &mut pool, now, 2, 1400));
-        while q.pop(now, &mut pool, LIGHT, Measure::USUAL).is_some() {}
-        push(&mut q, &mut pool, now, 1, 50);
-        assert_eq!(q.packets(), 6);
-        let mut seen = 0;
-        while q
-            .peek_len(LIGHT, &pool)
-            .or_else(|| q.peek_len(BURST, &pool))
-            .is_some()
-        {
-            seen += drain(&mut q, &mut pool, now).len();
-        }
-        assert_eq!((seen, q.packets()), (6, 0));
-    }
-
-    #[test]
-    fn when_memory_runs_out_the_longest_queue_pays() {
-        let (mut s, mut b, mut f) = memory();
-        let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
-        let now = Instant::from_millis(1);
-        (0..600).for_each(|_| push(&mut q, &mut pool, now, 1, 1400));
-        push(&mut q, &mut pool, now, 2, 1400);
-        assert!(q.counters().overflow > 0);
-        let out = drain(&mut q, &mut pool, now);
-        let flows: std::collections::HashSet<_> = out.iter().map(|(f, _)| *f).collect();
-        assert_eq!(flows.len(), 2);
-        assert_eq!(pool.free_blocks(), pool.capacity());
-    }
 }

@@ -3,6 +3,8 @@
 //! The same type is the gateway's end and the exit's end. The owner ([`crate::node`]) opens paths, hands in packets
 //! and datagrams, and sends what [`Tunnel::poll_transmit`] gives on the path that it names.
 
+#[cfg(test)]
+mod any_network;
 mod lanes;
 mod message;
 mod receive;
@@ -21,6 +23,7 @@ use super::queue::{self, FairQueue, TxFlow};
 use super::resequence::{self, Resequencer, RxFlow, Sink};
 use super::seal::Keys;
 use super::segment::{Cut, Offload, complete};
+use super::work;
 use crate::crypto;
 use crate::error::Refusal;
 use crate::time::{Duration, Instant};
@@ -90,6 +93,8 @@ pub struct Counters {
     pub control_dropped: u32,
     /// Packets dropped because no path in use carries their size any more.
     pub misfits: u32,
+    /// Packets that were lost and not sent again: pinned ones, and those lost too often.
+    pub abandoned: u32,
 }
 
 /// One end of a session with room for so many paths.
@@ -258,6 +263,7 @@ impl AnyTunnel<'_> {
         self.paths
             .iter()
             .enumerate()
+            .inspect(|_| work::step())
             .filter_map(|(i, p)| p.as_ref().map(|p| (i, p)))
     }
     fn path_mut(&mut self, at: usize) -> Option<&mut Path> {
@@ -477,6 +483,7 @@ impl AnyTunnel<'_> {
 fn queue_repair(pool: &mut Pool<'_>, repair: &mut List, counters: &mut Counters, id: PacketId) {
     let meta = pool.meta(id);
     if meta.pinned || meta.repairs >= MAX_REPAIRS {
+        counters.abandoned = counters.abandoned.saturating_add(1);
         return pool.release(id);
     }
     if let Some(m) = pool.meta_mut(id) {

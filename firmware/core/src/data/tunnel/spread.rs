@@ -24,36 +24,34 @@ pub(super) struct Spread {
     sent: u64,
 }
 
+/// How much later than the earliest path a path is, in us; `None` if nobody would wait for it.
+fn lateness(earliest: i32, path: &Path) -> Option<i32> {
+    let delay = path.rate.base_delay().unwrap_or(earliest);
+    let late = delay.saturating_sub(earliest);
+    (late < TOO_LATE_US).then_some(late)
+}
+
 impl AnyTunnel<'_> {
-    /// How much later than the earliest path a path is, in us; `None` if nobody would wait for it.
-    fn lateness(&self, now: Instant, path: &Path) -> Option<i32> {
+    /// The least delay of the paths that may carry bursts. Asked for once and handed on: a look at every path for each path
+    /// is dear with eight of them.
+    pub(super) fn earliest(&self, now: Instant) -> Option<i32> {
         let usable = self.paths().filter(|(_, p)| p.free_for_bursts(now));
-        let least = usable.filter_map(|(_, p)| p.rate.base_delay()).min()?;
-        let late = path
-            .rate
-            .base_delay()
-            .unwrap_or(least)
-            .saturating_sub(least);
-        (late < TOO_LATE_US).then_some(late)
+        usable.filter_map(|(_, p)| p.rate.base_delay()).min()
     }
 
     /// Bytes per second of the paths that are earlier than this, and in use.
-    fn earlier_rate(&self, now: Instant, late: i32) -> u64 {
+    fn earlier_rate(&self, now: Instant, earliest: i32, late: i32) -> u64 {
         let earlier = self.paths().filter(|(_, p)| {
             p.free_for_bursts(now)
-                && self
-                    .lateness(now, p)
-                    .is_some_and(|l| l < late && (p.joined || l <= NEAR_US))
+                && lateness(earliest, p).is_some_and(|l| l < late && (p.joined || l <= NEAR_US))
         });
         earlier.map(|(_, p)| u64::from(p.pacer.rate())).sum()
     }
 
     /// May a burst use this path?
-    pub(super) fn takes_bursts(&self, now: Instant, path: &Path) -> bool {
+    pub(super) fn takes_bursts(&self, now: Instant, earliest: i32, path: &Path) -> bool {
         path.free_for_bursts(now)
-            && self
-                .lateness(now, path)
-                .is_some_and(|late| path.joined || late <= NEAR_US)
+            && lateness(earliest, path).is_some_and(|late| path.joined || late <= NEAR_US)
     }
 
     /// Lets paths join and leave.
@@ -62,14 +60,17 @@ impl AnyTunnel<'_> {
         let sent = (now >= self.spread.look_at)
             .then(|| self.sent_since(now))
             .flatten();
+        let Some(earliest) = self.earliest(now) else {
+            return;
+        };
         for at in 0..self.paths.len() {
             let Some(path) = self.path(at).filter(|p| p.free_for_bursts(now)) else {
                 continue;
             };
-            let Some(late) = self.lateness(now, path).filter(|l| *l > NEAR_US) else {
+            let Some(late) = lateness(earliest, path).filter(|l| *l > NEAR_US) else {
                 continue;
             };
-            let earlier = self.earlier_rate(now, late);
+            let earlier = self.earlier_rate(now, earliest, late);
             let joins = waiting * 1_000_000 >= earlier * late as u64;
             let leaves = sent.is_some_and(|rate| rate < earlier * 15 / 16);
             if let Some(path) = self.path_mut(at) {
@@ -96,8 +97,9 @@ impl AnyTunnel<'_> {
     pub(super) fn measure(&self, now: Instant) -> Measure {
         let usable = || self.paths().filter(|(_, p)| p.free_for_bursts(now));
         let outside = usable().filter(|(_, p)| !p.joined);
+        let earliest = self.earliest(now);
         let next = outside
-            .filter_map(|(_, p)| self.lateness(now, p))
+            .filter_map(|(_, p)| lateness(earliest?, p))
             .filter(|l| *l > NEAR_US)
             .min();
         let interval = if usable().any(|(_, p)| p.rate.starting()) {

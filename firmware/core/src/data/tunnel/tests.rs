@@ -254,6 +254,26 @@ fn unlike_links_carry_their_sum_in_order() {
     }
 }
 
+/// Looks at paths and flows for each packet that arrives, with a burst over so many equal links.
+fn steps_per_packet(links: usize) -> f64 {
+    let mut pair = Pair::new(&vec![Link::mbit(10, 10); links], Capabilities::OURS);
+    let mut next = 0;
+    pair.run(3_000, |_, _| {});
+    let mut feed = waiting(100, &mut next);
+    pair.run(5_000, &mut feed);
+    let before = pair.at_b.packets.len();
+    work::steps();
+    pair.run(7_000, &mut feed);
+    work::steps() as f64 / (pair.at_b.packets.len() - before) as f64
+}
+
+#[test]
+fn with_eight_paths_a_packet_costs_a_few_looks_at_each() {
+    let eight = steps_per_packet(8);
+    println!("{eight:.0}");
+    assert!(eight < 200.0, "{eight}");
+}
+
 #[test]
 fn losses_are_repaired_and_none_reaches_the_flow() {
     let mut lossy = Link::mbit(20, 10);

@@ -47,17 +47,20 @@ impl AnyTunnel<'_> {
 
     /// The free path with the least delay that takes a burst's packet of this length.
     fn free_for_burst(&self, now: Instant, len: usize) -> Option<usize> {
+        let earliest = self.earliest(now)?;
         self.paths()
             .filter(|(_, p)| p.fits(len))
-            .filter(|(_, p)| p.pacer.ready(now) && self.takes_bursts(now, p))
+            .filter(|(_, p)| p.pacer.ready(now) && self.takes_bursts(now, earliest, p))
             .min_by_key(|(_, p)| p.rate.base_delay().unwrap_or(i32::MIN))
             .map(|(i, _)| i)
     }
 
     /// May a burst that has begun on this path go on?
     fn goes_on(&self, now: Instant, at: usize) -> bool {
-        self.path(at)
-            .is_some_and(|p| p.pacer.goes_on(now) && self.takes_bursts(now, p))
+        let (Some(earliest), Some(path)) = (self.earliest(now), self.path(at)) else {
+            return false;
+        };
+        path.pacer.goes_on(now) && self.takes_bursts(now, earliest, path)
     }
 
     fn poll_feedback(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
