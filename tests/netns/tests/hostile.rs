@@ -264,41 +264,11 @@ fn a_lender_sees_only_sealed_datagrams_and_a_flipped_or_replayed_one_is_dropped_
     let result = transfer::download(&lab, "c1", &url, Duration::from_secs(20))?;
     assert!(result.complete && result.intact);
     let (mesh, wan) = (mesh.stop()?, wan.stop()?);
-    // Any sixteen bytes of the file would give it away, wherever a packet begins.
-    let secret = burstmesh_netns::tools::pattern::beginning(8_000_000);
-    let pieces: HashSet<&[u8]> = secret.windows(16).step_by(97).collect();
-    let clear = mesh.iter().chain(&wan).filter(|f| {
-        f.bytes.windows(16).any(|w| pieces.contains(w))
-            || f.bytes.windows(8).any(|w| w == b"HTTP/1.1")
-    });
-    assert_eq!(clear.count(), 0, "a lender saw a client's bytes");
-    for (at, frames) in [("line", &wan), ("mesh", &mesh)] {
-        let large = frames.iter().filter(|f| f.bytes.len() > 1200).count();
-        assert!(
-            large > 500,
-            "only {large} large frames on the lender's {at}"
-        );
-    }
-    // Frames that reached the lender while the mesh let nothing through: for the borrower they are new.
-    let held = Capture::start(&lab, "gw2", "wan0", "udp port 4454")?;
-    let running = transfer::start_download(&lab, "c1", &url, Duration::from_secs(3))?;
-    sleep(Duration::from_secs(1));
-    lab.mesh().silent()?;
-    let cut = std::time::UNIX_EPOCH.elapsed()?;
-    sleep(Duration::from_millis(150));
-    // From the exit's own address and port (so the exit must be gone), as only somebody on the way could.
-    community.kill_exit()?;
-    // What the lender still has in hand goes nowhere either.
-    sleep(Duration::from_millis(100));
-    lab.mesh().up()?;
-    let held = held.stop()?;
-    let fresh = held
-        .iter()
-        .filter(|f| f.at > cut + Duration::from_millis(20))
-        .rfind(|f| is_data(f))
-        .context("no data frame came while the mesh was silent")?;
+    assert_sealed([("line", &wan), ("mesh", &mesh)]);
+    let fresh = withheld(&lab, &mut community, &url)?;
     let (exit, home) = (lab.link("exit")?.v4, lab.link("gw2")?.v4);
     let port = u16::from_be_bytes([fresh.bytes[36], fresh.bytes[37]]);
+    // As only somebody on the way could send.
     let socket: UdpSocket = lab.ns("exit").within(|| UdpSocket::bind((exit, PORT)))??;
     let datagram = &fresh.bytes[42..];
     let mut flipped = datagram.to_vec();
@@ -316,8 +286,47 @@ fn a_lender_sees_only_sealed_datagrams_and_a_flipped_or_replayed_one_is_dropped_
         let counted = (more("forged"), more("replayed"));
         assert_eq!(counted, (forged, replayed), "{before:#} {after:#}");
     }
-    let _ = running.finish()?;
     Ok(())
+}
+
+/// Nothing of the file or of HTTP in what a lender saw, and it saw the transfer.
+fn assert_sealed(places: [(&str, &[Captured]); 2]) {
+    // Any sixteen bytes of the file would give it away, wherever a packet begins.
+    let secret = burstmesh_netns::tools::pattern::beginning(8_000_000);
+    let pieces: HashSet<&[u8]> = secret.windows(16).step_by(97).collect();
+    for (at, frames) in places {
+        let clear = frames.iter().filter(|f| {
+            f.bytes.windows(16).any(|w| pieces.contains(w))
+                || f.bytes.windows(8).any(|w| w == b"HTTP/1.1")
+        });
+        assert_eq!(clear.count(), 0, "a client's bytes on the lender's {at}");
+        let large = frames.iter().filter(|f| f.bytes.len() > 1200).count();
+        assert!(
+            large > 500,
+            "only {large} large frames on the lender's {at}"
+        );
+    }
+}
+
+/// A data frame from the exit that reached the lender while the mesh let nothing through: for the borrower it is new. The exit
+/// is gone afterwards, so that its address and port are free.
+fn withheld(lab: &Lab, community: &mut Community<'_>, url: &str) -> Result<Captured> {
+    let held = Capture::start(lab, "gw2", "wan0", "udp port 4454")?;
+    let running = transfer::start_download(lab, "c1", url, Duration::from_secs(3))?;
+    sleep(Duration::from_secs(1));
+    lab.mesh().silent()?;
+    let cut = std::time::UNIX_EPOCH.elapsed()?;
+    sleep(Duration::from_millis(150));
+    community.kill_exit()?;
+    // What the lender still has in hand goes nowhere either.
+    sleep(Duration::from_millis(100));
+    lab.mesh().up()?;
+    let held = held.stop()?;
+    let _ = running.finish()?;
+    held.into_iter()
+        .filter(|f| f.at > cut + Duration::from_millis(20))
+        .rfind(is_data)
+        .context("no data frame came while the mesh was silent")
 }
 
 /// Data (kind 6 or 7) of a full packet; Ethernet, IPv4 and UDP headers are 42 bytes.
