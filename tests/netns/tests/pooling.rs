@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use burstmesh_netns::community::Community;
 use burstmesh_netns::tools::http::HttpServer;
+use burstmesh_netns::tools::iperf::{self, Iperf};
 use burstmesh_netns::tools::transfer::{self, share};
 use burstmesh_netns::units::Rate;
 use burstmesh_netns::{Lab, Topology, root};
@@ -61,4 +62,41 @@ fn two_unlike_lines_carry_one_flow_at_three_quarters_of_their_sum_both_ways() ->
     let lab = Lab::up(&Topology::builtin("unequal-homes")?)?;
     let lines = ["20Mbit".parse()?, "10Mbit".parse()?];
     reach(&lab, &lines, 0.75)
+}
+
+/// An open loop: nobody slows down for it, and nothing of it is sent again by its sender.
+#[test]
+fn a_udp_stream_wider_than_any_line_arrives_both_ways() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let community = Community::up(&lab)?;
+    community.wait_all_pooling(Duration::from_secs(10))?;
+    let web = lab.link("web")?.v4;
+    let mut seen = Vec::new();
+    for reverse in [false, true] {
+        for _ in 0..3 {
+            let how = Iperf {
+                seconds: 6,
+                omit: 4,
+                udp: Some("30Mbit".parse()?),
+                length: 1200,
+                reverse,
+                ..Iperf::default()
+            };
+            let report = iperf::run(&lab, "c1", "web", web, &how)?;
+            println!("reverse {reverse}: {report:?}");
+            seen.push(report);
+            if report.lost < 0.01 && report.received > 29e6 {
+                break;
+            }
+        }
+        let last = seen.last().copied();
+        ensure!(
+            last.is_some_and(|r| r.lost < 0.01 && r.received > 29e6),
+            "of 30 Mbit/s arrived: {seen:?}"
+        );
+    }
+    Ok(())
 }

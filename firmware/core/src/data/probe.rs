@@ -19,8 +19,11 @@ const RETRY: Duration = Duration::from_millis(100);
 const RETRY_DEAD: Duration = Duration::from_millis(1_000);
 /// How long the first round of MTU probes may take before the path is used with what is known.
 const MTU_ROUND: Duration = Duration::from_millis(400);
-/// Larger sizes are tried again this often: a route may have become wider (RFC 8899, 5.1.1, PMTU_RAISE_TIMER).
+/// Larger sizes are tried again this often: a route may have become wider (RFC 8899, 5.1.1, PMTU_RAISE_TIMER) ...
 const RAISE: Duration = Duration::from_secs(600);
+/// ... and soon after the sizing, each time twice as late: both probes of a size may have been lost in the bursts with which paths
+/// open. The far end, which found the right size, has clients told of it, and no full packet would fit this path for ten minutes.
+const FIRST_RAISE: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug)]
 struct Sent {
@@ -51,6 +54,7 @@ pub struct Prober {
     /// Which MTU probe comes next; two rounds of [`SIZES`].
     step: u8,
     raise_at: Instant,
+    raise_every: Duration,
     sizing_until: Instant,
     mtu: u16,
     srtt: Duration,
@@ -69,6 +73,7 @@ impl Prober {
             next_at: now,
             step: 0,
             raise_at: Instant::FAR,
+            raise_every: FIRST_RAISE,
             sizing_until: Instant::FAR,
             mtu: SMALLEST,
             srtt: Duration::from_millis(100),
@@ -108,7 +113,8 @@ impl Prober {
             return None;
         }
         if now >= self.raise_at {
-            (self.step, self.raise_at) = (0, now + RAISE);
+            self.raise_every = self.raise_every.times(2).min(RAISE);
+            (self.step, self.raise_at) = (0, now + self.raise_every);
         }
         if self.state == State::Sizing
             || (self.state == State::Live && usize::from(self.step) < 2 * SIZES.len())
@@ -148,7 +154,7 @@ impl Prober {
                 return Some(size);
             }
         }
-        self.next_at = now + KEEP_ALIVE;
+        self.next_at = now + self.keep_alive();
         None
     }
 
@@ -166,7 +172,8 @@ impl Prober {
     fn start_sizing(&mut self, now: Instant) {
         (self.state, self.step) = (State::Sizing, 0);
         self.sizing_until = now + MTU_ROUND.min(self.srtt.times(2) + Duration::from_millis(60));
-        self.raise_at = now + RAISE;
+        self.raise_every = FIRST_RAISE;
+        self.raise_at = now + FIRST_RAISE;
         self.next_at = now;
     }
 
@@ -326,6 +333,37 @@ mod tests {
     }
 
     #[test]
+    fn a_size_that_was_lost_by_chance_is_found_soon_after() {
+        let mut p = Prober::new(Instant::ZERO);
+        let (mut lost, mut token) = (0, 0);
+        let mut tried = Vec::new();
+        for ms in 0..1_300_000 {
+            let now = Instant::from_millis(ms);
+            p.check(now);
+            let Some(size) = p.poll(now) else { continue };
+            token += 1;
+            p.sent(now, token, size);
+            let arrives = size <= 1452 && (size < 1452 || lost == 2);
+            lost += u8::from(size == 1452 && !arrives);
+            if size == 1472 {
+                tried.push(ms / 1_000);
+            }
+            if arrives {
+                p.answered(now, token, if size == 0 { 51 } else { size });
+            }
+            if ms == 4_900 {
+                assert_eq!(p.mtu(), 1435);
+            }
+            if ms == 7_000 {
+                assert_eq!(p.mtu(), 1452);
+            }
+        }
+        assert_eq!(p.mtu(), 1452);
+        // Two probes a round: at first, after 5 s, and ever more rarely, down to every ten minutes.
+        assert!((16..=22).contains(&tried.len()), "{tried:?}");
+    }
+
+    #[test]
     fn looks_at_an_idle_path_grow_rare_and_traffic_brings_them_back() {
         let mut p = Prober::new(Instant::ZERO);
         p.sent(Instant::ZERO, 1, 0);
@@ -334,12 +372,12 @@ mod tests {
             let at = |ms: &u64| {
                 let now = Instant::from_millis(*ms);
                 p.check(now);
-                let challenge = p.poll(now).is_some();
-                if challenge {
-                    p.sent(now, *ms, 0);
-                    p.answered(now, *ms, 51);
+                let challenge = p.poll(now);
+                if let Some(size) = challenge {
+                    p.sent(now, *ms, size);
+                    p.answered(now, *ms, size.max(51));
                 }
-                challenge
+                challenge == Some(0)
             };
             (from..to).filter(at).count()
         };
