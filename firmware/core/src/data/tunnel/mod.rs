@@ -19,7 +19,7 @@ use super::inner::{self, Inner};
 use super::lane::{Busy, Lane};
 use super::path::{Path, Setup};
 use super::pool::{Block, List, PacketId, Pool, Slot};
-use super::queue::{self, FairQueue, Kind, Turn, TxFlow};
+use super::queue::{self, FairQueue, TxFlow};
 use super::resequence::{self, Resequencer, RxFlow, Sink};
 use super::seal::Keys;
 use super::segment::{Cut, Offload, complete};
@@ -378,39 +378,23 @@ impl AnyTunnel<'_> {
 
     /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] has something to do.
     pub fn poll_timeout(&self, now: Instant) -> Instant {
-        let mut at = self.resequencer.poll_timeout().min(self.packets_at(now));
-        for (_, path) in self.paths() {
+        let waiting = self.packets_waiting();
+        let mut at = self.resequencer.poll_timeout();
+        for (place, path) in self.paths() {
             at = at.min(path.prober.poll_timeout());
             at = at.min(path.rx.report_at.unwrap_or(Instant::FAR));
             at = at.min(path.tail_at().unwrap_or(Instant::FAR));
+            if path.usable() && waiting.is_some_and(|lanes| lanes & (1 | (2 << place)) != 0) {
+                at = at.min(path.pacer.ready_at());
+            }
         }
         at.min(self.train_due(now)).max(now)
     }
 
-    /// When a path that takes some of what waits is free. A burst does not wait for one that it does not use: it would be looked at
-    /// again and again until that changes.
-    fn packets_at(&self, now: Instant) -> Instant {
-        let mut at = Instant::FAR;
-        let (stashed, again) = (self.stash.is_some(), !self.repair.is_empty());
-        if self.queue.packets() == 0 && !stashed && !again {
-            return at;
-        }
-        let waits = |kind, lane| self.queue.waiting(Turn { kind, lane });
-        let urgent = again || waits(Kind::Light, 0);
-        let burst = stashed || waits(Kind::Burst, 0);
-        let earliest = self.earliest(now);
-        for (place, path) in self.paths().filter(|(_, p)| p.usable()) {
-            let (lane, ready) = (place as u8 + 1, path.pacer.ready_at());
-            if urgent || waits(Kind::Light, lane) {
-                at = at.min(ready);
-            }
-            // Where all paths rest, the first that has rested will do.
-            let spans = earliest.is_none_or(|earliest| path.takes_part(earliest));
-            if (burst && spans) || waits(Kind::Burst, lane) {
-                at = at.min(ready.max(path.yields_until));
-            }
-        }
-        at
+    /// In which lanes something waits (see [`FairQueue::standing`]).
+    fn packets_waiting(&self) -> Option<u16> {
+        let again = !self.repair.is_empty() || self.stash.is_some();
+        (again || self.queue.packets() > 0).then_some(self.queue.standing() | u16::from(again))
     }
 
     /// Moves everything that is on its way on a path to the repair list.
