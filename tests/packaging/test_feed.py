@@ -47,7 +47,9 @@ class Makefiles(unittest.TestCase):
         command = ["cargo", "build", "--locked", "--profile", "router", "-p", "burstmesh", "--unit-graph", "-Zunstable-options"]
         done = subprocess.run(command, cwd=TREE, env=env, capture_output=True, text=True, check=True)
         units = [unit for unit in json.loads(done.stdout)["units"] if "firmware/" in unit["pkg_id"]]
-        self.assertTrue(units)
+        # A build script runs on the machine that builds.
+        units = [unit for unit in units if unit["target"]["kind"] != ["custom-build"] and unit["mode"] == "build"]
+        self.assertGreaterEqual(len(units), 4)
         for unit in units:
             profile = unit["profile"]
             self.assertEqual((profile["panic"], profile["overflow_checks"], profile["lto"]), ("abort", False, "fat"), unit["pkg_id"])

@@ -89,6 +89,9 @@ TYPES = {
     "time zone": "string",
     "hours": "string",
     "prefix": "cidr",
+    "lane": 'or("auto","per_packet","per_session")',
+    "protocol": 'or("tcp","udp")',
+    "DSCP": "range(0,63)",
     "port": "port",
     "address:port": "string",
 }
