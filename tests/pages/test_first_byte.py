@@ -109,6 +109,12 @@ class House(Router):
             self.agent.wait(10)
             self.agent = None
 
+    def settle(self):
+        """Waits until the kernel has its own IPv6 addresses, which come with routes."""
+        until = time.monotonic() + 10
+        while self.lab.inside(self.name, "ip", "-6", "address", "show", "tentative") and time.monotonic() < until:
+            time.sleep(0.1)
+
     def state(self):
         """What a removal must give back: rules, routes, devices, firewall, files."""
         looks = (("ip", "rule"), ("ip", "-6", "rule"), ("ip", "route", "show", "table", "all"), ("ip", "-o", "link"), ("nft", "-s", "list", "ruleset"))
@@ -157,6 +163,7 @@ class FirstByte(unittest.TestCase):
             packages = pack(town.folder / "packages", BINARIES / "burstmesh", board="x86-64")
             before = {}
             for name, house in town.houses.items():
+                house.settle()
                 before[name] = house.state()
                 house.install(made=packages)
                 self.assertIsNone(house.agent, "without an invitation the service does not start")
