@@ -23,7 +23,7 @@ pub const PROFILE: &str = if cfg!(feature = "large") {
 };
 
 /// Blocks of packet memory (256 bytes each; a full packet takes six).
-pub const BLOCKS: usize = pick(3_000, 4_300, 32_000);
+pub const BLOCKS: usize = pick(3_000, 3_900, 32_000);
 /// Packets held at a time.
 pub const SLOTS: usize = pick(2_000, 3_000, 16_000);
 /// Flows sent at a time.
