@@ -96,7 +96,8 @@ impl Job {
         }
     }
 
-    fn defmt(self) -> Self {
+    /// The same with a log of frames.
+    pub fn defmt(self) -> Self {
         Self {
             log: Log::Defmt,
             name: format!("{}-defmt", self.name),

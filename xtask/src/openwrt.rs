@@ -17,6 +17,10 @@ use crate::package::epoch;
 use crate::process::root;
 use feed::Source;
 
+/// How each script of a package begins: nothing to do in a root without OpenWrt's functions.
+const FUNCTIONS: &str =
+    "[ -s ${IPKG_INSTROOT}/lib/functions.sh ] || exit 0\n. ${IPKG_INSTROOT}/lib/functions.sh\n";
+
 /// What the command line says.
 #[derive(clap::Args)]
 pub struct Args {
@@ -36,7 +40,7 @@ pub fn run(args: &Args) -> Result<()> {
     let board = board::load(&args.board)?;
     let agent = match &args.agent {
         Some(file) => file.clone(),
-        None => build::make(&Job::for_board(&board)?.dynamic())?.binary,
+        None => build::make(&job(&board)?)?.binary,
     };
     let out = match &args.out {
         Some(folder) => root().join(folder),
@@ -57,6 +61,15 @@ pub fn run(args: &Args) -> Result<()> {
     }
     fs::remove_dir_all(&stage)?;
     Ok(())
+}
+
+/// The agent as the feed builds it.
+fn job(board: &Board) -> Result<Job> {
+    let job = Job::for_board(board)?.dynamic();
+    Ok(match board.limits {
+        Profile::Tiny => job.defmt(),
+        Profile::Small | Profile::Large => job,
+    })
 }
 
 /// The packages of a board: the agent that fits its memory, the pages, their translations.

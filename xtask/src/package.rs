@@ -191,6 +191,24 @@ pub fn write(to: &Path, text: &str, mode: u32) -> Result<()> {
     Ok(fs::set_permissions(to, PermissionsExt::from_mode(mode))?)
 }
 
+/// All files below `tree`, by their names from there, sorted.
+pub fn files(tree: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![tree.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path.strip_prefix(tree)?.to_owned());
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// Folders are part of the packages: their modes must not hang on the builder's umask.
 fn make_folder(of: &Path) -> Result<()> {
     let folder = of.parent().context("no folder")?;

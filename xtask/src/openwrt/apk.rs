@@ -2,16 +2,11 @@
 
 use anyhow::Result;
 use std::fmt::Write;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::feed::Package;
-use crate::package::write;
+use super::{FUNCTIONS, feed::Package};
+use crate::package::{files, write};
 use crate::process::{command, find, output, run};
-
-/// As OpenWrt's build writes it: its functions first, then what the package has itself.
-const PREPARE: &str =
-    "[ -s ${IPKG_INSTROOT}/lib/functions.sh ] || exit 0\n. ${IPKG_INSTROOT}/lib/functions.sh\n";
 
 /// apk, if it is one that can write packages.
 pub fn program() -> Option<PathBuf> {
@@ -70,10 +65,12 @@ fn lists(package: &Package) -> Result<()> {
         let name = format!("lib/apk/packages/{}.{ending}", package.name);
         write(&package.tree.join(name), text, 0o644)
     };
-    let mut files = Vec::new();
-    walk(&package.tree, &package.tree, &mut files)?;
-    files.sort();
-    put("list", &(files.join("\n") + "\n"))?;
+    let files = files(&package.tree)?;
+    let list: String = files
+        .iter()
+        .map(|file| format!("/{}\n", file.display()))
+        .collect();
+    put("list", &list)?;
     if let Some(user) = package.field("userid") {
         put("rusers", &format!("{user}\n"))?;
     }
@@ -90,19 +87,6 @@ fn lists(package: &Package) -> Result<()> {
     put("conffiles_static", &sums)
 }
 
-/// Paths of all files, as the router sees them.
-fn walk(root: &Path, folder: &Path, files: &mut Vec<String>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            walk(root, &path, files)?;
-        } else {
-            files.push(format!("/{}", path.strip_prefix(root)?.display()));
-        }
-    }
-    Ok(())
-}
-
 /// The scripts, by the moment at which apk runs them.
 fn scripts(package: &Package) -> Result<Vec<(&'static str, PathBuf)>> {
     let own = |text: &str| -> String {
@@ -114,10 +98,10 @@ fn scripts(package: &Package) -> Result<Vec<(&'static str, PathBuf)>> {
         package.name
     );
     let after = format!(
-        "[ \"${{IPKG_NO_SCRIPT}}\" = 1 ] && exit 0\n{PREPARE}{names}add_group_and_user\ndefault_postinst\n{}",
+        "[ \"${{IPKG_NO_SCRIPT}}\" = 1 ] && exit 0\n{FUNCTIONS}{names}add_group_and_user\ndefault_postinst\n{}",
         own(&package.postinst)
     );
-    let before = format!("{PREPARE}{names}default_prerm\n{}", own(&package.prerm));
+    let before = format!("{FUNCTIONS}{names}default_prerm\n{}", own(&package.prerm));
     let mut made = Vec::new();
     for (when, text) in [
         ("post-install", after.clone()),

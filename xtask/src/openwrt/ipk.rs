@@ -7,13 +7,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{clear, feed::Package};
-use crate::package::write;
+use super::{FUNCTIONS, clear, feed::Package};
+use crate::package::{files, write};
 use crate::process::{command, run};
-
-/// Before OpenWrt's own part of a script: nothing to do in a root that is only being filled, or without its functions.
-const FUNCTIONS: &str =
-    "[ -s ${IPKG_INSTROOT}/lib/functions.sh ] || exit 0\n. ${IPKG_INSTROOT}/lib/functions.sh\n";
 
 /// Packs it into `out`; returns the file.
 pub fn build(package: &Package, out: &Path, epoch: &str) -> Result<PathBuf> {
@@ -82,16 +78,11 @@ fn fields(package: &Package, epoch: &str) -> Result<String> {
 }
 
 /// Bytes of all files.
-fn size(folder: &Path) -> Result<u64> {
-    let mut sum = 0;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        sum += match entry.file_type()?.is_dir() {
-            true => size(&entry.path())?,
-            false => entry.metadata()?.len(),
-        };
-    }
-    Ok(sum)
+fn size(tree: &Path) -> Result<u64> {
+    let sizes = files(tree)?
+        .into_iter()
+        .map(|file| Ok(fs::metadata(tree.join(file))?.len()));
+    sizes.sum()
 }
 
 /// The same bytes from the same files: sorted, of one owner and one time.

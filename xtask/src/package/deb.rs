@@ -101,20 +101,8 @@ fn compress(file: &Path) -> Result<()> {
 
 /// The sums by which `dpkg --verify` finds damaged files: of all but the configuration, sorted by path.
 fn sums(tree: &Path) -> Result<String> {
-    let mut files = Vec::new();
-    let mut folders = vec![tree.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                files.push(path.strip_prefix(tree)?.to_owned());
-            }
-        }
-    }
+    let mut files = super::files(tree)?;
     files.retain(|f| !f.starts_with("etc"));
-    files.sort();
     output(command("md5sum").args(&files).current_dir(tree)).context("md5sum")
 }
 
