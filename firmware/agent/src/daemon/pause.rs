@@ -36,17 +36,28 @@ impl Pause {
         self.until.take_if(|until| *until <= now).is_some()
     }
 
+    /// Pauses for so many minutes from now on, or not any more for 0; `false` if that is too long.
+    pub fn set(&mut self, now: Instant, minutes: u16) -> bool {
+        if minutes > LONGEST {
+            return false;
+        }
+        self.until = (minutes > 0).then(|| now + Duration::from_secs(u64::from(minutes) * 60));
+        true
+    }
+
     /// Answers a line from the control socket, if it is about a pause: `pause MINUTES` or `resume`.
     pub fn answer(&mut self, now: Instant, line: &str, out: &mut dyn Write) -> bool {
         let minutes = match line.split_once(' ') {
             None if line == "resume" => 0,
             Some(("pause", minutes)) => match minutes.parse::<u16>() {
-                Ok(minutes @ 1..=LONGEST) => minutes,
+                Ok(minutes @ 1..) => minutes,
                 _ => return false,
             },
             _ => return false,
         };
-        self.until = (minutes > 0).then(|| now + Duration::from_secs(u64::from(minutes) * 60));
+        if !self.set(now, minutes) {
+            return false;
+        }
         let _ = match minutes {
             0 => writeln!(out, "not paused"),
             _ => writeln!(

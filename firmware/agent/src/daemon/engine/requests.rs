@@ -16,7 +16,6 @@ use burstmesh_linux::tun::Tun;
 use burstmesh_linux::ubus::{Call, Converter, Method, Status, Ubus};
 use burstmesh_linux::{Result, clock, debug, info, log};
 use core::fmt::Write;
-use heapless::String;
 
 /// Methods of our object on the bus.
 const METHODS: &[Method] = &[
@@ -87,27 +86,22 @@ impl Desk<'_> {
             }
             "pause" => {
                 let minutes = call.argument.unwrap_or(pause::USUAL.into());
-                let mut line = String::<16>::new();
-                let asked = write!(line, "pause {minutes}");
-                let mut said = String::<160>::new();
-                if asked.is_err() || !self.pause.answer(self.now, &line, &mut said) {
+                let minutes = u16::try_from(minutes).unwrap_or(0);
+                if minutes == 0 || !self.pause.set(self.now, minutes) {
                     return Status::InvalidArgument;
                 }
-                return self.tell_pause(out);
+                self.tell_pause(out);
             }
             _ => {
-                let _ = self
-                    .pause
-                    .answer(self.now, "resume", &mut String::<32>::new());
-                return self.tell_pause(out);
+                self.pause.set(self.now, 0);
+                self.tell_pause(out);
             }
         }
         Status::Ok
     }
 
-    fn tell_pause(&self, out: &mut Converter<'_, '_>) -> Status {
+    fn tell_pause(&self, out: &mut Converter<'_, '_>) {
         let _ = write!(out, "{{\"pause_s\":{}}}", self.pause.seconds_left(self.now));
-        Status::Ok
     }
 }
 
