@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use subtle::ConstantTimeEq;
 
 use crate::status::Board;
 use crate::{files, http, key};
@@ -106,18 +107,13 @@ async fn part(Name(name): Name<String>) -> Response {
 async fn status(State(shown): State<Shown>, headers: HeaderMap) -> Response {
     let given = headers.get(header::AUTHORIZATION);
     let given = given.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    if !given.is_some_and(|given| same(given, shown.token.as_bytes())) {
+    // In a time that does not tell how much was right.
+    if !given.is_some_and(|given| given.ct_eq(shown.token.as_bytes()).into()) {
         let how = [(header::WWW_AUTHENTICATE, "Bearer")];
         let said = "the token is missing or another; see: burstmesh-proxy dashboard\n";
         return (StatusCode::UNAUTHORIZED, how, said).into_response();
     }
     http::json(State(shown.board)).await
-}
-
-/// Compares in a time that does not tell how much was right.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    let differ = a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b));
-    a.len() == b.len() && differ == 0
 }
 
 fn typed(kind: &'static str, text: &'static str) -> Response {

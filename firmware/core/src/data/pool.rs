@@ -365,9 +365,14 @@ fn head_of(len: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Memory for as long as the test program runs.
+    pub(crate) fn leak<T: Clone>(value: T, n: usize) -> &'static mut [T] {
+        Box::leak(std::vec![value; n].into_boxed_slice())
+    }
 
     #[test]
     fn a_full_pool_refuses_and_a_released_packet_makes_room() {

@@ -4,6 +4,7 @@
 use super::*;
 use crate::data::inner::tests::udp_packet;
 use crate::data::pool::List;
+use crate::data::pool::tests::leak;
 use crate::data::pool::{Block, Slot};
 use crate::wire::record::Order;
 use proptest::prelude::*;
@@ -53,10 +54,6 @@ struct Rig {
     asked: u64,
     /// Steps of all pops.
     steps: u64,
-}
-
-fn leak<T: Clone>(value: T, n: usize) -> &'static mut [T] {
-    Box::leak(vec![value; n].into_boxed_slice())
 }
 
 impl Rig {

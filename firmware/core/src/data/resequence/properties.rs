@@ -2,6 +2,7 @@
 //! wrap of the order, memory that others fill, and time that jumps.
 
 use super::*;
+use crate::data::pool::tests::leak;
 use crate::data::pool::{Block, Slot};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,10 +124,6 @@ struct Rig {
     out: Out,
     packets: u64,
     steps: u64,
-}
-
-fn leak<T: Clone>(value: T, n: usize) -> &'static mut [T] {
-    Box::leak(vec![value; n].into_boxed_slice())
 }
 
 impl Rig {

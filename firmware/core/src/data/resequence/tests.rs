@@ -1,6 +1,7 @@
 //! One behaviour each, by hand.
 
 use super::*;
+use crate::data::pool::tests::leak;
 use crate::data::pool::{Block, Slot};
 use proptest::prelude::*;
 
@@ -20,12 +21,9 @@ struct Rig {
 }
 impl Rig {
     fn new() -> Self {
-        let slots = Box::leak(vec![Slot::FREE; 3000].into_boxed_slice());
-        let blocks = Box::leak(vec![Block::FREE; 3000].into_boxed_slice());
-        let flows = Box::leak(vec![RxFlow::FREE; 8].into_boxed_slice());
         Self {
-            pool: Pool::new(slots, blocks),
-            reseq: Resequencer::new(flows),
+            pool: Pool::new(leak(Slot::FREE, 3000), leak(Block::FREE, 3000)),
+            reseq: Resequencer::new(leak(RxFlow::FREE, 8)),
             out: Out::default(),
         }
     }

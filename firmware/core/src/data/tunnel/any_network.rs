@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::data::inner::tests::udp_packet;
+use crate::data::pool::tests::leak;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
@@ -79,10 +80,6 @@ struct Net {
     offered: BTreeMap<u16, u32>,
     /// Calls and datagrams, to hold steps against.
     events: u64,
-}
-
-fn leak<T: Clone>(value: T, n: usize) -> &'static mut [T] {
-    Box::leak(vec![value; n].into_boxed_slice())
 }
 
 fn tunnel(secret: u8) -> Tunnel<'static> {

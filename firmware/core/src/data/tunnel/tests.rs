@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::data::inner::tests::udp_packet;
+use crate::data::pool::tests::leak;
 use crate::data::probe::State;
 use std::collections::VecDeque;
 use std::vec::Vec;
@@ -64,10 +65,6 @@ pub(super) struct Pair {
     wires: Vec<[Wire; 2]>,
     now: u64,
     seed: u64,
-}
-
-fn leak<T: Clone>(value: T, n: usize) -> &'static mut [T] {
-    Box::leak(vec![value; n].into_boxed_slice())
 }
 
 fn tunnel(secret: u8) -> Tunnel<'static> {
