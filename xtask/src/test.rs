@@ -321,6 +321,8 @@ fn netns(options: &Options) -> Result<()> {
         "burstmesh-netns",
         "--locked",
         "--tests",
+        // A red file must not hide what the others would say.
+        "--no-fail-fast",
     ]);
     cargo.env("BURSTMESH_BIN_DIR", release());
     let previous = process::root().join("target/previous-minor/release");
