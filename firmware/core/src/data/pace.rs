@@ -71,6 +71,11 @@ impl Pacer {
         self.free_at - SLACK
     }
 
+    /// When [`Self::ready_for_urgent`] will be true.
+    pub fn urgent_at(&self) -> Instant {
+        self.free_at - URGENT
+    }
+
     /// Time that `bytes` take at this rate.
     pub fn time_for(&self, bytes: usize) -> Duration {
         Duration::from_micros((bytes as u64 * u64::from(self.us_per_byte)) >> 20)

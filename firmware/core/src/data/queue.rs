@@ -337,16 +337,20 @@ impl<'m> FairQueue<'m> {
         true
     }
 
+    /// Length of the next packet of the flow at the head of a round; `None` also when that flow has run empty or moved.
+    pub fn front_len(&self, turn: Turn, pool: &Pool<'_>) -> Option<usize> {
+        let flow = self.flows.get(usize::from(self.head(turn)?))?;
+        let front = flow.list.front().filter(|_| flow.path == turn.lane)?;
+        Some(pool.len_of(front))
+    }
+
     /// Length of the packet that [`Self::pop`] would look at first. Flows at the head that have run empty leave.
     pub fn peek_len(&mut self, turn: Turn, pool: &Pool<'_>) -> Option<usize> {
         loop {
             work::step();
             let slot = self.head(turn)?;
-            let flow = self.flows.get(usize::from(slot))?;
-            if flow.path == turn.lane
-                && let Some(id) = flow.list.front()
-            {
-                return Some(pool.len_of(id));
+            if let Some(len) = self.front_len(turn, pool) {
+                return Some(len);
             }
             // Each turn takes one flow out of this round, so this ends.
             self.move_on(turn, slot);

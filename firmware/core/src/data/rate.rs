@@ -68,6 +68,8 @@ pub struct Rate {
     /// The same of the last steps.
     lately: [u32; 4],
     starting: bool,
+    /// What the line carried while the queue that the start left behind drains, bytes per second.
+    settling: Option<u32>,
     arrived: Deque<Arrived, 16>,
     base: Option<Base>,
     /// Smallest queueing delay seen since the last update, us.
@@ -96,6 +98,7 @@ impl Rate {
             delivered: 0,
             lately: [0; 4],
             starting: true,
+            settling: None,
             arrived: Deque::new(),
             base: None,
             queue: None,
@@ -274,6 +277,7 @@ impl Rate {
             let carried = fraction(self.delivered, 218);
             let bound = if full { 0 } else { fraction(self.rate, 224) };
             self.starting = carried < bound;
+            self.settling = Some(self.delivered);
             self.rate = carried.max(bound);
         } else if self.busy && !over {
             self.rate = self.rate.max(fraction(self.delivered, 360));
@@ -285,6 +289,15 @@ impl Rate {
         // Single measurements are off by a tenth where the delay jumps, and the least of them would win.
         let lately = self.lately.iter().copied().max().unwrap_or(0);
         let clear = queue > 2 * self.thresholds.high;
+        if let Some(carried) = self.settling {
+            if queue > self.thresholds.high {
+                // What stands in its queue keeps the line busy: what arrives now is what it carries.
+                self.settling = Some(self.delivered);
+            } else if queue <= self.thresholds.low {
+                self.settling = None;
+                self.rate = self.rate.max(fraction(carried, 244));
+            }
+        }
         if queue > self.thresholds.high && !full {
             // What arrives says little about what could, while little is being sent or was a moment ago; but a queue that
             // stands all the same is one that the path has become too narrow for.
@@ -371,6 +384,30 @@ mod tests {
                 "{mbit}: {found} of {cap}"
             );
         }
+    }
+
+    #[test]
+    fn the_queue_of_the_start_drains_and_what_the_line_carried_meanwhile_is_its_rate() {
+        let (mut r, cap) = (Rate::new(OWN, None), 6_250_000u64);
+        let (mut queue, mut total) = (0u64, 0u64);
+        let mut drained = None;
+        for step in 0..150u64 {
+            // What leaves is heard of 80 ms later, so the start goes too far.
+            let now = Instant::from_millis(1_000 + step * 20);
+            queue += u64::from(r.rate()) / 50;
+            let out = queue.min(cap / 50);
+            (queue, total) = (queue - out, total + out);
+            r.delay_sample(now, 20_000 + (queue * 1_000_000 / cap) as i32);
+            r.was_busy();
+            let time = (1_000 + step * 20) as u32 * 1000;
+            r.report(now, time, total as u32, 30, 0);
+            if !r.starting() && r.settling.is_none() {
+                drained = Some(r.rate());
+                break;
+            }
+        }
+        let found = u64::from(drained.unwrap());
+        assert!((cap * 93 / 100..cap).contains(&found), "{found} of {cap}");
     }
 
     #[test]

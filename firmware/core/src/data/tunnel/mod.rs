@@ -378,23 +378,13 @@ impl AnyTunnel<'_> {
 
     /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] has something to do.
     pub fn poll_timeout(&self, now: Instant) -> Instant {
-        let waiting = self.packets_waiting();
-        let mut at = self.resequencer.poll_timeout();
-        for (place, path) in self.paths() {
+        let mut at = self.resequencer.poll_timeout().min(self.packets_at(now));
+        for (_, path) in self.paths() {
             at = at.min(path.prober.poll_timeout());
             at = at.min(path.rx.report_at.unwrap_or(Instant::FAR));
             at = at.min(path.tail_at().unwrap_or(Instant::FAR));
-            if path.usable() && waiting.is_some_and(|lanes| lanes & (1 | (2 << place)) != 0) {
-                at = at.min(path.pacer.ready_at());
-            }
         }
         at.min(self.train_due(now)).max(now)
-    }
-
-    /// In which lanes something waits (see [`FairQueue::standing`]).
-    fn packets_waiting(&self) -> Option<u16> {
-        let again = !self.repair.is_empty() || self.stash.is_some();
-        (again || self.queue.packets() > 0).then_some(self.queue.standing() | u16::from(again))
     }
 
     /// Moves everything that is on its way on a path to the repair list.

@@ -31,6 +31,13 @@ fn lateness(earliest: i32, path: &Path) -> Option<i32> {
     (late < TOO_LATE_US).then_some(late)
 }
 
+impl Path {
+    /// Is it near the earliest, or has it joined?
+    pub(super) fn takes_part(&self, earliest: i32) -> bool {
+        lateness(earliest, self).is_some_and(|late| self.joined || late <= NEAR_US)
+    }
+}
+
 impl AnyTunnel<'_> {
     /// The least delay of the paths that may carry bursts. Asked for once and handed on: a look at every path for each path
     /// is dear with eight of them.
@@ -50,8 +57,7 @@ impl AnyTunnel<'_> {
 
     /// May a burst use this path?
     pub(super) fn takes_bursts(&self, now: Instant, earliest: i32, path: &Path) -> bool {
-        path.free_for_bursts(now)
-            && lateness(earliest, path).is_some_and(|late| path.joined || late <= NEAR_US)
+        path.free_for_bursts(now) && path.takes_part(earliest)
     }
 
     /// Lets paths join and leave.

@@ -272,6 +272,24 @@ fn with_eight_paths_a_packet_costs_a_few_looks_at_each() {
 }
 
 #[test]
+fn nobody_is_woken_for_a_line_that_what_waits_does_not_use() {
+    let mut pair = Pair::new(&[Link::mbit(50, 5), Link::mbit(10, 60)], Capabilities::OURS);
+    let mut next = 0;
+    pair.run(3_000, |_, _| {});
+    // Too little for the later line to join.
+    let mut feed = waiting(6, &mut next);
+    let (mut waited, mut in_vain) = (0, 0);
+    for ms in 3_001..6_000 {
+        pair.run(ms, &mut feed);
+        let now = Instant::from_micros(pair.now);
+        waited += u32::from(pair.a.backlog() > 0);
+        in_vain += u32::from(pair.a.backlog() > 0 && pair.a.poll_timeout(now) <= now);
+    }
+    assert!(waited > 1_000, "{waited}");
+    assert!(in_vain < waited / 100, "{in_vain} of {waited}");
+}
+
+#[test]
 fn losses_are_repaired_and_none_reaches_the_flow() {
     let mut lossy = Link::mbit(20, 10);
     lossy.loss_permille = 10;

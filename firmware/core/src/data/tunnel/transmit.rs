@@ -30,6 +30,31 @@ impl AnyTunnel<'_> {
             .or_else(|| self.poll_train(now, out))
     }
 
+    /// When a path takes some of what waits. A burst does not wait for a path that it does not use, nor anything for one that is
+    /// too narrow for it: the caller would look again and again until that changes.
+    pub(super) fn packets_at(&self, now: Instant) -> Instant {
+        let front = |kind| self.queue.front_len(Turn::any(kind), &self.pool);
+        let len_of = |id: Option<PacketId>| id.map(|id| self.pool.len_of(id));
+        let urgent = [front(Kind::Light), len_of(self.repair.front())];
+        let burst = len_of(self.stash).or_else(|| front(Kind::Burst));
+        let earliest = self.earliest(now);
+        let mut at = Instant::FAR;
+        for (place, path) in self.paths().filter(|(_, p)| p.usable()) {
+            let lane = place as u8 + 1;
+            let keeps = |kind| self.queue.waiting(Turn { kind, lane });
+            let fits = |len: &Option<usize>| len.is_some_and(|len| path.fits(len));
+            if urgent.iter().any(fits) || keeps(Kind::Light) {
+                at = at.min(path.pacer.urgent_at());
+            }
+            // Where all paths rest for their owners, the first that has rested will do.
+            let used = earliest.is_none_or(|earliest| path.takes_part(earliest));
+            if (used && fits(&burst)) || keeps(Kind::Burst) {
+                at = at.min(path.pacer.ready_at().max(path.yields_until));
+            }
+        }
+        at
+    }
+
     /// The path on which something small arrives first.
     fn first_to_arrive(&self, now: Instant, len: usize) -> Option<usize> {
         let fitting = self.paths().filter(|(_, p)| p.usable() && p.fits(len));
@@ -251,13 +276,13 @@ impl AnyTunnel<'_> {
         }
         let light = Turn::any(Kind::Light);
         if let Some(len) = self.queue.peek_len(light, &self.pool) {
-            let Some(at) = self.urgent_path(now, len) else {
+            if let Some(at) = self.urgent_path(now, len) {
+                if let Some(id) = self.pop(now, light) {
+                    let at = self.urgent_path(now, self.pool.len_of(id)).unwrap_or(at);
+                    return Some((at, id, 0));
+                }
+            } else {
                 self.mark_busy(now);
-                return None;
-            };
-            if let Some(id) = self.pop(now, light) {
-                let at = self.urgent_path(now, self.pool.len_of(id)).unwrap_or(at);
-                return Some((at, id, 0));
             }
         }
         let kept = (self.queue.standing() >> 1 != 0).then(|| {
