@@ -8,7 +8,7 @@ use crate::crypto;
 use crate::error::Refusal;
 use crate::identity::CommunityId;
 use crate::time::{Duration, Instant};
-use crate::wire::handshake::{Cookie, Init, RecipientKeys};
+use crate::wire::handshake::{Cookie, Init, RecipientKeys, shows_cookie};
 
 use super::handshake::Credentials;
 
@@ -17,6 +17,11 @@ pub const SECRET_LIFE: Duration = Duration::from_secs(120);
 
 /// Load is taken to last this long after its last sign.
 const LOAD_LASTS: Duration = Duration::from_secs(10);
+
+/// Sources share so many places, others each second.
+const PLACES: usize = 32;
+/// Cookies a second for those who share a place. So many, times the places, bounds what a flood can have answered.
+const COOKIES: u8 = 8;
 
 /// How much asymmetric cryptography a node does for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +73,7 @@ pub struct Counters {
     pub bad_mac: u32,
     /// Answered by a cookie.
     pub cookie_sent: u32,
-    /// Had a cookie, but the budget was spent.
+    /// Had a cookie, but the budget was spent; or had none, and its source had been given enough of them.
     pub over_budget: u32,
     /// Seen before ([`Gatekeeper::count_replayed`]).
     pub replayed: u32,
@@ -89,7 +94,7 @@ impl Counters {
     }
 }
 
-/// The gate of one responder key in one community. About 270 bytes.
+/// The gate of one responder key in one community. About 310 bytes.
 pub struct Gatekeeper {
     community: CommunityId,
     keys: RecipientKeys,
@@ -102,6 +107,9 @@ pub struct Gatekeeper {
     demand: Bucket,
     waiting: u32,
     load_until: Instant,
+    /// Cookies given in this second, by place.
+    given: [u8; PLACES],
+    second: u64,
     counters: Counters,
 }
 
@@ -118,6 +126,8 @@ impl Gatekeeper {
             demand: Bucket::new(now, budget),
             waiting: budget.waiting,
             load_until: now,
+            given: [0; PLACES],
+            second: 0,
             counters: Counters::default(),
         }
     }
@@ -181,6 +191,9 @@ impl Gatekeeper {
             self.load_until = now + LOAD_LASTS;
         }
         if now < self.load_until && !self.has_cookie(now, datagram, source) {
+            if !self.may_have_cookie(now, source) {
+                return Err(Refusal::Forbidden);
+            }
             let cookie = self.cookie(self.period(now), source);
             let nonce = self.nonce();
             let sealed = self.keys.seal_cookie(clear.sender, &cookie, nonce, &mac1)?;
@@ -194,9 +207,31 @@ impl Gatekeeper {
     }
 
     fn has_cookie(&self, now: Instant, datagram: &[u8], source: &[u8]) -> bool {
+        if !shows_cookie(datagram) {
+            return false;
+        }
         let period = self.period(now);
         let fits = |period| self.cookie(period, source).fits(datagram);
         fits(period) || period.checked_sub(1).is_some_and(fits)
+    }
+
+    /// Has this source, with those that share its place, been given few enough in this second?
+    fn may_have_cookie(&mut self, now: Instant, source: &[u8]) -> bool {
+        let second = now.as_micros() / 1_000_000;
+        if second != self.second {
+            (self.second, self.given) = (second, [0; PLACES]);
+        }
+        // Who shares a place with a flood does not share the next one.
+        let mut key: [u8; 16] = crypto::first(&self.seed);
+        for (byte, salt) in key.iter_mut().zip(second.to_be_bytes()) {
+            *byte ^= salt;
+        }
+        let place = crypto::sip13(&key, source) as usize % PLACES;
+        self.given.get_mut(place).is_some_and(|given| {
+            let few = *given < COOKIES;
+            *given += u8::from(few);
+            few
+        })
     }
 
     /// Which of the secrets gives cookies now.

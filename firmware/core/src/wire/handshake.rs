@@ -31,7 +31,7 @@
 mod macs;
 mod payload;
 
-pub use macs::{Cookie, RecipientKeys};
+pub use macs::{Cookie, RecipientKeys, shows_cookie};
 pub use payload::{Answer, Hello, Lease, Welcome};
 
 use super::bytes::{Reader, Writer};

@@ -192,6 +192,27 @@ fn a_flood_of_replayed_inits_does_not_starve_whoever_answers_for_his_address() {
 }
 
 #[test]
+fn a_source_is_given_eight_cookies_a_second_and_others_are_given_theirs() {
+    let mut gate = gate();
+    cookie_for(&mut gate, 5_000, b"somebody");
+    let mut given = |source: &[u8], ms| {
+        let verdict = gate.check(at(ms), &init(), source, 9, &mut [0; CookieReply::LEN]);
+        matches!(verdict, Ok(Verdict::Challenge(_)))
+    };
+    let mut heard = 0;
+    for second in 6..106 {
+        let flood = (0..100).filter(|i| given(b"attacker", second * 1000 + i));
+        assert_eq!(flood.count(), usize::from(COOKIES));
+        heard += u32::from(given(b"somebody", second * 1000 + 999));
+    }
+    // Sometimes both share a place, never for long.
+    assert!((85..100).contains(&heard), "{heard}");
+    // From more addresses than there are places all together are given no more than that.
+    let spread = (0..10_000u32).filter(|n| given(&n.to_be_bytes(), 200_000));
+    assert_eq!(spread.count(), usize::from(COOKIES) * PLACES);
+}
+
+#[test]
 fn a_cookie_holds_for_two_to_four_minutes_and_for_its_address_only() {
     let mut gate = gate();
     let cookie = cookie_for(&mut gate, 100_000, b"192.0.2.1:5000");
@@ -216,9 +237,10 @@ fn a_cookie_holds_for_two_to_four_minutes_and_for_its_address_only() {
 fn no_two_cookie_replies_share_a_nonce() {
     let mut gate = gate();
     let mut nonces = std::collections::BTreeSet::new();
-    for _ in 0..100 {
+    for second in 0..100 {
         let mut reply = [0; CookieReply::LEN];
-        gate.check(at(0), &init(), b"x", 9, &mut reply).unwrap();
+        gate.check(at(second * 1000), &init(), b"x", 9, &mut reply)
+            .unwrap();
         nonces.insert(CookieReply::parse(&reply).unwrap().nonce);
     }
     assert_eq!(nonces.len(), 100);

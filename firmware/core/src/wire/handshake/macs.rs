@@ -138,6 +138,11 @@ impl fmt::Debug for RecipientKeys {
     }
 }
 
+/// Whether there is anything in the `mac2` of an Init that was parsed already.
+pub fn shows_cookie(datagram: &[u8]) -> bool {
+    datagram.last_chunk() != Some(&[0; MAC_LEN])
+}
+
 impl Cookie {
     /// Whether the `mac2` of an Init that was parsed already was made with this cookie.
     pub fn fits(&self, datagram: &[u8]) -> bool {
