@@ -3,12 +3,14 @@
 use super::{Engine, Parts, UBUS};
 use crate::config::Config;
 use crate::daemon::accounts::Accounts;
+use crate::daemon::history::History;
 use crate::daemon::lending::Lending;
 use crate::daemon::network::UplinkState;
 use crate::daemon::outlet::Road;
 use crate::daemon::pause::{self, Pause};
 use crate::daemon::routing::Applied;
-use crate::daemon::status;
+use crate::daemon::status::{self, Part};
+use crate::json::Escaped;
 use burstmesh_core::node::gateway::Gateway;
 use burstmesh_core::time::Instant;
 use burstmesh_linux::control::Server;
@@ -20,6 +22,11 @@ use core::fmt::Write;
 /// Methods of our object on the bus.
 const METHODS: &[Method] = &[
     method("status", ""),
+    method("members", ""),
+    method("flows", ""),
+    method("counters", ""),
+    method("history", ""),
+    method("events", ""),
     method("ledger", ""),
     method("pause", "minutes"),
     method("resume", ""),
@@ -45,6 +52,7 @@ struct Desk<'a> {
     accounts: &'a mut Accounts,
     lending: &'a Lending,
     pause: &'a mut Pause,
+    history: &'a History,
     tun: &'a Tun,
     road: &'a Road,
 }
@@ -58,7 +66,11 @@ impl Desk<'_> {
         if self.pause.answer(self.now, line, out) {
             return;
         }
-        let view = status::View {
+        status::answer(&self.view(), line, out);
+    }
+
+    fn view(&self) -> status::View<'_> {
+        status::View {
             gateway: self.gateway,
             config: self.config,
             now: self.now,
@@ -70,14 +82,18 @@ impl Desk<'_> {
             pause: *self.pause,
             tun: self.tun,
             road: self.road,
-        };
-        status::answer(&view, line, out);
+        }
     }
 
     /// Answers a call on the bus.
     fn call(&mut self, call: &Call<'_>, out: &mut Converter<'_, '_>) -> Status {
         match call.method {
-            "status" => self.answer("status json", out),
+            "status" => status::tell(&self.view(), Part::State, out),
+            "members" => status::tell(&self.view(), Part::Members, out),
+            "flows" => status::tell(&self.view(), Part::Flows, out),
+            "counters" => status::tell(&self.view(), Part::Counters, out),
+            "history" => self.history.tell(self.gateway.link().tunnel().paths(), out),
+            "events" => tell_events(out),
             // The bus knows no answer that is an array.
             "ledger" => {
                 let _ = out.write_str("{\"ledger\":");
@@ -103,6 +119,25 @@ impl Desk<'_> {
     fn tell_pause(&self, out: &mut Converter<'_, '_>) {
         let _ = write!(out, "{{\"pause_s\":{}}}", self.pause.seconds_left(self.now));
     }
+}
+
+/// What the log said lately, line by line; nothing where the log is frames.
+fn tell_events(out: &mut Converter<'_, '_>) {
+    let _ = out.write_str("{\"events\":[\"");
+    if cfg!(not(feature = "defmt")) {
+        let mut before = "";
+        log::recent(|bytes| {
+            let pieces = bytes
+                .utf8_chunks()
+                .flat_map(|chunk| chunk.valid().split_inclusive('\n'));
+            for piece in pieces {
+                let line = piece.trim_end_matches('\n');
+                let _ = write!(out, "{before}{}", Escaped(line));
+                before = if line == piece { "" } else { "\",\"" };
+            }
+        });
+    }
+    let _ = out.write_str("\"]}");
 }
 
 impl Engine {
@@ -159,6 +194,7 @@ impl Engine {
             accounts: &mut self.accounts,
             lending: &self.lending,
             pause: &mut self.pause,
+            history: &self.history,
             tun,
             road: &self.road,
         };

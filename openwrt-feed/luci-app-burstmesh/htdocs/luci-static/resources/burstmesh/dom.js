@@ -22,9 +22,13 @@ export function build(tree, doc) {
 	return node;
 }
 
-// Puts a new tree in the place of what was there, and leaves the focus where it was.
+// Puts a new tree in the place of what was there, and leaves the focus where it was. While somebody selects a text of it, to copy it,
+// it stays as it is.
 export function replace(place, tree) {
 	const doc = place.ownerDocument;
+	const selection = doc.getSelection();
+	if (selection && !selection.isCollapsed && place.contains(selection.anchorNode))
+		return;
 	const focused = doc.activeElement && place.contains(doc.activeElement) ? doc.activeElement.id : '';
 	place.replaceChildren(build(tree, doc));
 	if (focused && doc.getElementById(focused))
