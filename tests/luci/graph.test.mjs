@@ -43,7 +43,7 @@ test('what is older than the window is forgotten', () => {
 test('what the agent remembers stands before the first status', () => {
 	const history = new History(60);
 	const now = sample();
-	history.recall(10_000, now, { step_ms: 2000, paths: [{ id: now.paths[1].id, down: [0, 100, 250], up: [0, 0, 1] }, { id: 99, down: [7, 7, 7], up: [7, 7, 7] }] });
+	history.recall(10_000, now, { step_ms: 2000, paths: [{ id: now.paths[1].id, speeds: [0, 0, 100, 0, 250, 1] }, { id: 99, speeds: [7, 7, 7, 7, 7, 7] }] });
 	history.record(10_000, now);
 	assert.deepEqual(history.points.map((point) => [point.now, history.total(point, 'down'), history.total(point, 'up')]),
 		[[6000, 0, 0], [8000, 800_000, 0], [10_000, 2_000_000, 8000]]);

@@ -80,6 +80,7 @@ async function draw({ name, told, texts, dark }) {
 		pictures: [...document.querySelectorAll('svg')].map((svg) => svg.getAttribute('aria-label')),
 		areas: [...document.querySelectorAll('svg path')].map((path) => path.getBBox().height),
 		tables: [...document.querySelectorAll('table')].map((table) => table.getAttribute('aria-label')),
+		bars: [...document.querySelectorAll('meter')].map((bar) => [bar.getAttribute('aria-label'), bar.getBoundingClientRect().width]),
 		rows: document.querySelectorAll('tr:not(.table-titles)').length,
 		text: document.querySelector('main').innerText
 	};
@@ -89,21 +90,29 @@ const input = JSON.parse(readFileSync(told, 'utf8'));
 const server = await serve();
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox'] });
 const found = { errors: [], pages: {} };
-for (const [size, viewport] of Object.entries(SIZES))
-	for (const name of PAGES)
-		for (const [look, texts, dark] of [['', null, false], ['-dark', null, true], ['-de', catalogue('de'), false], ['-es', catalogue('es'), false]]) {
-			if (name !== 'overview' && (look === '-dark' || (look !== '' && size !== 'phone')))
-				continue;
-			const page = await browser.newPage({ viewport });
-			page.on('pageerror', (error) => found.errors.push(String(error)));
-			page.on('console', (message) => message.type() === 'error' && found.errors.push(message.text()));
-			await page.goto('http://127.0.0.1:' + server.address().port + '/');
-			const seen = await page.evaluate(draw, { name, told: input, texts, dark });
-			seen.contrast = await page.evaluate(contrast);
-			found.pages[name + '-' + size + look] = seen;
-			await page.screenshot({ path: folder + '/' + name + '-' + size + look + '.png', fullPage: true });
-			await page.close();
-		}
+
+async function visit(size, name, [look, texts, dark]) {
+	const page = await browser.newPage({ viewport: SIZES[size] });
+	page.on('pageerror', (error) => found.errors.push(String(error)));
+	page.on('console', (message) => message.type() === 'error' && found.errors.push(message.text()));
+	await page.goto('http://127.0.0.1:' + server.address().port + '/');
+	const seen = await page.evaluate(draw, { name, told: input, texts, dark });
+	seen.contrast = await page.evaluate(contrast);
+	found.pages[name + '-' + size + look] = seen;
+	await page.screenshot({ path: folder + '/' + name + '-' + size + look + '.png', fullPage: true });
+	await page.close();
+}
+
+// Each page at both sizes; the overview in every look, the others in all languages where there is least room.
+const looks = [['', null, false], ['-dark', null, true], ['-de', catalogue('de'), false], ['-es', catalogue('es'), false]];
+const visits = Object.keys(SIZES).flatMap((size) => PAGES.flatMap((name) => looks
+	.filter(([look]) => name === 'overview' || look === '' || (look !== '-dark' && size === 'phone'))
+	.map((look) => () => visit(size, name, look))));
+const visitor = async () => {
+	while (visits.length > 0)
+		await visits.shift()();
+};
+await Promise.all([visitor(), visitor()]);
 await browser.close();
 server.close();
 console.log(JSON.stringify(found));

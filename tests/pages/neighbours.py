@@ -123,7 +123,7 @@ class Neighbours:
             (self.folder / f"{house}.uci").write_text(
                 f"config community\n\toption invitation '{self.invitation}'\n\toption key_file '{self.folder}/{house}.key'\n"
                 "config uplink 'wan'\n\toption ifname 'wan'\n\toption lend '1'\n"
-                + ("config client 'lan'\n\toption ifname 'br-lan'\n" if house == "elm" else "")
+                + ("\toption cap '500GB'\nconfig client 'lan'\n\toption ifname 'br-lan'\n" if house == "elm" else "")
                 + "config mesh\n\toption ifname 'mesh0'\n"
             )
             self.spawn(house, BINARIES / "burstmesh", "run", "--config", self.folder / f"{house}.uci", "--socket", self.folder / f"{house}.sock", "--ubus", self.folder / ("ubus.sock" if house == "elm" else "none"))

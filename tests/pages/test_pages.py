@@ -147,6 +147,13 @@ class Pages(unittest.TestCase):
         self.assertNotIn("Hardly anything", page["text"])
         self.assertIn(f"tcp {SERVER}:8000", page["text"])
 
+    def test_a_plan_has_a_bar(self):
+        for name, page in self.found["pages"].items():
+            self.assertEqual(len(page["bars"]), 1 if name.split("-")[0] in ("uplinks", "ledger") else 0, name)
+            for label, width in page["bars"]:
+                self.assertIn("500 GB", label, name)
+                self.assertGreater(width, 50, name)
+
     def test_the_ledger_says_who_carried_what(self):
         rows = [(row["kind"], row["member"]) for row in self.ledger]
         lender = self.series[0]["peers"][0]["node"]

@@ -7,15 +7,7 @@ pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", Escaped(self.0))
-    }
-}
-
-/// The same, without its quotes: a piece of a text.
-pub(crate) struct Escaped<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
         for c in self.0.chars() {
             match c {
                 '"' | '\\' => {
@@ -26,7 +18,7 @@ impl fmt::Display for Escaped<'_> {
                 _ => f.write_char(c)?,
             }
         }
-        Ok(())
+        f.write_char('"')
     }
 }
 

@@ -31,13 +31,8 @@ pub struct History {
 
 impl History {
     pub const fn new(now: Instant) -> Self {
-        let line = Line {
-            id: 0,
-            last: [0; 2],
-            speeds: [[0; 2]; READINGS],
-        };
         Self {
-            lines: [line; MAX_PATHS],
+            lines: [Line::NONE; MAX_PATHS],
             oldest: 0,
             last: now,
         }
@@ -69,7 +64,7 @@ impl History {
         self.oldest = (self.oldest + 1) % READINGS;
     }
 
-    /// As JSON: by the path's number the readings of both directions, the oldest first.
+    /// As JSON: by the path's number what it received and sent, the oldest reading first.
     pub fn tell<'a>(&self, paths: impl Iterator<Item = (usize, &'a Path)>, out: &mut dyn Write) {
         let _ = self.json(paths, out);
     }
@@ -80,58 +75,59 @@ impl History {
         out: &mut dyn Write,
     ) -> fmt::Result {
         write!(out, "{{\"step_ms\":{},\"paths\":[", STEP.as_millis())?;
-        let known =
-            paths.filter_map(|(at, path)| self.lines.get(at).filter(|line| line.id == path.id()));
-        for (n, line) in known.enumerate() {
-            write!(out, "{}{{\"id\":{}", if n == 0 { "" } else { "," }, line.id)?;
-            for (name, way) in [("down", 0), ("up", 1)] {
-                write!(out, ",\"{name}\":[")?;
-                let (new, old) = line
-                    .speeds
-                    .split_at_checked(self.oldest)
-                    .unwrap_or_default();
-                for (n, speeds) in old.iter().chain(new).enumerate() {
-                    let comma = if n == 0 { "" } else { "," };
-                    write!(out, "{comma}{}", speeds.get(way).unwrap_or(&0))?;
-                }
-                out.write_char(']')?;
+        let mut comma = "";
+        for (at, path) in paths {
+            let Some(line) = self.lines.get(at).filter(|line| line.id == path.id()) else {
+                continue;
+            };
+            write!(out, "{comma}{{\"id\":{},\"speeds\":[", line.id)?;
+            comma = "";
+            for n in self.oldest..self.oldest + READINGS {
+                let [down, up] = line.speeds.get(n % READINGS).unwrap_or(&[0; 2]);
+                write!(out, "{comma}{down},{up}")?;
+                comma = ",";
             }
-            out.write_char('}')?;
+            out.write_str("]}")?;
         }
-        writeln!(out, "]}}")
+        out.write_str("]}")
     }
 }
 
 impl Line {
+    const NONE: Self = Self {
+        id: 0,
+        last: [0; 2],
+        speeds: [[0; 2]; READINGS],
+    };
+
     fn read(&mut self, at: usize, id: u16, counters: [u64; 2], millis: u32) {
+        let ([rx, tx], [last_rx, last_tx]) = (counters, self.last);
         // Another path in this place, or the same of a new session, counts from nothing.
-        if self.id != id || counters.iter().zip(&self.last).any(|(new, old)| new < old) {
+        if self.id != id || rx < last_rx || tx < last_tx {
             (self.id, self.last) = (id, [0; 2]);
             self.speeds = [[0; 2]; READINGS];
         }
         if let Some(speeds) = self.speeds.get_mut(at) {
-            for ((speed, new), old) in speeds.iter_mut().zip(counters).zip(self.last) {
-                let bytes = u32::try_from(new - old).unwrap_or(u32::MAX);
-                *speed = u16::try_from(bytes / millis).unwrap_or(u16::MAX);
-            }
+            let [last_rx, last_tx] = self.last;
+            *speeds = [speed(rx - last_rx, millis), speed(tx - last_tx, millis)];
         }
         self.last = counters;
     }
+}
+
+#[inline(never)]
+fn speed(bytes: u64, millis: u32) -> u16 {
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    u16::try_from(bytes / millis).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const NOTHING: Line = Line {
-        id: 0,
-        last: [0; 2],
-        speeds: [[0; 2]; READINGS],
-    };
-
     #[test]
     fn a_reading_is_what_came_since_the_last_one_by_the_time_between() {
-        let mut line = NOTHING;
+        let mut line = Line::NONE;
         line.read(0, 0, [4_000_000, 0], 2_000);
         line.read(1, 0, [4_250_000, 600_000], 2_500);
         assert_eq!(line.speeds[..3], [[2_000, 0], [100, 240], [0, 0]]);
@@ -139,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_path_that_begins_anew_has_no_past_and_no_spike() {
-        let mut line = NOTHING;
+        let mut line = Line::NONE;
         line.read(0, 0, [4_000_000, 1_000], 2_000);
         line.read(1, 0, [100_000, 1_000], 2_000);
         assert_eq!(line.speeds[..2], [[0, 0], [50, 0]]);
@@ -156,6 +152,6 @@ mod tests {
         assert_eq!(history.oldest, 1);
         let mut told = String::new();
         history.tell(core::iter::empty(), &mut told);
-        assert_eq!(told, "{\"step_ms\":2000,\"paths\":[]}\n");
+        assert_eq!(told, "{\"step_ms\":2000,\"paths\":[]}");
     }
 }

@@ -10,7 +10,6 @@ use crate::daemon::outlet::Road;
 use crate::daemon::pause::{self, Pause};
 use crate::daemon::routing::Applied;
 use crate::daemon::status::{self, Part};
-use crate::json::Escaped;
 use burstmesh_core::node::gateway::Gateway;
 use burstmesh_core::time::Instant;
 use burstmesh_linux::control::Server;
@@ -87,11 +86,24 @@ impl Desk<'_> {
 
     /// Answers a call on the bus.
     fn call(&mut self, call: &Call<'_>, out: &mut Converter<'_, '_>) -> Status {
-        match call.method {
-            "status" => status::tell(&self.view(), Part::State, out),
-            "members" => status::tell(&self.view(), Part::Members, out),
-            "flows" => status::tell(&self.view(), Part::Flows, out),
-            "counters" => status::tell(&self.view(), Part::Counters, out),
+        let part = match call.method {
+            "status" => Part::State,
+            "members" => Part::Members,
+            "flows" => Part::Flows,
+            "counters" => Part::Counters,
+            other => return self.call_other(other, call.argument, out),
+        };
+        status::tell(&self.view(), part, out);
+        Status::Ok
+    }
+
+    fn call_other(
+        &mut self,
+        method: &str,
+        argument: Option<u32>,
+        out: &mut Converter<'_, '_>,
+    ) -> Status {
+        match method {
             "history" => self.history.tell(self.gateway.link().tunnel().paths(), out),
             "events" => tell_events(out),
             // The bus knows no answer that is an array.
@@ -101,7 +113,7 @@ impl Desk<'_> {
                 let _ = out.write_char('}');
             }
             "pause" => {
-                let minutes = call.argument.unwrap_or(pause::USUAL.into());
+                let minutes = argument.unwrap_or(pause::USUAL.into());
                 let minutes = u16::try_from(minutes).unwrap_or(0);
                 if minutes == 0 || !self.pause.set(self.now, minutes) {
                     return Status::InvalidArgument;
@@ -125,15 +137,20 @@ impl Desk<'_> {
 fn tell_events(out: &mut Converter<'_, '_>) {
     let _ = out.write_str("{\"events\":[\"");
     if cfg!(not(feature = "defmt")) {
-        let mut before = "";
+        let mut line_is_over = false;
         log::recent(|bytes| {
-            let pieces = bytes
-                .utf8_chunks()
-                .flat_map(|chunk| chunk.valid().split_inclusive('\n'));
-            for piece in pieces {
-                let line = piece.trim_end_matches('\n');
-                let _ = write!(out, "{before}{}", Escaped(line));
-                before = if line == piece { "" } else { "\",\"" };
+            for &byte in bytes {
+                if line_is_over {
+                    let _ = out.write_str("\",\"");
+                }
+                line_is_over = byte == b'\n';
+                let shown = match byte {
+                    b'"' => '\'',
+                    b' '..=b'~' if byte != b'\\' => byte.into(),
+                    b'\n' => continue,
+                    _ => '?',
+                };
+                let _ = out.write_char(shown);
             }
         });
     }
