@@ -45,11 +45,13 @@ async function draw({ name, told, texts, dark }) {
 	const show = {
 		overview: (status) => pages.overview(status, history, acts),
 		uplinks: (status) => pages.uplinks(status, acts),
-		community: (status) => ['div', {}, pages.community(status, acts), pages.invitation(null, () => {})],
+		community: (status) => pages.community(status, acts),
 		ledger: (status) => pages.ledger(status, told.ledger, acts),
 		diagnostics: (status) => pages.diagnostics(status, extra, acts)
 	}[name];
-	const place = document.querySelector('main');
+	const [place, last] = ['div', 'div'].map((tag) => document.querySelector('main').appendChild(document.createElement(tag)));
+	if (name === 'community')
+		dom.replace(last, pages.invitation(null, () => {}));
 	told.series.forEach((status, second) => {
 		history.record(second * 1000, status);
 		watch.record(second * 1000, status);
@@ -63,6 +65,8 @@ async function draw({ name, told, texts, dark }) {
 	dom.replace(place, show(told.series.at(-1)));
 	const selected = String(getSelection());
 	getSelection().removeAllRanges();
+	// What has not changed is not made anew; what has changed is.
+	dom.replace(place, show({ ...told.series.at(-1), uptime_s: 1e6 }));
 	document.getElementById('bm-pause').click();
 	// A page that opens at the end: what the agent remembers is there at once.
 	const late = new graph.History(120);
@@ -75,6 +79,8 @@ async function draw({ name, told, texts, dark }) {
 		points: history.points.map((point) => ['down', 'up'].map((way) => history.total(point, way))),
 		overflow: document.documentElement.scrollWidth - window.innerWidth,
 		selected,
+		kept: state.isConnected,
+		renewed: place.innerText.includes('11 d 13:46:40'),
 		focused: document.activeElement.id,
 		paused: window.paused === true,
 		pictures: [...document.querySelectorAll('svg')].map((svg) => svg.getAttribute('aria-label')),

@@ -120,6 +120,11 @@ class Pages(unittest.TestCase):
             self.assertIn(page["selected"].strip(), page["text"], name)
             self.assertGreater(len(page["selected"]), 10, name)
 
+    def test_what_is_the_same_stays_and_what_is_not_is_drawn_anew(self):
+        for name, page in self.found["pages"].items():
+            self.assertTrue(page["kept"], name)
+            self.assertEqual(page["renewed"], name.split("-")[0] in ("overview", "community"), name)
+
     def test_pictures_and_tables_have_names(self):
         for name, page in self.found["pages"].items():
             self.assertTrue(all(page["pictures"]) and all(page["tables"]), name)
