@@ -13,7 +13,7 @@ const views = scripts().filter(([name]) => name.startsWith('view/'));
 
 test('every entry of the menu has a view and names rights that exist', () => {
 	const entries = Object.values(menu).filter((entry) => entry.action.type === 'view');
-	assert.equal(entries.length, 5);
+	assert.equal(entries.length, 6);
 	for (const entry of entries) {
 		assert.ok(existsSync(resources + 'view/' + entry.action.path + '.js'), entry.action.path);
 		assert.ok(entry.depends.acl.every((group) => group in acl));
@@ -35,7 +35,7 @@ test('what the glue runs is what the rights allow: looking under read, acting un
 	const allowed = (rights) => Object.entries(rights).flatMap(([object, methods]) => methods.map((method) => object + '.' + method));
 	const { read: look, write: act } = acl['luci-app-burstmesh'];
 	assert.deepEqual(calls, [...allowed(look.ubus), ...allowed(act.ubus)].sort());
-	assert.deepEqual(allowed(look.ubus), ['burstmesh.status']);
+	assert.deepEqual(allowed(look.ubus), ['status', 'members', 'flows', 'counters', 'history', 'ledger'].map((method) => 'burstmesh.' + method));
 	assert.equal(acl['luci-app-burstmesh'].read.uci, undefined, 'who may only look must not read the invitation');
 });
 
@@ -46,7 +46,8 @@ test('nothing puts text into a page as markup', () => {
 
 test('texts of the pages go through the translation', () => {
 	const untranslated = /\['(?:h3|p|button|th|strong)', \{[^}]*\}, '/;
-	assert.doesNotMatch(read(resources + 'burstmesh/pages.js'), untranslated);
+	for (const name of ['pages', 'parts', 'ledger', 'watch'])
+		assert.doesNotMatch(read(resources + 'burstmesh/' + name + '.js'), untranslated, name);
 });
 
 test('the glue parses as LuCI parses it: the body of a function', () => {
@@ -82,8 +83,11 @@ test('a foreign name stays text, wherever it is shown', async () => {
 	const history = new History(60);
 	history.record(0, status);
 	history.record(1000, status);
-	const shown = [pages.overview(status, history, null), pages.uplinks(status, null), pages.community(status, null),
-		pages.diagnostics(status, { check: evil, log: evil }, null), pages.box(status)];
+	status.uplinks[0].lending = evil;
+	status.busiest[0].flow = status.busiest[0].why = evil;
+	const entries = [{ day: '2026-11-20', kind: 'own', uplink: evil, member: evil, up_bytes: 1, down_bytes: 2 }];
+	const shown = [pages.overview(status, history, null), pages.uplinks(status, null), pages.community(status, null), pages.ledger(status, entries, null),
+		pages.diagnostics(status, { check: evil, log: evil, watch: null }, null), pages.box(status)];
 	const tags = new Set();
 	const walk = (node) => {
 		if (node instanceof Node) {
@@ -103,8 +107,11 @@ test('who may only look gets no button, and every page works without an agent', 
 	const buttons = (tree) => Array.isArray(tree) ? (tree[0] === 'button' ? 1 : 0) + tree.slice(2).reduce((sum, part) => sum + buttons(part), 0) : 0;
 	for (const status of [sample(), null])
 		for (const draw of [(by) => pages.overview(status, { points: [], layers: [], span: 1 }, by), (by) => pages.uplinks(status, by),
-			(by) => pages.community(status, by), (by) => pages.settings(status, by), (by) => pages.diagnostics(status, { check: '', log: '' }, by)])
+			(by) => pages.community(status, by), (by) => pages.settings(status, by), (by) => pages.ledger(status, [], by)])
 			assert.deepEqual([buttons(draw(null)), buttons(draw(acts))], [0, 1]);
+	// Watching changes nothing, so whoever may look may watch.
+	const diagnostics = (status, by) => pages.diagnostics(status, { check: '', log: '', watch: null }, by);
+	assert.deepEqual([diagnostics(null, null), diagnostics(null, acts), diagnostics(sample(), null), diagnostics(sample(), acts)].map(buttons), [0, 1, 1, 2]);
 });
 
 // Every msgid of a .po file with its translation.

@@ -15,16 +15,18 @@ class Element {
 	appendChild(child) { this.children.push(child); }
 	replaceChildren(...children) { this.children = children; }
 	contains() { return false; }
-	find(tag) {
-		return this.tag === tag ? this : this.children.map((child) => child instanceof Element && child.find(tag)).find(Boolean);
+	findAll(tag) {
+		return [...(this.tag === tag ? [this] : []), ...this.children.flatMap((child) => child instanceof Element ? child.findAll(tag) : [])];
 	}
+	find(tag) { return this.findAll(tag)[0]; }
 }
 const page = {
 	createElement: (tag) => new Element(tag),
 	createElementNS: (_, tag) => new Element(tag),
 	createTextNode: (text) => text,
 	createDocumentFragment: () => new Element('fragment'),
-	activeElement: null
+	activeElement: null,
+	getSelection: () => null
 };
 
 // LuCI around one view; `answers` gives each command's answer, `may` whether the visitor may act.
@@ -49,12 +51,13 @@ function luci(answers, may) {
 		// As LuCI's own: an object that nobody has published is an error of its own number, and so is what the visitor may not do.
 		rpc: { declare: (method) => async (...values) => {
 			asked.calls.push([method.object, method.method, ...values]);
-			if (method.method !== 'status')
+			if (method.object !== 'burstmesh' || ['pause', 'resume'].includes(method.method))
 				return;
 			if (!answers.status)
-				throw new Error('RPC call to burstmesh/status failed with error -32000: Object not found');
-			return answers.status;
+				throw new Error('RPC call to burstmesh/' + method.method + ' failed with error -32000: Object not found');
+			return { history: { step_ms: 2000, paths: [] }, ledger: [] }[method.method] || answers.status;
 		} },
+		uci: { sections: (config, type) => answers.uci && config === 'burstmesh' && type === 'community' ? [answers.uci] : [] },
 		form: {
 			Flag: 'flag', Value: 'value', DynamicList: 'list', TypedSection: 'typed',
 			Map: class {
@@ -68,8 +71,16 @@ function luci(answers, may) {
 		},
 		'tools.widgets': { DeviceSelect: 'device' }
 	};
-	const L = { resource: (path) => path, hasViewPermission: () => may };
-	const E = (tag) => new Element(Array.isArray(tag) ? 'fragment' : tag);
+	const L = {
+		resource: (path) => path,
+		hasViewPermission: () => may,
+		require: async (name) => ({ uqr: { renderSVG: (text, look) => '<svg><!-- ' + text + ' ' + look.border + ' --></svg>' } })[name]
+	};
+	const E = (tag) => {
+		const made = new Element(Array.isArray(tag) ? 'fragment' : tag);
+		made.children = Array.isArray(tag) ? tag : [];
+		return made;
+	};
 	const load = (path) => {
 		const text = read(resources + path).replace('import(', 'load(');
 		const names = [...text.matchAll(/^'require ([\w.]+)(?: as (\w+))?';$/gm)].map(([, name, as]) => [as || name, name]);
@@ -93,8 +104,9 @@ for (const path of views)
 		for (const answers of [running, {}]) {
 			const { asked, open } = luci(answers, true);
 			await open('view/' + path + '.js');
-			assert.equal(asked.polls.length, 1);
-			await asked.polls[0][0]();
+			assert.ok(asked.polls.length >= 1);
+			for (const [act] of asked.polls)
+				await act();
 			assert.equal(asked.calls.filter(([object, method]) => object === 'burstmesh' && method === 'status').length, 2);
 		}
 	});
@@ -110,6 +122,40 @@ test('the button pauses, ends a pause, and starts what does not run', async () =
 	assert.equal((await open('view/burstmesh/overview.js')).find('button'), undefined);
 });
 
+test('what changes slowly is asked for every fifth time, and the past once', async () => {
+	const { asked, open } = luci(running, true);
+	await open('view/burstmesh/overview.js');
+	for (let second = 0; second < 10; second += 1)
+		await asked.polls[0][0]();
+	const count = (wanted) => asked.calls.filter(([, method]) => method === wanted).length;
+	assert.deepEqual(['status', 'members', 'history', 'flows'].map(count), [11, 3, 1, 0]);
+});
+
+test('the lines are watched when somebody wants it, for ten seconds', async () => {
+	const { asked, open } = luci(running, true);
+	const page = await open('view/burstmesh/diagnostics.js');
+	const button = () => page.findAll('button').find((one) => one.attributes.id === 'bm-watch');
+	assert.equal(page.find('progress'), undefined);
+	button().actions.click();
+	await asked.polls[0][0]();
+	assert.equal(button().attributes['aria-disabled'], 'true');
+	assert.ok(page.find('progress'));
+});
+
+test('the invitation is drawn as a code when somebody wants it, and hidden again', async () => {
+	const { open } = luci({ ...running, uci: { invitation: 'bm1abc' } }, true);
+	const page = await open('view/burstmesh/community.js');
+	const button = () => page.findAll('button').find((one) => one.attributes.id === 'bm-invite');
+	assert.equal(page.find('img'), undefined);
+	button().actions.click();
+	await new Promise(setImmediate);
+	assert.equal(decodeURIComponent(page.find('img').attributes.src), 'data:image/svg+xml,<svg><!-- bm1abc 4 --></svg>');
+	button().actions.click();
+	assert.equal(page.find('img'), undefined);
+	const none = await luci(running, true).open('view/burstmesh/community.js');
+	assert.ok(!none.findAll('button').some((one) => one.attributes.id === 'bm-invite'));
+});
+
 test('forms have a widget for each option, and judge what is typed', async () => {
 	const { asked, open } = luci(running, true);
 	await open('view/burstmesh/exits.js');
@@ -119,6 +165,29 @@ test('forms have a widget for each option, and judge what is typed', async () =>
 	assert.deepEqual([of(0, 'address').widget, of(1, 'ifname').widget, of(3, 'port').widget, of(3, 'open').widget], ['list', 'device', 'value', 'flag']);
 	assert.equal(of(3, 'port').validate('mesh', '4454'), true);
 	assert.match(of(3, 'port').validate('mesh', '0'), /65535/);
+});
+
+test('every option of every form marks a wrong value before it is saved, with the sentence that says what is right', async () => {
+	const { sections } = await module('form');
+	const values = json(new URL('values.json', import.meta.url));
+	const seen = [];
+	for (const view of ['uplinks', 'community', 'exits']) {
+		const { asked, open } = luci(running, true);
+		await open('view/burstmesh/' + view + '.js');
+		for (const section of asked.sections)
+			for (const option of section.options) {
+				const { kind, required } = sections()[section.type].options.find((one) => one.name === option.name);
+				seen.push(section.type + '.' + option.name);
+				assert.equal(option.rmempty, !required, 'LuCI itself marks what is missing');
+				// A tick has no wrong value.
+				for (const wrong of kind === 'bool' ? [] : values[kind].wrong)
+					assert.match(String(option.validate('id', wrong)), /^.{6,}\.$/, seen.at(-1) + ' ' + wrong);
+				for (const right of kind === 'bool' ? ['0', '1'] : values[kind].right)
+					assert.equal(option.validate('id', right), true, seen.at(-1) + ' ' + right);
+			}
+	}
+	const all = Object.entries(sections()).flatMap(([name, section]) => section.options.map((option) => name + '.' + option.name));
+	assert.deepEqual(seen.sort(), all.sort());
 });
 
 test('the box of the status page is empty for who may not look', async () => {

@@ -40,6 +40,17 @@ test('what is older than the window is forgotten', () => {
 	assert.ok(history.points.length <= 11);
 });
 
+test('what the agent remembers stands before the first status', () => {
+	const history = new History(60);
+	const now = sample();
+	history.recall(10_000, now, { step_ms: 2000, paths: [{ id: now.paths[1].id, speeds: [0, 0, 100, 0, 250, 1] }, { id: 99, speeds: [7, 7, 7, 7, 7, 7] }] });
+	history.record(10_000, now);
+	assert.deepEqual(history.points.map((point) => [point.now, history.total(point, 'down'), history.total(point, 'up')]),
+		[[6000, 0, 0], [8000, 800_000, 0], [10_000, 2_000_000, 8000]]);
+	history.record(11_000, later(125_000));
+	assert.equal(history.total(history.points.at(-1), 'down'), 2e6);
+});
+
 test('own lines lie at the bottom, whatever came first', () => {
 	const history = new History(60);
 	const lentFirst = sample();

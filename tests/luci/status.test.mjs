@@ -2,7 +2,7 @@
 
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { module, sample } from './load.mjs';
+import { module, read, sample, tree } from './load.mjs';
 
 const status = await module('status');
 const units = await module('units');
@@ -29,6 +29,7 @@ test('a value that looks like a template stays a value', () => {
 test('the state is one sentence, also without an agent and with a sentence of a later version', () => {
 	assert.deepEqual(status.headline(sample()), { level: 'good', text: 'Pooling over several lines.' });
 	assert.equal(status.headline(null).level, 'off');
+	assert.match(status.headline({ ...sample(), pause_s: 90 }).text, /^Paused for another 00:01:30/);
 	assert.equal(status.headline({ pooling: false, sentence: 'resting' }).text, 'resting');
 });
 
@@ -47,6 +48,40 @@ test('what was given and taken is summed by neighbour', () => {
 	assert.equal(status.taken(now), lent.tx_bytes + lent.rx_bytes);
 	assert.equal(status.taken(now, peer.node), status.taken(now));
 	assert.equal(status.taken(now, 'somebody else'), 0);
+});
+
+test('a line tells why it is lent as it is, and what is used of it', () => {
+	const now = sample();
+	Object.assign(now.uplinks[0], { lending: 'lent slowly: near the cap', lend_down_kbit: 5000, own_down_kbit: 340, own_up_kbit: 12 });
+	const [row] = status.uplinkRows(now);
+	assert.deepEqual([row.lent, row.most, row.own, row.expected],
+		['slowly: near the cap', '5.0 Mbit/s down, all that is idle up', '340 kbit/s down, 12 kbit/s up', 'not known yet']);
+});
+
+test('connections tell why they go where they go', () => {
+	const now = sample();
+	now.busiest = [
+		{ flow: 'tcp 192.0.2.1:443', packets_per_s: 9, lane: 'per_session', why: 'the other fell silent', path: 'wan', second: 'aa/0' },
+		{ flow: 'udp 192.0.2.1:443', packets_per_s: 1, lane: 'auto', why: 'spread', path: null, second: null }
+	];
+	assert.deepEqual(status.flowRows(now).map((row) => [row.line, row.second, row.why]), [
+		['own line wan', 'lent by aa', 'the line before fell silent'],
+		['–', '–', 'a burst: spread over all lines that are free']
+	]);
+});
+
+test('every word of the agent about lending and lanes has a text of its own', () => {
+	const words = (file, name) => [...read(tree + 'firmware/' + file).matchAll(/Self::\w+ => "([^"]+)",/g)].map(([, word]) => word)
+		.filter((word) => !['auto', 'per_packet', 'per_session'].includes(word)).concat(name || []);
+	const now = sample();
+	for (const lending of words('agent/src/daemon/lending.rs')) {
+		now.uplinks[0].lending = lending;
+		assert.ok(!lending.includes(':') || status.uplinkRows(now)[0].lent !== lending, lending);
+	}
+	for (const why of words('core/src/data/lane.rs')) {
+		now.busiest[0].why = why;
+		assert.notEqual(status.flowRows(now)[0].why, why);
+	}
 });
 
 test('what stands out is named, and nothing is when all is well', () => {

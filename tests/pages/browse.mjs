@@ -1,5 +1,5 @@
-// The pages in a real browser, fed with statuses that the real agent gave, one a second.
-// usage: node browse.mjs STATUSES.json FOLDER; prints what it found as JSON and leaves screenshots in FOLDER.
+// The pages in a real browser, fed with what the real agent told, one status a second.
+// usage: node browse.mjs TOLD.json FOLDER; prints what it found as JSON and leaves screenshots in FOLDER.
 
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
@@ -7,14 +7,14 @@ import { chromium } from 'playwright-core';
 import { app, resources } from '../luci/load.mjs';
 import { contrast } from './contrast.mjs';
 
-const [, , statuses, folder] = process.argv;
+const [, , told, folder] = process.argv;
 const HTML = '<!doctype html><html lang="en"><meta charset="utf-8"><title>burstmesh</title>' +
 	'<meta name="viewport" content="width=device-width,initial-scale=1">' +
 	'<style>body{font:15px/1.4 sans-serif;margin:1em;color:#222;background:#fff}.dark{color:#ddd;background:#222}' +
 	'.table{width:100%;border-collapse:collapse}.td,.th{padding:.3em .6em;text-align:left;border-bottom:1px solid #8884}' +
 	'.btn{font:inherit;padding:.3em 1em}</style><body><main></main></body></html>';
 const SIZES = { desktop: { width: 1200, height: 900 }, phone: { width: 360, height: 740 } };
-const PAGES = ['overview', 'uplinks', 'community', 'diagnostics'];
+const PAGES = ['overview', 'uplinks', 'community', 'ledger', 'diagnostics'];
 
 function serve() {
 	const server = createServer((request, response) => {
@@ -32,59 +32,93 @@ function catalogue(language) {
 }
 
 // Runs in the browser: draws a page from all statuses, as a visitor would have seen them pass.
-async function draw({ name, series, texts, dark }) {
+async function draw({ name, told, texts, dark }) {
 	const load = (module) => import('/burstmesh/' + module + '.js');
-	const [text, dom, pages, graph] = await Promise.all(['text', 'dom', 'pages', 'graph'].map(load));
+	const [text, dom, pages, graph, watches] = await Promise.all(['text', 'dom', 'pages', 'graph', 'watch'].map(load));
 	text.use((id) => (texts ? texts[id] || '!' + id : id));
 	document.body.className = dark ? 'dark' : '';
 	const acts = { pause: () => { window.paused = true; }, resume: () => {} };
 	const history = new graph.History(120);
+	// Somebody has begun to watch the lines.
+	const watch = new watches.Watch(10);
+	const extra = { check: '/etc/config/burstmesh: good', log: 'info: an exit answers', watch, begin: () => {} };
 	const show = {
 		overview: (status) => pages.overview(status, history, acts),
 		uplinks: (status) => pages.uplinks(status, acts),
 		community: (status) => pages.community(status, acts),
-		diagnostics: (status) => pages.diagnostics(status, { check: '/etc/config/burstmesh: good', log: 'info: an exit answers' }, acts)
+		ledger: (status) => pages.ledger(status, told.ledger, acts),
+		diagnostics: (status) => pages.diagnostics(status, extra, acts)
 	}[name];
-	const place = document.querySelector('main');
-	series.forEach((status, second) => {
+	const [place, last] = ['div', 'div'].map((tag) => document.querySelector('main').appendChild(document.createElement(tag)));
+	if (name === 'community')
+		dom.replace(last, pages.invitation(null, () => {}));
+	told.series.forEach((status, second) => {
 		history.record(second * 1000, status);
+		watch.record(second * 1000, status);
 		dom.replace(place, show(status));
 		if (second === 0)
 			document.getElementById('bm-pause').focus();
 	});
+	// A text that somebody selects is not taken from under the pointer.
+	const state = document.querySelector('.bm-state strong');
+	getSelection().selectAllChildren(state);
+	dom.replace(place, show(told.series.at(-1)));
+	const selected = String(getSelection());
+	getSelection().removeAllRanges();
+	// What has not changed is not made anew; what has changed is.
+	dom.replace(place, show({ ...told.series.at(-1), uptime_s: 1e6 }));
 	document.getElementById('bm-pause').click();
+	// A page that opens at the end: what the agent remembers is there at once.
+	const late = new graph.History(120);
+	late.recall(0, told.series.at(-1), told.history);
+	const whole = new graph.History(120);
+	[told.before, ...told.series, told.after].forEach((status, second) => whole.record(second * 1000, status));
 	return {
+		recalled: late.points.map((point) => ['down', 'up'].map((way) => late.total(point, way))),
+		parts: whole.points.map((point) => whole.layers.map((layer) => ['down', 'up'].map((way) => point[way][layer.name] || 0))),
 		points: history.points.map((point) => ['down', 'up'].map((way) => history.total(point, way))),
 		overflow: document.documentElement.scrollWidth - window.innerWidth,
+		selected,
+		kept: state.isConnected,
+		renewed: place.innerText.includes('11 d 13:46:40'),
 		focused: document.activeElement.id,
 		paused: window.paused === true,
 		pictures: [...document.querySelectorAll('svg')].map((svg) => svg.getAttribute('aria-label')),
 		areas: [...document.querySelectorAll('svg path')].map((path) => path.getBBox().height),
 		tables: [...document.querySelectorAll('table')].map((table) => table.getAttribute('aria-label')),
+		bars: [...document.querySelectorAll('meter')].map((bar) => [bar.getAttribute('aria-label'), bar.getBoundingClientRect().width]),
 		rows: document.querySelectorAll('tr:not(.table-titles)').length,
 		text: document.querySelector('main').innerText
 	};
 }
 
-const series = JSON.parse(readFileSync(statuses, 'utf8'));
+const input = JSON.parse(readFileSync(told, 'utf8'));
 const server = await serve();
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox'] });
 const found = { errors: [], pages: {} };
-for (const [size, viewport] of Object.entries(SIZES))
-	for (const name of PAGES)
-		for (const [look, texts, dark] of [['', null, false], ['-dark', null, true], ['-de', catalogue('de'), false], ['-es', catalogue('es'), false]]) {
-			if (look !== '' && name !== 'overview')
-				continue;
-			const page = await browser.newPage({ viewport });
-			page.on('pageerror', (error) => found.errors.push(String(error)));
-			page.on('console', (message) => message.type() === 'error' && found.errors.push(message.text()));
-			await page.goto('http://127.0.0.1:' + server.address().port + '/');
-			const seen = await page.evaluate(draw, { name, series, texts, dark });
-			seen.contrast = await page.evaluate(contrast);
-			found.pages[name + '-' + size + look] = seen;
-			await page.screenshot({ path: folder + '/' + name + '-' + size + look + '.png', fullPage: true });
-			await page.close();
-		}
+
+async function visit(size, name, [look, texts, dark]) {
+	const page = await browser.newPage({ viewport: SIZES[size] });
+	page.on('pageerror', (error) => found.errors.push(String(error)));
+	page.on('console', (message) => message.type() === 'error' && found.errors.push(message.text()));
+	await page.goto('http://127.0.0.1:' + server.address().port + '/');
+	const seen = await page.evaluate(draw, { name, told: input, texts, dark });
+	seen.contrast = await page.evaluate(contrast);
+	found.pages[name + '-' + size + look] = seen;
+	await page.screenshot({ path: folder + '/' + name + '-' + size + look + '.png', fullPage: true });
+	await page.close();
+}
+
+// Each page at both sizes; the overview in every look, the others in all languages where there is least room.
+const looks = [['', null, false], ['-dark', null, true], ['-de', catalogue('de'), false], ['-es', catalogue('es'), false]];
+const visits = Object.keys(SIZES).flatMap((size) => PAGES.flatMap((name) => looks
+	.filter(([look]) => name === 'overview' || look === '' || (look !== '-dark' && size === 'phone'))
+	.map((look) => () => visit(size, name, look))));
+const visitor = async () => {
+	while (visits.length > 0)
+		await visits.shift()();
+};
+await Promise.all([visitor(), visitor()]);
 await browser.close();
 server.close();
 console.log(JSON.stringify(found));

@@ -28,17 +28,19 @@ function see() {
 	};
 }
 
-for (const [size, viewport] of Object.entries(SIZES))
-	for (const colorScheme of ['light', 'dark']) {
-		const page = await open({ viewport, colorScheme });
-		await page.goto(link);
-		await page.locator('svg path').first().waitFor({ state: 'attached', timeout: 20_000 });
-		await page.waitForTimeout(2500);
-		const name = size + '-' + colorScheme;
-		found.pages[name] = { ...await page.evaluate(see), contrast: await page.evaluate(contrast) };
-		await page.screenshot({ path: folder + '/exit-' + name + '.png', fullPage: true });
-		await page.close();
-	}
+async function visit(size, colorScheme) {
+	const page = await open({ viewport: SIZES[size], colorScheme });
+	await page.goto(link);
+	await page.locator('svg path').first().waitFor({ state: 'attached', timeout: 20_000 });
+	await page.waitForTimeout(2500);
+	const name = size + '-' + colorScheme;
+	found.pages[name] = { ...await page.evaluate(see), contrast: await page.evaluate(contrast) };
+	await page.screenshot({ path: folder + '/exit-' + name + '.png', fullPage: true });
+	await page.close();
+}
+
+// Together, for each waits until it has something to show.
+await Promise.all(Object.keys(SIZES).flatMap((size) => ['light', 'dark'].map((colorScheme) => visit(size, colorScheme))));
 
 // Without the token there is nothing to see, and it can be typed.
 const page = await open({ viewport: SIZES.desktop });

@@ -11,6 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from hub import Hub
+
 BINARIES = Path(os.environ.get("BURSTMESH_BIN_DIR", Path(__file__).resolve().parents[2] / "target/release"))
 EXIT = "198.51.100.1"
 # The web server's address lies beyond the lines' own network, since what is on-link is never pooled, and is a public one, since the exit reaches no other.
@@ -29,6 +31,7 @@ class Neighbours:
         self.tag = f"bmp{os.getpid()}"
         self.folder = Path(tempfile.mkdtemp(prefix="burstmesh-pages-"))
         self.namespaces, self.processes = [], []
+        self.hub = None
 
     def __enter__(self):
         try:
@@ -48,6 +51,8 @@ class Neighbours:
                 process.kill()
         for name in self.namespaces:
             subprocess.run(["ip", "netns", "del", name], check=False)
+        if self.hub:
+            self.hub.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def ns(self, name):
@@ -112,14 +117,17 @@ class Neighbours:
         self.spawn("server", "python3", "-m", "http.server", "8000", "--directory", self.folder)
 
     def start_agents(self):
+        """Elm's agent finds a bus."""
+        self.hub = Hub(self.folder / "ubus.sock")
         for house in ("elm", "oak"):
             (self.folder / f"{house}.uci").write_text(
                 f"config community\n\toption invitation '{self.invitation}'\n\toption key_file '{self.folder}/{house}.key'\n"
                 "config uplink 'wan'\n\toption ifname 'wan'\n\toption lend '1'\n"
-                + ("config client 'lan'\n\toption ifname 'br-lan'\n" if house == "elm" else "")
+                + ("\toption cap '500GB'\nconfig client 'lan'\n\toption ifname 'br-lan'\n" if house == "elm" else "")
                 + "config mesh\n\toption ifname 'mesh0'\n"
             )
-            self.spawn(house, BINARIES / "burstmesh", "run", "--config", self.folder / f"{house}.uci", "--socket", self.folder / f"{house}.sock")
+            self.spawn(house, BINARIES / "burstmesh", "run", "--config", self.folder / f"{house}.uci", "--socket", self.folder / f"{house}.sock", "--ubus", self.folder / ("ubus.sock" if house == "elm" else "none"))
+        self.hub.meet()
 
     def status(self, house="elm"):
         text = self.inside(house, BINARIES / "burstmesh", "status", "--json", "--socket", self.folder / f"{house}.sock")
@@ -138,6 +146,20 @@ class Neighbours:
             time.sleep(0.2)
         logs = "".join(f"--- {path.name}\n{path.read_text()}" for path in self.folder.glob("*.log"))
         raise AssertionError(f"waited in vain; the last status: {status}\n{logs}")
+
+    def look(self):
+        """What the pages get: the status, and what they ask for beside it."""
+        return {key: value for method in ("status", "members", "flows", "counters") for key, value in self.hub.call(method).items()}
+
+    def counters(self):
+        """What the kernel counted on the lines, received and sent, without the Ethernet headers: a line carries packets of IP."""
+        counted = {}
+        for house in ("elm", "oak"):
+            names = [f"{way}_{what}" for way in ("rx", "tx") for what in ("bytes", "packets")]
+            read = self.inside(house, "cat", *(f"/sys/class/net/wan/statistics/{name}" for name in names)).split()
+            rx, rx_packets, tx, tx_packets = map(int, read)
+            counted[f"{house} wan"] = (rx - 14 * rx_packets, tx - 14 * tx_packets)
+        return counted
 
     def download(self):
         """A download in the background."""

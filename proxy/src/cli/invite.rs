@@ -1,5 +1,6 @@
 //! `invite`: the string that makes a router a member.
 
+use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;
 
@@ -8,7 +9,7 @@ use burstmesh_core::wire::invitation::{ADDRESSES, Exit, Invitation, Name};
 use burstmesh_linux::netlink::Rtnl;
 use clap::Parser;
 
-use super::{Context, time};
+use super::{Context, qr, time};
 use crate::config::{Config, DEFAULT_PORT};
 use crate::key;
 use crate::store::now;
@@ -23,8 +24,11 @@ pub struct Args {
     /// Where the Internet reaches this exit, up to 4 times; without it, the addresses of the uplink
     #[arg(long = "address", value_name = "HOST[:PORT]")]
     addresses: Vec<String>,
+    /// Also draw it as a QR code for a telephone's camera, on standard error
+    #[arg(long)]
+    qr: bool,
     /// Instead of inviting, end all invitations: nobody new is admitted until the next
-    #[arg(long, conflicts_with_all = ["addresses", "expires"])]
+    #[arg(long, conflicts_with_all = ["addresses", "expires", "qr"])]
     end: bool,
 }
 
@@ -61,6 +65,9 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
     context.refresh();
     // Only the invitation on standard output: it can be piped on.
     println!("{text}");
+    if args.qr {
+        eprint!("{}", qr::drawn(&text, std::io::stderr().is_terminal())?);
+    }
     let shown: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     eprintln!(
         "Exit at {}. Whoever has this string can join and hear the community: pass it on as you would a password.",

@@ -4,6 +4,7 @@
 mod community;
 mod invite;
 mod member;
+mod qr;
 mod show;
 mod table;
 mod time;

@@ -6,6 +6,7 @@ mod settings;
 pub use requests::bus;
 
 use super::accounts::Accounts;
+use super::history::History;
 use super::lan::Lan;
 use super::lending::Lending;
 use super::network::{self, MeshState, UplinkState};
@@ -102,6 +103,7 @@ pub struct Engine {
     accounts: Accounts,
     lending: Lending,
     pause: Pause,
+    history: History,
     uplinks: Vec<UplinkState, MAX_UPLINKS>,
     meshes: Vec<MeshState, 4>,
     rest: Rest,
@@ -152,6 +154,7 @@ impl Engine {
             accounts,
             lending: Lending::default(),
             pause: Pause::default(),
+            history: History::new(now),
             uplinks: Vec::new(),
             meshes: Vec::new(),
             rest: Rest::new(now),
@@ -188,6 +191,8 @@ impl Engine {
                 .handle_timeout(now, gateway, rtnl, self.config)
             {
                 self.lend(now);
+                self.history
+                    .handle_time(now, self.gateway.link().tunnel().paths());
             }
             self.transmit(now);
             self.give_work(now);

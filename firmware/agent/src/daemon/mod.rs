@@ -2,6 +2,7 @@
 
 mod accounts;
 mod engine;
+mod history;
 mod identity;
 mod lan;
 mod lending;

@@ -3,12 +3,13 @@
 use super::{Engine, Parts, UBUS};
 use crate::config::Config;
 use crate::daemon::accounts::Accounts;
+use crate::daemon::history::History;
 use crate::daemon::lending::Lending;
 use crate::daemon::network::UplinkState;
 use crate::daemon::outlet::Road;
 use crate::daemon::pause::{self, Pause};
 use crate::daemon::routing::Applied;
-use crate::daemon::status;
+use crate::daemon::status::{self, Part};
 use burstmesh_core::node::gateway::Gateway;
 use burstmesh_core::time::Instant;
 use burstmesh_linux::control::Server;
@@ -20,6 +21,11 @@ use core::fmt::Write;
 /// Methods of our object on the bus.
 const METHODS: &[Method] = &[
     method("status", ""),
+    method("members", ""),
+    method("flows", ""),
+    method("counters", ""),
+    method("history", ""),
+    method("events", ""),
     method("ledger", ""),
     method("pause", "minutes"),
     method("resume", ""),
@@ -45,6 +51,7 @@ struct Desk<'a> {
     accounts: &'a mut Accounts,
     lending: &'a Lending,
     pause: &'a mut Pause,
+    history: &'a History,
     tun: &'a Tun,
     road: &'a Road,
 }
@@ -58,7 +65,11 @@ impl Desk<'_> {
         if self.pause.answer(self.now, line, out) {
             return;
         }
-        let view = status::View {
+        status::answer(&self.view(), line, out);
+    }
+
+    fn view(&self) -> status::View<'_> {
+        status::View {
             gateway: self.gateway,
             config: self.config,
             now: self.now,
@@ -70,14 +81,31 @@ impl Desk<'_> {
             pause: *self.pause,
             tun: self.tun,
             road: self.road,
-        };
-        status::answer(&view, line, out);
+        }
     }
 
     /// Answers a call on the bus.
     fn call(&mut self, call: &Call<'_>, out: &mut Converter<'_, '_>) -> Status {
-        match call.method {
-            "status" => self.answer("status json", out),
+        let part = match call.method {
+            "status" => Part::State,
+            "members" => Part::Members,
+            "flows" => Part::Flows,
+            "counters" => Part::Counters,
+            other => return self.call_other(other, call.argument, out),
+        };
+        status::tell(&self.view(), part, out);
+        Status::Ok
+    }
+
+    fn call_other(
+        &mut self,
+        method: &str,
+        argument: Option<u32>,
+        out: &mut Converter<'_, '_>,
+    ) -> Status {
+        match method {
+            "history" => self.history.tell(self.gateway.link().tunnel().paths(), out),
+            "events" => tell_events(out),
             // The bus knows no answer that is an array.
             "ledger" => {
                 let _ = out.write_str("{\"ledger\":");
@@ -85,7 +113,7 @@ impl Desk<'_> {
                 let _ = out.write_char('}');
             }
             "pause" => {
-                let minutes = call.argument.unwrap_or(pause::USUAL.into());
+                let minutes = argument.unwrap_or(pause::USUAL.into());
                 let minutes = u16::try_from(minutes).unwrap_or(0);
                 if minutes == 0 || !self.pause.set(self.now, minutes) {
                     return Status::InvalidArgument;
@@ -103,6 +131,30 @@ impl Desk<'_> {
     fn tell_pause(&self, out: &mut Converter<'_, '_>) {
         let _ = write!(out, "{{\"pause_s\":{}}}", self.pause.seconds_left(self.now));
     }
+}
+
+/// What the log said lately, line by line; nothing where the log is frames.
+fn tell_events(out: &mut Converter<'_, '_>) {
+    let _ = out.write_str("{\"events\":[\"");
+    if cfg!(not(feature = "defmt")) {
+        let mut line_is_over = false;
+        log::recent(|bytes| {
+            for &byte in bytes {
+                if line_is_over {
+                    let _ = out.write_str("\",\"");
+                }
+                line_is_over = byte == b'\n';
+                let shown = match byte {
+                    b'"' => '\'',
+                    b' '..=b'~' if byte != b'\\' => byte.into(),
+                    b'\n' => continue,
+                    _ => '?',
+                };
+                let _ = out.write_char(shown);
+            }
+        });
+    }
+    let _ = out.write_str("\"]}");
 }
 
 impl Engine {
@@ -159,6 +211,7 @@ impl Engine {
             accounts: &mut self.accounts,
             lending: &self.lending,
             pause: &mut self.pause,
+            history: &self.history,
             tun,
             road: &self.road,
         };

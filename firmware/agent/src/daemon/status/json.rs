@@ -1,6 +1,6 @@
 //! JSON for programs.
 
-use super::{Far, View, bits, state_name};
+use super::{Far, Part, View, bits, state_name};
 use crate::daemon::routing;
 use crate::json::Quoted;
 use burstmesh_core::error::Refusals;
@@ -11,11 +11,34 @@ use burstmesh_linux::process;
 use core::fmt::{self, Write};
 
 impl View<'_> {
-    pub(super) fn json(&self, out: &mut dyn Write) -> fmt::Result {
+    /// One part, or everything. Each piece ends with a comma; the protocol comes last and has none.
+    pub(super) fn json(&self, part: Part, out: &mut dyn Write) -> fmt::Result {
+        let wanted = |one| part == one || part == Part::All;
+        out.write_char('{')?;
+        if wanted(Part::State) {
+            self.json_state(out)?;
+            self.json_uplinks(out)?;
+            self.json_paths(out)?;
+        }
+        if wanted(Part::Members) {
+            self.json_peers(out)?;
+            self.json_relays(out)?;
+        }
+        if wanted(Part::Flows) {
+            self.json_busiest(out)?;
+        }
+        if wanted(Part::Counters) {
+            self.json_offload(out)?;
+            self.json_counters(out)?;
+        }
+        writeln!(out, "\"protocol\":\"{MAJOR}.{MINOR}\"}}")
+    }
+
+    fn json_state(&self, out: &mut dyn Write) -> fmt::Result {
         let g = self.gateway;
         write!(
             out,
-            "{{\"version\":\"{}\",\"protocol\":\"{MAJOR}.{MINOR}\",\"node\":\"{}\",",
+            "\"version\":\"{}\",\"node\":\"{}\",",
             crate::cli::VERSION,
             g.node_id()
         )?;
@@ -49,18 +72,10 @@ impl View<'_> {
                     out,
                     "\"lease\":{{\"exit\":{},\"ipv4\":\"{v4}\",\"ipv6\":\"{v6}\",\"mtu\":{}}},",
                     p.exit, p.mtu
-                )?;
+                )
             }
-            None => write!(out, "\"lease\":null,")?,
+            None => write!(out, "\"lease\":null,"),
         }
-        self.json_uplinks(out)?;
-        self.json_paths(out)?;
-        self.json_peers(out)?;
-        self.json_relays(out)?;
-        self.json_offload(out)?;
-        self.json_busiest(out)?;
-        self.json_counters(out)?;
-        writeln!(out, "}}")
     }
 
     fn json_uplinks(&self, out: &mut dyn Write) -> fmt::Result {
@@ -241,7 +256,7 @@ impl View<'_> {
         let (used, all) = tunnel.memory_used();
         write!(
             out,
-            "\"flows\":{},\"backlog\":{},\"pool_used\":{used},\"pool\":{all},\"repairs\":{},\"aqm_drops\":{},\"marks\":{},\"overflow\":{},\"held\":{},\"given_up\":{},\"late\":{},\"duplicates\":{},\"longest_hold_us\":{}",
+            "\"flows\":{},\"backlog\":{},\"pool_used\":{used},\"pool\":{all},\"repairs\":{},\"aqm_drops\":{},\"marks\":{},\"overflow\":{},\"held\":{},\"given_up\":{},\"late\":{},\"duplicates\":{},\"longest_hold_us\":{},",
             tunnel.flows(),
             tunnel.backlog(),
             t.repairs,

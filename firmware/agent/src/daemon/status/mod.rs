@@ -33,16 +33,35 @@ pub struct View<'a> {
     pub road: &'a Road,
 }
 
+/// What is told together. The bus has a method for each, so that who looks every second asks for little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    All,
+    /// In a sentence and by path.
+    State,
+    /// Who is there.
+    Members,
+    /// What the busiest flows do, and why.
+    Flows,
+    /// What a developer wants to know.
+    Counters,
+}
+
 /// Answers one line from the control socket.
 pub fn answer(view: &View<'_>, line: &str, out: &mut dyn Write) {
     let _ = match line {
         "status" => view.table(out),
-        "status json" => view.json(out),
+        "status json" => view.json(Part::All, out),
         other => writeln!(
             out,
             "unknown request '{other}'; known: status, status json, log, ledger, ledger json, ledger csv, ledger forget N, pause MINUTES, resume"
         ),
     };
+}
+
+/// Tells one part in JSON.
+pub fn tell(view: &View<'_>, part: Part, out: &mut dyn Write) {
+    let _ = view.json(part, out);
 }
 
 fn state_name(state: State) -> &'static str {

@@ -22,11 +22,21 @@ export function build(tree, doc) {
 	return node;
 }
 
-// Puts a new tree in the place of what was there, and leaves the focus where it was.
+// Puts a new tree in the place of what was there, and leaves the focus where it was. While somebody selects a text of it, to copy it,
+// it stays as it is; and what is the same as before always stays, or screen readers would read the state anew each second.
 export function replace(place, tree) {
 	const doc = place.ownerDocument;
+	const selection = doc.getSelection();
+	if (selection && !selection.isCollapsed && place.contains(selection.anchorNode))
+		return;
 	const focused = doc.activeElement && place.contains(doc.activeElement) ? doc.activeElement.id : '';
-	place.replaceChildren(build(tree, doc));
+	const fresh = build(tree, doc);
+	const old = place.firstElementChild;
+	const pieces = [...fresh.childNodes || []];
+	if (old && old.childNodes.length === pieces.length && old.cloneNode(false).isEqualNode(fresh.cloneNode(false)))
+		[...old.childNodes].forEach((piece, n) => piece.isEqualNode(pieces[n]) || piece.replaceWith(pieces[n]));
+	else
+		place.replaceChildren(fresh);
 	if (focused && doc.getElementById(focused))
 		doc.getElementById(focused).focus();
 }

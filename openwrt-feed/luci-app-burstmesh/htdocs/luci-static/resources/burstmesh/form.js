@@ -2,6 +2,7 @@
 // (docs/uci.md) is the master; a test compares.
 
 import { _ } from './text.js';
+import { isWhole } from './invitation.js';
 
 function numeric(text, unit) {
 	const match = text.match(/^([0-9]+)(?:[.]([0-9]{1,3}))?([A-Za-z]*)$/);
@@ -84,6 +85,22 @@ function isAddress(text) {
 	return match !== null && isPort(match[3]) && (match[1] ? isV6(match[1]) : isV4(match[2]));
 }
 
+// A community's name.
+function isText(text) {
+	const bytes = new TextEncoder().encode(text).length;
+	return bytes >= 1 && bytes <= 32 && !/\p{Cc}/u.test(text);
+}
+
+function isKey(text) {
+	return /^[A-Za-z0-9+\/]{43}=$/.test(text);
+}
+
+// One that a person made up has few different bytes, or can be typed.
+function isSecret(text) {
+	const bytes = isKey(text) ? [...atob(text)].map((char) => char.charCodeAt(0)) : [];
+	return new Set(bytes).size >= 12 && !bytes.every((byte) => byte >= 0x20 && byte < 0x7f);
+}
+
 // Kinds of values as the agent's schema names them.
 export function kinds() {
 	return {
@@ -96,11 +113,11 @@ export function kinds() {
 		'hours': { is: isHours, how: _('When it begins and ends, such as 22:00-07:00.') },
 		'port': { is: isPort, how: _('A number from 1 to 65535.') },
 		'prefix': { is: isPrefix, how: _('An address range, such as 198.51.100.0/24 or 2001:db8::/32.') },
-		'public key': { is: (text) => /^[A-Za-z0-9+\/]{43}=$/.test(text), how: _('The 44 characters that burstmesh-proxy printed.') },
-		'secret': { is: (text) => /^[A-Za-z0-9+\/]{43}=$/.test(text), how: _('44 generated characters. Paste an invitation instead, if you have one.') },
+		'public key': { is: isKey, how: _('The 44 characters that burstmesh-proxy printed.') },
+		'secret': { is: isSecret, how: _('44 generated characters. Paste an invitation instead, if you have one.') },
 		'address:port': { is: isAddress, how: _('A numeric address and a port, such as 203.0.113.7:4455 or [2001:db8::7]:4455.') },
-		'invitation': { is: (text) => /^bm1[A-Za-z0-9_-]{40,}$/.test(text.replace(/\s/g, '')), how: _('The whole invitation, from bm1 to its last character.') },
-		'text': { is: (text) => text.length >= 1 && text.length <= 32, how: _('1 to 32 characters, the same on every router.') },
+		'invitation': { is: isWhole, how: _('The whole invitation, from bm1 to its last character.') },
+		'text': { is: isText, how: _('1 to 32 characters, the same on every router.') },
 		'log level': { is: (text) => ['error', 'warn', 'info', 'debug', 'trace'].includes(text), how: _('error, warn, info, debug or trace.') },
 		'lane': { is: (text) => ['auto', 'per_packet', 'per_session'].includes(text), how: _('auto, per_packet or per_session.') },
 		'protocol': { is: (text) => ['tcp', 'udp'].includes(text), how: _('tcp or udp.') },

@@ -31,6 +31,18 @@ export class History {
 		this.points = this.points.filter((point) => now - point.now <= this.span);
 	}
 
+	// What the agent itself remembers of the time before: of each path by `step_ms` what it received and sent, in kilobytes a second, the
+	// oldest first.
+	recall(now, status, told) {
+		const lines = told.paths.map((line) => [status.paths.find((path) => path.id === line.id), line]).filter(([path]) => path);
+		const steps = Math.max(0, ...lines.map(([, line]) => line.speeds.length / 2));
+		lines.forEach(([path]) => this.know(path));
+		for (let n = 0; n < steps; n += 1) {
+			const of = (way) => Object.fromEntries(lines.map(([path, line]) => [this.nameOf(path), line.speeds[2 * n + way] * 8000]));
+			this.points.push({ now: now - (steps - 1 - n) * told.step_ms, down: of(0), up: of(1) });
+		}
+	}
+
 	know(path) {
 		const name = this.nameOf(path);
 		if (!this.layers.some((layer) => layer.name === name))

@@ -2,52 +2,10 @@
 
 import { _, fill } from './text.js';
 import { graph } from './graph.js';
+import * as book from './ledger.js';
+import { bar, page, table } from './parts.js';
 import { bytes, duration } from './units.js';
 import * as rows from './status.js';
-
-const STYLE = [
-	'.bm-state{display:flex;flex-wrap:wrap;gap:.75em;align-items:center;padding:.75em 1em;margin-bottom:1em;border-left:.4em solid;border-radius:.25em;background:rgba(128,128,128,.12)}',
-	'.bm-state strong{flex:1 1 16em;font-size:1.1em}',
-	'.bm-good{border-color:#009e73}.bm-warning{border-color:#d55e00}.bm-off{border-color:#888}',
-	'.bm-graphs{display:flex;flex-wrap:wrap;gap:1em;margin-bottom:1em}',
-	'.bm-graph{flex:1 1 18em;min-width:0;margin:0}.bm-graph figcaption{font-weight:bold}',
-	'.bm-graph svg{width:100%;height:auto;color:inherit}.bm-grid{stroke:currentColor;stroke-opacity:.25}',
-	'.bm-axis{font-size:.85em}',
-	'.bm-legend{list-style:none;display:flex;flex-wrap:wrap;gap:.25em 1.25em;margin:.25em 0;padding:0}',
-	'.bm-swatch{display:inline-block;width:.8em;height:.8em;margin-right:.4em;border-radius:.15em}',
-	'.bm-page td{overflow-wrap:anywhere}.bm-page pre{overflow-x:auto;white-space:pre-wrap}',
-	// On a phone each row is a block of lines, `title value`, whatever the theme does.
-	'@media(max-width:600px){.bm-page .tr.table-titles{display:none}.bm-page .table,.bm-page tbody,.bm-page .tr:not(.table-titles),.bm-page .td{display:block;width:auto;text-align:left}',
-	'.bm-page .tr{padding:.5em 0;border-bottom:1px solid rgba(128,128,128,.4)}.bm-page .td{border:0;padding:.1em .25em}.bm-page .td::before{content:attr(data-title) ": ";font-weight:bold}}',
-	'.bm-dot::before{content:"●";margin-right:.4em;color:#009e73}.bm-dot.bm-no::before{content:"○";color:#888}'
-].join('\n');
-
-// Columns are [key, title]; a row without `live` has no dot. On a phone LuCI shows data-title before each value.
-function table(caption, columns, data, nothing) {
-	if (data.length === 0)
-		return ['div', {}, ['h3', {}, caption], ['p', {}, nothing]];
-	const cell = (row, [key, title]) => ['td', { class: 'td', 'data-title': title },
-		key === 'state' ? ['span', { class: row.live ? 'bm-dot' : 'bm-dot bm-no' }, row.state] : row[key]];
-	return ['div', {}, ['h3', {}, caption], ['table', { class: 'table', 'aria-label': caption },
-		['tr', { class: 'tr table-titles' }, ...columns.map(([, title]) => ['th', { class: 'th', scope: 'col' }, title])],
-		...data.map((row) => ['tr', { class: 'tr' }, ...columns.map((column) => cell(row, column))])]];
-}
-
-// The state in one sentence, with the button that changes it; `acts` is null for who may only look.
-function state(status, acts) {
-	const { level, text } = rows.headline(status);
-	const [action, title] = !status ? ['start', _('Start')] : status.pause_s > 0 ? ['resume', _('Resume')] : ['pause', _('Pause for an hour')];
-	const button = ['button', {
-		id: 'bm-' + action,
-		class: action === 'pause' ? 'btn cbi-button' : 'btn cbi-button cbi-button-positive',
-		onclick: acts && (() => acts[action]())
-	}, title];
-	return ['div', { class: 'bm-state bm-' + level, role: 'status' }, ['strong', {}, text], acts ? button : null];
-}
-
-function page(status, acts, ...content) {
-	return ['div', { class: 'bm-page' }, ['style', {}, STYLE], state(status, acts), ...content];
-}
 
 function facts(status) {
 	return ['p', {}, fill(_('Community {community}, running for {time}.'), {
@@ -77,9 +35,44 @@ function members(status) {
 }
 
 export function uplinks(status, acts) {
+	const shown = status && rows.uplinkRows(status).map((row) => ({ ...row, plan: plan(row.plan) }));
 	return page(status, acts, status ? table(_('Now'), [
-		['name', _('Line')], ['device', _('Device')], ['state', _('State')], ['lent', _('Lent')]
-	], rows.uplinkRows(status), _('No line of its own.')) : null);
+		['name', _('Line')], ['device', _('Device')], ['state', _('State')], ['lent', _('Lent')], ['most', _('At most')],
+		['own', _('You use')], ['expected', _('You usually use now')], ['plan', _('Of the plan')]
+	], shown, _('No line of its own.')) : null);
+}
+
+function plan(uplink) {
+	return uplink.cap_bytes > 0 ? bar(uplink.cap_used_bytes, uplink.cap_bytes) : _('no cap');
+}
+
+// What was given and taken; `entries` is the agent's ledger.
+export function ledger(status, entries, acts) {
+	const days = book.days(entries, 31);
+	const month = book.month(entries, status ? status.uplinks : []);
+	return page(status, acts,
+		['h3', {}, _('By day')],
+		days.length > 0 ? ['div', { class: 'bm-graphs' }, book.plot(days)] : ['p', {}, _('Nothing was counted yet.')],
+		table(month.name ? fill(_('Over your lines in {month}'), { month: month.name }) : _('This month'), [
+			['name', _('Line')], ['own', _('For yourself')], ['lent', _('For neighbours')], ['all', _('Together')], ['plan', _('Of the plan')]
+		], month.lines.map(({ uplink, own, lent }) => ({
+			name: uplink.name, own: bytes(own), lent: bytes(lent), all: bytes(own + lent), plan: plan(uplink)
+		})), _('No line of its own.')),
+		table(_('By neighbour'), [
+			['name', _('Router')], ['lent', _('You carried for it')], ['borrowed', _('It carried for you')]
+		], book.members(entries).map((row) => ({ name: row.name, lent: bytes(row.lent), borrowed: bytes(row.borrowed) })), _('Nobody yet.')),
+		['p', {}, _('Members of days long past are added up, and then these days are forgotten: the router has little room. The file has all that is there.')],
+		['p', {}, ['a', { class: 'btn cbi-button', download: 'burstmesh-ledger.csv',
+			href: 'data:text/csv;charset=utf-8,' + encodeURIComponent(book.csv(entries)) }, _('Save as a CSV file')]]);
+}
+
+// The invitation of this router, to be handed on: `picture` is the address of its code, null while it is hidden.
+export function invitation(picture, toggle) {
+	return ['div', { class: 'bm-page' }, ['h3', {}, _('Invite a neighbour')],
+		['p', {}, _('The neighbour scans this with a telephone and pastes it on the own router. It is as good as a key: show it only to those who should join. The exit decides how long newcomers are admitted with it.')],
+		['button', { id: 'bm-invite', class: 'btn cbi-button', 'aria-expanded': String(picture !== null), onclick: toggle },
+			picture === null ? _('Show the invitation as a QR code') : _('Hide it')],
+		picture && ['img', { class: 'bm-qr', src: picture, alt: _('The invitation as a QR code') }]];
 }
 
 export function community(status, acts) {
@@ -95,15 +88,40 @@ export function settings(status, acts) {
 function lease(status) {
 	const { lease: got } = status;
 	return ['p', {}, got
-		? fill(_('Addresses in the tunnel: {four} and {six}, largest packet {mtu} bytes.'), { four: got.ipv4, six: got.ipv6, mtu: got.mtu })
+		? fill(_('Addresses in the tunnel: {four} and {six}, largest packet {mtu} bytes.'), {
+			four: got.ipv4, six: got.ipv6 === '::' ? _('no IPv6') : got.ipv6, mtu: got.mtu
+		})
 		: _('No exit has given an address yet.')];
 }
 
+function list(items, nothing) {
+	return items.length > 0 ? ['ul', {}, ...items.map((item) => ['li', {}, item])] : ['p', {}, nothing];
+}
+
+// Looks at the lines while something is downloaded; `watch` is null before the first time.
+function watched(watch, begin) {
+	const running = watch && !watch.done();
+	const over = watch && watch.done();
+	return ['div', {}, ['h3', {}, _('Why is it slow?')],
+		['p', {}, _('Begin a large download on one of your devices, then let the lines be watched for ten seconds. No traffic is made for it.')],
+		['button', { id: 'bm-watch', class: 'btn cbi-button', onclick: begin, 'aria-disabled': running ? 'true' : null }, _('Watch the lines')],
+		running ? ['progress', { max: 1, value: watch.progress(), 'aria-label': _('Watching') }] : null,
+		['div', { role: 'status' }, over ? list(watch.verdicts(), '') : null],
+		over ? table(_('Meanwhile'), [
+			['name', _('Line')], ['down', _('Download')], ['up', _('Upload')], ['found', _('Rate found, up')],
+			['latency', _('Longest latency')], ['queue', _('Longest queue')], ['lost', _('Lost')]
+		], watch.rows(), _('None yet.')) : null];
+}
+
+// `extra`: the words of `check` and of the log, the watch and what begins one.
 export function diagnostics(status, extra, acts) {
-	const list = (items, nothing) => items.length > 0 ? ['ul', {}, ...items.map((item) => ['li', {}, item])] : ['p', {}, nothing];
 	return page(status, acts,
 		['h3', {}, _('What stands out')],
 		status ? list(rows.findings(status), _('Nothing.')) : ['p', {}, _('The service does not run.')],
+		status ? watched(extra.watch, extra.begin) : null,
+		status ? table(_('Why connections go where they go'), [
+			['flow', _('Connection')], ['packets', _('Packets a second')], ['line', _('Line')], ['why', _('Why')], ['second', _('Second best')], ['lane', _('Lane')]
+		], rows.flowRows(status), _('Nothing is carried at the moment.')) : null,
 		['h3', {}, _('Settings')], ['pre', {}, extra.check],
 		...(status ? [
 			table(_('Lines in detail'), [

@@ -1,7 +1,7 @@
 // The agent's status as rows: what each page shows, without any markup.
 
 import { _, fill } from './text.js';
-import { bytes, millis, percent, rate } from './units.js';
+import { bytes, duration, millis, percent, rate } from './units.js';
 
 // Said by the agent in English; whatever it says beside these is shown as it is.
 function sentences() {
@@ -21,6 +21,8 @@ function states() {
 export function headline(status) {
 	if (!status)
 		return { level: 'off', text: _('burstmesh is not running. Your devices use your own line.') };
+	if (status.pause_s > 0)
+		return { level: 'off', text: fill(_('Paused for another {time}. Your devices use your own line, and nothing is lent.'), { time: duration(status.pause_s) }) };
 	return {
 		level: status.pooling ? 'good' : 'warning',
 		text: sentences()[status.sentence] || status.sentence
@@ -80,13 +82,68 @@ export function memberRows(status) {
 	}));
 }
 
+// Why a line is lent as it is, in the agent's words.
+function reasons() {
+	return {
+		'not lent': _('no'),
+		'paused': _('paused'),
+		'not lent at this hour': _('not at this hour'),
+		'not lent: the time is unknown': _('no: the router does not know the time yet'),
+		'not lent: the cap is reached': _('no: the cap is reached'),
+		'lent slowly: near the cap': _('slowly: near the cap'),
+		'lent less: the household is likely to need it': _('less: you are likely to need it'),
+		'lent': _('yes')
+	};
+}
+
+// Both directions of what is told in kbit/s.
+function ways(down, up) {
+	return fill(_('{down} down, {up} up'), { down: rate(down * 1000), up: rate(up * 1000) });
+}
+
 export function uplinkRows(status) {
-	return status.uplinks.map((uplink) => ({
-		name: uplink.name,
-		device: uplink.ifname,
-		state: uplink.up ? _('up') : _('down'),
-		live: uplink.up,
-		lent: uplink.lend ? _('yes') : _('no')
+	return status.uplinks.map((uplink) => {
+		const [down, up] = [uplink.lend_down_kbit, uplink.lend_up_kbit];
+		const limit = (kbit) => kbit > 0 ? rate(kbit * 1000) : _('all that is idle');
+		return {
+			name: uplink.name,
+			device: uplink.ifname,
+			state: uplink.up ? _('up') : _('down'),
+			live: uplink.up,
+			lent: reasons()[uplink.lending] || uplink.lending,
+			most: !uplink.lend ? '–' : down + up === 0 ? _('all that is idle') : fill(_('{down} down, {up} up'), { down: limit(down), up: limit(up) }),
+			own: ways(uplink.own_down_kbit, uplink.own_up_kbit),
+			expected: uplink.confidence > 0 ? ways(uplink.expected_down_kbit, uplink.expected_up_kbit) : _('not known yet'),
+			plan: uplink
+		};
+	});
+}
+
+// Why the busiest flows go where they go.
+function lanes() {
+	return {
+		'spread': _('a burst: spread over all lines that are free'),
+		'light: the first to arrive': _('light: each packet takes the line that is first'),
+		'best at start': _('the best line when it began'),
+		'best for burst': _('the best line when it became a burst'),
+		"the exit's choice": _('the exit sends its part there'),
+		'the other fell silent': _('the line before fell silent'),
+		'the owner needs the other': _('the owner of the line before needs it')
+	};
+}
+
+function way(via) {
+	return via === null ? '–' : pathName({ via, lent: via.includes('/') });
+}
+
+export function flowRows(status) {
+	return status.busiest.map((flow) => ({
+		flow: flow.flow,
+		packets: String(flow.packets_per_s),
+		lane: flow.lane,
+		line: way(flow.path),
+		second: way(flow.second),
+		why: lanes()[flow.why] || flow.why
 	}));
 }
 

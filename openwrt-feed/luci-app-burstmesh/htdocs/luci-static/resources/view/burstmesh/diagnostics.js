@@ -2,15 +2,23 @@
 'require view';
 'require burstmesh.glue as glue';
 
+const MORE = [ 'members', 'flows', 'counters' ];
+
 return view.extend({
 	load: function() {
-		return Promise.all([ glue.modules(), glue.status(), glue.check(), glue.log() ]);
+		return Promise.all([ glue.modules(), glue.status(...MORE), glue.check(), glue.log() ]);
 	},
 
-	render: function(data) {
-		const all = data[0];
-		const extra = { check: data[2], log: data[3] };
-		return glue.live(all, data[1], (status) => all.pages.diagnostics(status, extra, glue.acts()), 5);
+	render: function([ all, first, check, log ]) {
+		const extra = { check, log, watch: null, begin: () => {
+			if (!extra.watch || extra.watch.done())
+				extra.watch = new all.watch.Watch(10);
+		} };
+		return glue.live(all, first, (status) => {
+			if (extra.watch)
+				extra.watch.record(performance.now(), status);
+			return all.pages.diagnostics(status, extra, glue.acts());
+		}, 1, MORE);
 	},
 
 	handleSave: null,

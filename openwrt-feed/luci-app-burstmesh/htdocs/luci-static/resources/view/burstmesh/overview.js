@@ -4,16 +4,17 @@
 
 return view.extend({
 	load: function() {
-		return Promise.all([ glue.modules(), glue.status() ]);
+		return Promise.all([ glue.modules(), glue.status('members'), glue.history() ]);
 	},
 
-	render: function(data) {
-		const all = data[0];
+	render: function([ all, first, before ]) {
 		const history = new all.graph.History(120);
-		return glue.live(all, data[1], (status) => {
+		if (first)
+			history.recall(performance.now(), first, before);
+		return glue.live(all, first, (status) => {
 			history.record(performance.now(), status);
 			return all.pages.overview(status, history, glue.acts());
-		}, 1);
+		}, 1, [ 'members' ]);
 	},
 
 	handleSave: null,

@@ -1,0 +1,90 @@
+// The agent's ledger as days, months and a file. Its rows: day, kind (own, lent, borrowed), uplink, member, up_bytes, down_bytes.
+
+import { _, fill } from './text.js';
+import { bytes } from './units.js';
+
+// Own use and what others lent lie above the line, what was given to others below it.
+const COLOURS = { own: '#0072b2', borrowed: '#009e73', lent: '#d55e00' };
+const WIDTH = 600;
+const HEIGHT = 160;
+
+export function both(row) {
+	return row.up_bytes + row.down_bytes;
+}
+
+function sum(rows) {
+	return rows.reduce((all, row) => all + both(row), 0);
+}
+
+function dated(rows) {
+	return rows.filter((row) => /^\d{4}-\d\d-\d\d$/.test(row.day));
+}
+
+function total(rows) {
+	const of = (kind) => sum(rows.filter((row) => row.kind === kind));
+	return { own: of('own'), lent: of('lent'), borrowed: of('borrowed') };
+}
+
+// The last `count` days up to the newest one of the ledger, the oldest first; days without any use are there too.
+export function days(rows, count) {
+	const newest = dated(rows).map((row) => row.day).sort().pop();
+	if (!newest)
+		return [];
+	return Array.from({ length: count }, (_nothing, n) => {
+		const day = new Date(Date.parse(newest) - (count - 1 - n) * 86_400_000).toISOString().slice(0, 10);
+		return { day, ...total(rows.filter((row) => row.day === day)) };
+	});
+}
+
+// The newest month of the ledger, `2026-11`, and what went over each line of one's own in it.
+export function month(rows, uplinks) {
+	const name = (dated(rows).map((row) => row.day).sort().pop() || '').slice(0, 7);
+	const its = rows.filter((row) => name && row.day.startsWith(name));
+	return { name, lines: uplinks.map((uplink) => {
+		const use = total(its.filter((row) => row.kind !== 'borrowed' && row.uplink === uplink.name));
+		return { uplink, own: use.own, lent: use.lent };
+	}) };
+}
+
+// What each member took and gave, as far as the ledger still knows; those who used most come first.
+export function members(rows) {
+	const names = [...new Set(rows.map((row) => row.member).filter(Boolean))];
+	return names.map((name) => ({ name, ...total(rows.filter((row) => row.member === name)) }))
+		.sort((a, b) => b.lent + b.borrowed - a.lent - a.borrowed);
+}
+
+// The same lines as `burstmesh ledger --csv`.
+export function csv(rows) {
+	const columns = ['day', 'kind', 'uplink', 'member', 'up_bytes', 'down_bytes'];
+	return [columns, ...rows.map((row) => columns.map((column) => row[column]))].map((line) => line.join(',') + '\n').join('');
+}
+
+// Bars by day: `plotted` says what each colour is.
+export function plot(plotted) {
+	const up = Math.max(...plotted.map((day) => day.own + day.borrowed), 1);
+	const down = Math.max(...plotted.map((day) => day.lent), 0);
+	const scale = HEIGHT / (up + down);
+	const zero = up * scale;
+	const width = WIDTH / plotted.length;
+	const bars = (kind, from) => ['path', { fill: COLOURS[kind], d: plotted.map((day, n) => {
+		const height = day[kind] * scale;
+		return height > 0 ? 'M' + (n * width + 1).toFixed(1) + ' ' + from(day, height).toFixed(1) +
+			'h' + (width - 2).toFixed(1) + 'v' + height.toFixed(1) + 'h' + (2 - width).toFixed(1) + 'z' : '';
+	}).join('') }];
+	const all = total(plotted.flatMap((day) => ['own', 'lent', 'borrowed'].map((kind) => ({ kind, up_bytes: 0, down_bytes: day[kind] }))));
+	const names = { own: _('your own line, for yourself'), borrowed: _('taken from neighbours'), lent: _('given to neighbours, below the line') };
+	const key = Object.keys(names).map((kind) => ['li', {}, ['span', { class: 'bm-swatch', style: 'background:' + COLOURS[kind] }], names[kind] + ': ' + bytes(all[kind])]);
+	const [first, last] = [plotted[0].day, plotted[plotted.length - 1].day];
+	const label = fill(_('By day, from {first} to {last}: own {own}, taken {taken}, given {given}'), {
+		first, last, own: bytes(all.own), taken: bytes(all.borrowed), given: bytes(all.lent)
+	});
+	return ['figure', { class: 'bm-graph' },
+		['figcaption', {}, first + ' – ' + last],
+		['div', { class: 'bm-axis', 'aria-hidden': 'true' }, bytes(up)],
+		['svg', { viewBox: '0 0 ' + WIDTH + ' ' + HEIGHT, role: 'img', 'aria-label': label },
+			bars('own', (day, height) => zero - height),
+			bars('borrowed', (day, height) => zero - day.own * scale - height),
+			bars('lent', () => zero),
+			['line', { x1: 0, x2: WIDTH, y1: zero.toFixed(1), y2: zero.toFixed(1), class: 'bm-grid' }]],
+		['ul', { class: 'bm-legend' }, ...key]];
+}

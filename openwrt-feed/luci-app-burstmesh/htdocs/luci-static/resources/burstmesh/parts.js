@@ -1,0 +1,58 @@
+// What the pages are made of: their frame with state and button, tables, bars. Trees, see dom.js.
+
+import { _, fill } from './text.js';
+import { bytes } from './units.js';
+import { headline } from './status.js';
+
+const STYLE = [
+	'.bm-state{display:flex;flex-wrap:wrap;gap:.75em;align-items:center;padding:.75em 1em;margin-bottom:1em;border-left:.4em solid;border-radius:.25em;background:rgba(128,128,128,.12)}',
+	'.bm-state strong{flex:1 1 16em;font-size:1.1em}',
+	'.bm-good{border-color:#009e73}.bm-warning{border-color:#d55e00}.bm-off{border-color:#888}',
+	'.bm-graphs{display:flex;flex-wrap:wrap;gap:1em;margin-bottom:1em}',
+	'.bm-graph{flex:1 1 18em;min-width:0;margin:0}.bm-graph figcaption{font-weight:bold}',
+	'.bm-graph svg{width:100%;height:auto;color:inherit}.bm-grid{stroke:currentColor;stroke-opacity:.25}',
+	'.bm-axis{font-size:.85em}',
+	'.bm-legend{list-style:none;display:flex;flex-wrap:wrap;gap:.25em 1.25em;margin:.25em 0;padding:0}',
+	'.bm-swatch{display:inline-block;width:.8em;height:.8em;margin-right:.4em;border-radius:.15em}',
+	'.bm-page meter,.bm-page progress{width:100%;max-width:12em;height:1em;display:block}',
+	'.bm-qr{width:100%;max-width:18em;background:#fff;display:block;margin:.5em 0}',
+	'.bm-page td{overflow-wrap:anywhere}.bm-page pre{overflow-x:auto;white-space:pre-wrap}',
+	// On a phone each row is a block of lines, `title value`, whatever the theme does.
+	'@media(max-width:600px){.bm-page .tr.table-titles{display:none}.bm-page .table,.bm-page tbody,.bm-page .tr:not(.table-titles),.bm-page .td{display:block;width:auto;text-align:left}',
+	'.bm-page .tr{padding:.5em 0;border-bottom:1px solid rgba(128,128,128,.4)}.bm-page .td{border:0;padding:.1em .25em}.bm-page .td::before{content:attr(data-title) ": ";font-weight:bold}}',
+	'.bm-dot::before{content:"●";margin-right:.4em;color:#009e73}.bm-dot.bm-no::before{content:"○";color:#888}'
+].join('\n');
+
+// Columns are [key, title]; a row without `live` has no dot. On a phone LuCI shows data-title before each value.
+export function table(caption, columns, data, nothing) {
+	if (data.length === 0)
+		return ['div', {}, ['h3', {}, caption], ['p', {}, nothing]];
+	const cell = (row, [key, title]) => ['td', { class: 'td', 'data-title': title },
+		key === 'state' ? ['span', { class: row.live ? 'bm-dot' : 'bm-dot bm-no' }, row.state] : row[key]];
+	return ['div', {}, ['h3', {}, caption], ['table', { class: 'table', 'aria-label': caption },
+		['tr', { class: 'tr table-titles' }, ...columns.map(([, title]) => ['th', { class: 'th', scope: 'col' }, title])],
+		...data.map((row) => ['tr', { class: 'tr' }, ...columns.map((column) => cell(row, column))])]];
+}
+
+// The state in one sentence, with the button that changes it; `acts` is null for who may only look.
+function state(status, acts) {
+	const { level, text } = headline(status);
+	const [action, title] = !status ? ['start', _('Start')] : status.pause_s > 0 ? ['resume', _('Resume')] : ['pause', _('Pause for an hour')];
+	const button = ['button', {
+		id: 'bm-' + action,
+		class: action === 'pause' ? 'btn cbi-button' : 'btn cbi-button cbi-button-positive',
+		onclick: acts && (() => acts[action]())
+	}, title];
+	return ['div', { class: 'bm-state bm-' + level, role: 'status' }, ['strong', {}, text], acts ? button : null];
+}
+
+export function page(status, acts, ...content) {
+	return ['div', { class: 'bm-page' }, ['style', {}, STYLE], state(status, acts), ...content];
+}
+
+
+// How much of a plan is used, as a bar and in words; the agent lends slowly from four fifths on.
+export function bar(used, cap) {
+	const text = fill(_('{used} of {cap}'), { used: bytes(used), cap: bytes(cap) });
+	return ['span', {}, ['meter', { min: 0, max: cap, high: 0.8 * cap, value: Math.min(used, cap), 'aria-label': text }], text];
+}
