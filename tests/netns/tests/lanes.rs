@@ -1,4 +1,5 @@
-//! Sessions that keep to one line through the remote exit: how they divide themselves, and what a silent line does to one.
+//! Sessions that keep to one line through the remote exit: how they divide themselves, what a silent line does to one, and
+//! which connections rules make such ones.
 
 use std::fs;
 use std::thread::sleep;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use burstmesh_netns::community::Community;
 use burstmesh_netns::emulator::Way;
+use burstmesh_netns::tools::capture::Capture;
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::transfer::{self, Running, Transfer};
 use burstmesh_netns::{Lab, Topology, root};
@@ -142,5 +144,53 @@ fn a_session_whose_line_falls_silent_moves_within_a_second_without_a_reset() -> 
     ensure!(line != other, "it did not move");
     ensure!(result.complete && result.intact, "{}", result.said);
     ensure!(result.longest_gap < Duration::from_secs(1), "{result:?}");
+    Ok(())
+}
+
+/// Connections to 8080 keep to one line by their port, those to 8081 by the code point that their client gives them.
+const RULES: &str = "\nconfig rule\n\toption lane 'per_session'\n\toption protocol 'tcp'\n\toption port '8080'\n\n\
+                     config rule\n\toption lane 'per_session'\n\toption dscp '34'\n";
+/// The client's own marking, as an application that knows its class would do it.
+const MARKING: &str = "add table ip own\nadd chain ip own out { type route hook output priority 0; }\n\
+     add rule ip own out tcp dport 8081 ip dscp set 34\n";
+
+#[test]
+fn rules_choose_the_lane_by_port_and_code_point_and_the_code_point_does_not_leave() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let mut community = Community::exit_only(&lab)?;
+    community.start_agent("gw1", RULES)?;
+    for home in ["gw2", "gw3"] {
+        community.start_agent(home, "")?;
+    }
+    community.wait_all_pooling(Duration::from_secs(10))?;
+    let marking = lab.ns("c1").dir().join("marking.nft");
+    fs::write(&marking, MARKING)?;
+    lab.ns("c1")
+        .run("nft", &["-f", &marking.display().to_string()])?;
+    // Whatever has a code point, as it leaves the client and as the world sees it.
+    let marked = "ip[1] & 0xfc != 0 and tcp and dst portrange 80-8081";
+    let inside = Capture::start(&lab, "gw1", "lan0", marked)?;
+    let outside = Capture::start(&lab, "web", "eth0", marked)?;
+    for (port, keeps) in [(8080, true), (8081, true), (80, false)] {
+        let server = HttpServer::start(&lab, "web", port)?;
+        let url = server.publish("large", 400_000_000, lab.link("web")?.v4)?;
+        let running = transfer::start_download(&lab, "c1", &url, Duration::from_secs(5))?;
+        sleep(Duration::from_secs(2));
+        let each = over(&lab, Duration::from_secs(2));
+        println!("port {port}: {each:?} bytes");
+        ensure!(
+            only_line(each).is_ok() == keeps,
+            "port {port}: {each:?} bytes"
+        );
+        ensure!(running.finish()?.intact);
+    }
+    let (inside, outside) = (inside.stop()?.len(), outside.stop()?.len());
+    ensure!(
+        inside > 100 && outside == 0,
+        "{inside} marked packets left the client, {outside} came to the server"
+    );
     Ok(())
 }
