@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::Lab;
 use crate::daemon::Daemon;
-use crate::topology::plan::RESOLVER;
+use crate::exit::Exit;
 
 /// How long a stopped daemon may take.
 const STOP: Duration = Duration::from_secs(5);
@@ -18,8 +18,8 @@ const STOP: Duration = Duration::from_secs(5);
 /// The communities of one exit, running in a lab; mostly one.
 pub struct Community<'l> {
     lab: &'l Lab,
-    /// The exit's daemon, while it runs.
-    pub exit: Option<Daemon>,
+    /// The exit that founded them.
+    pub exit: Exit<'l>,
     agents: BTreeMap<String, Daemon>,
     /// By the community's name.
     invitations: BTreeMap<String, String>,
@@ -42,43 +42,27 @@ impl<'l> Community<'l> {
 
     /// The same with more of a configuration: it stands at the end of `[nat]`.
     pub fn exit_with(lab: &'l Lab, more: &str) -> Result<Self> {
+        Self::of(lab, Exit::on_server(lab, "exit", more)?)
+    }
+
+    /// Starts `exit`, with communities that invite.
+    pub fn of(lab: &'l Lab, exit: Exit<'l>) -> Result<Self> {
         let mut community = Self {
             lab,
-            exit: None,
+            exit,
             agents: BTreeMap::new(),
             invitations: BTreeMap::new(),
         };
-        community.write_exit_config(more)?;
         for home in &lab.topology().homes {
             let name = &home.community;
             if !community.invitations.contains_key(name) {
                 community.proxy(&["community", "add", name])?;
-                let invitation = community.invite(name)?;
+                let invitation = community.exit.invite(name)?;
                 community.invitations.insert(name.clone(), invitation);
             }
         }
         community.start_exit()?;
         Ok(community)
-    }
-
-    /// An invitation to a community of the exit.
-    pub fn invite(&self, name: &str) -> Result<String> {
-        let exit = self.lab.link("exit")?;
-        let (v4, v6) = (format!("{}:4454", exit.v4), format!("[{}]:4454", exit.v6));
-        let said = self.proxy(&[
-            "invite",
-            name,
-            "--expires",
-            "1d",
-            "--address",
-            &v4,
-            "--address",
-            &v6,
-        ])?;
-        let found = said.split_whitespace().find(|w| w.starts_with("bm1"));
-        Ok(found
-            .with_context(|| format!("no invitation in: {said}"))?
-            .to_owned())
     }
 
     /// The invitation that a home's agent has.
@@ -88,71 +72,29 @@ impl<'l> Community<'l> {
         Ok(found.with_context(|| format!("nobody was invited to {name}"))?)
     }
 
-    fn exit_config(&self) -> PathBuf {
-        self.lab.ns("exit").dir().join("proxy.toml")
-    }
-
-    fn write_exit_config(&self, more: &str) -> Result<()> {
-        let dir = self.lab.ns("exit").dir().display().to_string();
-        let text = format!(
-            "state_dir = \"{dir}/state\"\ncontrol = \"{dir}/proxy.sock\"\n\
-             [nat]\nuplink = \"eth0\"\n{more}[dns]\nv4 = [\"{}\"]\n",
-            RESOLVER
-        );
-        fs::write(self.exit_config(), text).context("cannot write the exit's configuration")
-    }
-
     /// Runs a command of the exit's program and gives what it said.
     pub fn proxy(&self, arguments: &[&str]) -> Result<String> {
-        let config = self.exit_config().display().to_string();
-        let mut command = self.lab.ns("exit").command("burstmesh-proxy");
-        let output = command
-            .args(["--config", &config])
-            .args(arguments)
-            .output()?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        ensure!(
-            output.status.success(),
-            "burstmesh-proxy {arguments:?}: {said}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(said)
+        self.exit.proxy(arguments)
     }
 
     /// Starts the exit again.
     pub fn start_exit(&mut self) -> Result<()> {
-        let config = self.exit_config().display().to_string();
-        self.exit = Some(self.lab.daemon(
-            "exit",
-            "burstmesh-proxy",
-            &["--config", &config, "run"],
-        )?);
-        let begun = Instant::now();
-        while self.proxy(&["status", "--json"]).is_err() {
-            ensure!(
-                begun.elapsed() < Duration::from_secs(10),
-                "the exit does not answer: {}",
-                self.exit_log()
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Ok(())
+        self.exit.start()
     }
 
     /// Kills the exit as a crash would.
     pub fn kill_exit(&mut self) -> Result<()> {
-        self.exit.take().context("the exit does not run")?.kill()
+        self.exit.kill()
     }
 
     /// What the exit logged.
     pub fn exit_log(&self) -> String {
-        self.exit.as_ref().map(Daemon::log).unwrap_or_default()
+        self.exit.log()
     }
 
     /// The exit's status.
     pub fn exit_status(&self) -> Result<Value> {
-        serde_json::from_str(&self.proxy(&["status", "--json"])?)
-            .context("the exit's status is no JSON")
+        self.exit.status()
     }
 
     /// The UCI file of a home: one invitation, the line lent, the clients served. `more` is appended.

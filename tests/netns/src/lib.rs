@@ -37,6 +37,7 @@ pub mod canary;
 pub mod community;
 pub mod daemon;
 pub mod emulator;
+pub mod exit;
 pub mod lab;
 pub mod namespace;
 pub mod packages;

@@ -129,15 +129,23 @@ impl Sockets {
         } else {
             IpAddr::V6(Ipv6Addr::UNSPECIFIED)
         };
-        let options = Options {
-            device: Some(ifname),
-            gro: true,
-            receive_buffer: BUFFER,
-            send_buffer: BUFFER,
-            ..Options::default()
+        let open = |device| -> Result<UdpSocket> {
+            let options = Options {
+                device,
+                gro: true,
+                receive_buffer: BUFFER,
+                send_buffer: BUFFER,
+                ..Options::default()
+            };
+            let udp = UdpSocket::bind(SocketAddr::new(any, 0), &options)?;
+            udp.connect(*to)?;
+            Ok(udp)
         };
-        let udp = UdpSocket::bind(SocketAddr::new(any, 0), &options)?;
-        udp.connect(*to)?;
+        let mut udp = open(Some(ifname))?;
+        // Of an exit on this very router the answers come over the loopback device.
+        if udp.local_addr().is_ok_and(|own| own.ip() == to.ip()) {
+            udp = open(None)?;
+        }
         self.insert(poll, via, udp, 0)
     }
 

@@ -10,7 +10,7 @@ use crate::emulator::Shape;
 use crate::units::{Loss, QueueLimit, Rate, Span};
 
 /// The topologies that come with the lab, by name.
-const BUILTIN: [(&str, &str); 6] = [
+const BUILTIN: [(&str, &str); 7] = [
     (
         "three-homes",
         include_str!("../../topologies/three-homes.toml"),
@@ -32,6 +32,10 @@ const BUILTIN: [(&str, &str); 6] = [
         include_str!("../../topologies/two-communities.toml"),
     ),
     ("unshaped", include_str!("../../topologies/unshaped.toml")),
+    (
+        "exit-at-home",
+        include_str!("../../topologies/exit-at-home.toml"),
+    ),
 ];
 
 /// A whole lab.

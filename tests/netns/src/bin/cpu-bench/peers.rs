@@ -80,7 +80,7 @@ impl Ends<'_> {
         Ok(match self {
             Self::Nobody => Vec::new(),
             Self::Ours(community) => {
-                let exit = community.exit.as_ref().context("the exit is gone")?.pid();
+                let exit = community.exit.daemon()?.pid();
                 vec![community.agent("gw1")?.pid(), exit]
             }
             Self::Pair(daemons) => daemons.iter().map(Daemon::pid).collect(),
