@@ -99,6 +99,7 @@ impl Draft {
                 name: invited_name(i),
                 key: invited.key,
                 addresses: invited.addresses.clone(),
+                preference: 0,
                 line,
             };
             if self.exits.push(exit).is_err() {

@@ -46,7 +46,7 @@ pub struct Config {
     pub meshes: Vec<Mesh, MESHES>,
     /// The house's own Internet connections. None only where `no_uplink` says so; else exactly one is the default.
     pub uplinks: Vec<Uplink, UPLINKS>,
-    /// The exits, at least one, in order of preference.
+    /// The exits, at least one.
     pub exits: Vec<Exit, EXITS>,
     /// The networks whose devices get the pool.
     pub clients: Vec<Client, CLIENTS>,
@@ -128,6 +128,8 @@ pub struct Exit {
     pub key: PublicKey,
     /// Where it listens, the best first.
     pub addresses: Vec<SocketAddr, ADDRESSES>,
+    /// Smaller is taken first; of equals the nearest.
+    pub preference: u8,
     /// The line of its section, or of the invitation.
     pub line: u32,
 }

@@ -256,6 +256,7 @@ impl Draft {
                         name,
                         key,
                         addresses,
+                        preference: 0,
                         line,
                     })
                     .is_ok()
@@ -376,7 +377,9 @@ impl Draft {
             Field::MeshIfname | Field::MeshPort | Field::MeshOpen => {
                 self.set_mesh(field, text)?;
             }
-            Field::ExitKey | Field::ExitAddress => self.set_exit(field, text)?,
+            Field::ExitKey | Field::ExitAddress | Field::ExitPreference => {
+                self.set_exit(field, text)?;
+            }
             Field::ClientIfname | Field::Bypass | Field::Gro => self.set_client(field, text)?,
             Field::RuleLane
             | Field::RuleClient
@@ -445,6 +448,7 @@ impl Draft {
                     return Err(SetError::Full(schema::ADDRESSES));
                 }
             }
+            Field::ExitPreference => exit.preference = values::preference(text)?,
             _ => exit.key = values::key(text)?,
         }
         Ok(())

@@ -107,6 +107,7 @@ pub enum Field {
     Metered,
     ExitKey,
     ExitAddress,
+    ExitPreference,
     ClientIfname,
     Bypass,
     Gro,
@@ -161,6 +162,8 @@ pub enum Kind {
     Protocol,
     /// A differentiated services code point.
     CodePoint,
+    /// Which is taken first.
+    Preference,
 }
 
 impl Kind {
@@ -188,6 +191,7 @@ impl Kind {
             Self::Lane => "lane",
             Self::Protocol => "protocol",
             Self::CodePoint => "DSCP",
+            Self::Preference => "preference",
         }
     }
 
@@ -242,6 +246,7 @@ impl Kind {
             Self::Lane => "write auto, per_packet or per_session",
             Self::Protocol => "write tcp or udp",
             Self::CodePoint => "write a number from 0 to 63, such as '46'",
+            Self::Preference => "write a number from 0 to 9",
         }
     }
 
@@ -510,6 +515,14 @@ const EXIT: Section = Section {
             required: true,
             example: "203.0.113.7:4455",
             doc: "Where it listens, numeric, the best first, up to 4; IPv6 in brackets.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::ExitPreference,
+            name: "preference",
+            kind: Kind::Preference,
+            default: Some("0"),
+            doc: "Of several exits the one with the smallest number is used while it answers; of equals the nearest.",
             ..OPTION
         },
     ],

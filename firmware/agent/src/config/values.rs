@@ -204,8 +204,20 @@ pub fn protocol(text: &str) -> Result<&'static str, ValueError> {
 /// # Errors
 /// [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
 pub fn code_point(text: &str) -> Result<u8, ValueError> {
+    at_most(63, text)
+}
+
+/// Which is taken first.
+///
+/// # Errors
+/// [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
+pub fn preference(text: &str) -> Result<u8, ValueError> {
+    at_most(9, text)
+}
+
+fn at_most(most: u8, text: &str) -> Result<u8, ValueError> {
     let number = digits(text).ok_or(ValueError::Malformed)?;
-    let number = u8::try_from(number).ok().filter(|n| *n < 64);
+    let number = u8::try_from(number).ok().filter(|n| *n <= most);
     number.ok_or(ValueError::OutOfRange)
 }
 

@@ -344,7 +344,12 @@ impl Engine {
             tun: self.parts.tun.name(),
             config: self.config,
         };
-        self.pooler.follow(now, self.gateway, &mut tools);
+        if self.pooler.follow(now, self.gateway, &mut tools) {
+            // While the kernel still knows them, so that they get there.
+            let mut out = outlet(&mut self.road, &self.parts, self.config);
+            self.gateway.end_flows(&mut out);
+            out.flush();
+        }
     }
 
     fn transmit(&mut self, now: Instant) {

@@ -15,6 +15,8 @@ const SETTLE: Duration = Duration::from_millis(300);
 const IPV6_MINIMUM: u16 = 1280;
 /// All paths may be doubtful for this long before clients are sent over the own line.
 const DOUBT: Duration = Duration::from_millis(400);
+/// ... and so long while another exit takes the place of the one that fell silent.
+const MOVE: Duration = Duration::from_millis(900);
 /// A script that takes longer is given up.
 const STUCK: Duration = Duration::from_secs(4);
 /// What failed is tried again after this long.
@@ -76,22 +78,28 @@ impl Pooler {
         self.rewrite = true;
     }
 
+    /// The exit in use has another number, by new settings.
+    pub fn renumber(&mut self, exit: usize) {
+        self.applied.exit = self.applied.exit.map(|_| exit);
+    }
+
     /// From now on nothing is pooled, or again what can be.
     pub fn set_paused(&mut self, paused: bool) {
         self.paused = paused;
     }
 
-    /// Compares what should be with what is.
-    pub fn follow(&mut self, now: Instant, gateway: &Gateway<'_>, tools: &mut Tools<'_>) {
+    /// Compares what should be with what is. `true`: from here on pooled connections are forgotten, and who has one is to be
+    /// told before.
+    pub fn follow(&mut self, now: Instant, gateway: &Gateway<'_>, tools: &mut Tools<'_>) -> bool {
         if let Some(under_way) = &self.under_way {
             if now.since(under_way.since) > STUCK {
                 warn!("nft does not come to an end: given up");
                 self.end(now, false, tools.rtnl);
             }
-            return;
+            return false;
         }
         if self.retry_at.is_some_and(|at| now < at) {
-            return;
+            return false;
         }
         let want = self.wanted(gateway);
         let changes = want != self.applied || self.stale;
@@ -100,6 +108,7 @@ impl Pooler {
         }
         let patience = match (want.pooling, self.paused) {
             (true, _) => SETTLE,
+            (false, false) if gateway.is_moving(now) => MOVE,
             (false, false) => DOUBT,
             (false, true) => Duration::ZERO,
         };
@@ -111,6 +120,8 @@ impl Pooler {
             // New settings do not wait for an exit.
             self.apply(now, self.applied, gateway, tools);
         }
+        let begun = self.under_way.as_ref();
+        begun.is_some_and(|u| self.applied.pooling && !u.want.pooling)
     }
 
     fn wanted(&self, gateway: &Gateway<'_>) -> Applied {
@@ -120,6 +131,7 @@ impl Pooler {
             // An exit without IPv6 leases none, and a link under its minimum carries none (RFC 8200, 5).
             ipv6: pooling.is_some_and(|p| p.lease.ipv6 != [0; 16] && p.mtu >= IPV6_MINIMUM),
             dns_rescue: pooling.is_some() && !gateway.own_line_works(),
+            exit: pooling.map(|p| p.exit).or(self.applied.exit),
             lease: pooling
                 .map(|p| (p.lease.ipv4, p.lease.ipv6))
                 .or(self.applied.lease),
@@ -129,28 +141,18 @@ impl Pooler {
 
     /// Device and rules at once; the decision about connections by the tool, and in [`Self::end`] what follows from it.
     fn apply(&mut self, now: Instant, want: Applied, gateway: &Gateway<'_>, tools: &mut Tools<'_>) {
-        let Tools { rtnl, tun, .. } = tools;
-        let Ok(Some(index)) = rtnl.link_index(tun) else {
+        let Ok(Some(index)) = tools.rtnl.link_index(tools.tun) else {
             self.retry_at = Some(now + RETRY);
-            return warn!("{} is gone", tun);
+            return warn!("{} is gone", tools.tun);
         };
-        if want.mtu != self.applied.mtu || want.lease != self.applied.lease {
-            if let Err(error) = rtnl.set_link(index, true, Some(u32::from(want.mtu.max(1280)))) {
-                warn!("{}: {}", tun, error);
-            }
-            if let Some(lease) = want.lease {
-                routing::set_lease(rtnl, index, self.applied.lease, lease);
-            }
-            routing::set_routes(rtnl, index);
-            (self.applied.mtu, self.applied.lease) = (want.mtu, want.lease);
-        }
+        self.set_up(want, index, gateway, tools);
         let decision = |a: Applied| (a.pooling, a.ipv6, a.dns_rescue);
         let decides = decision(want) != decision(self.applied) || self.stale || self.rewrite;
         if !decides {
             return;
         }
         if want.pooling {
-            routing::add_rules(rtnl);
+            routing::add_rules(tools.rtnl);
         }
         let dns = gateway
             .pooling()
@@ -178,6 +180,36 @@ impl Pooler {
                 self.retry_at = Some(now + RETRY);
             }
         }
+    }
+
+    /// The device's addresses and routes.
+    fn set_up(&mut self, want: Applied, index: u32, gateway: &Gateway<'_>, tools: &mut Tools<'_>) {
+        let moves = (want.exit, want.lease) != (self.applied.exit, self.applied.lease);
+        if !moves && want.mtu == self.applied.mtu {
+            return;
+        }
+        let rtnl = &mut tools.rtnl;
+        if let Err(error) = rtnl.set_link(index, true, Some(u32::from(want.mtu.max(1280)))) {
+            warn!("{}: {}", tools.tun, error);
+        }
+        if let Some(lease) = want.lease {
+            routing::set_lease(rtnl, index, self.applied.lease, lease);
+        }
+        routing::set_routes(rtnl, index);
+        if moves {
+            // Their translation was for the lease before, and the exit before has died with what it knew of them.
+            routing::forget_pooled();
+            tell_exit(gateway, tools.config);
+        }
+        let Applied {
+            mtu, lease, exit, ..
+        } = want;
+        self.applied = Applied {
+            mtu,
+            lease,
+            exit,
+            ..self.applied
+        };
     }
 
     /// The tool has said something, or has ended.
@@ -220,5 +252,15 @@ impl Pooler {
             );
         }
         self.applied = want;
+    }
+}
+
+fn tell_exit(gateway: &Gateway<'_>, config: &Config) {
+    if let Some(pooling) = gateway.pooling() {
+        let name = config
+            .exits
+            .get(pooling.exit)
+            .map_or("?", |e| e.name.as_str());
+        info!("exit {} ({})", name, pooling.choice.words());
     }
 }

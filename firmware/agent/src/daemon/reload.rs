@@ -40,14 +40,13 @@ impl Reload {
         })
     }
 
-    /// An exit is new, gone, or has moved.
+    /// An exit is new, gone, has moved, or is preferred otherwise.
     pub fn exits_differ(&self, old: &Config) -> bool {
         let (old, new) = (&old.exits, &self.new.exits);
         old.len() != new.len()
-            || old
-                .iter()
-                .zip(new)
-                .any(|(a, b)| a.key != b.key || a.addresses != b.addresses)
+            || old.iter().zip(new).any(|(a, b)| {
+                a.key != b.key || a.addresses != b.addresses || a.preference != b.preference
+            })
     }
 }
 

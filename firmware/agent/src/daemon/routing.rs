@@ -72,6 +72,8 @@ pub struct Applied {
     pub ipv6: bool,
     /// The router's own name look-ups go through the exit.
     pub dns_rescue: bool,
+    /// Which exit, once one was used.
+    pub exit: Option<usize>,
     /// The lease on the device.
     pub lease: Option<([u8; 4], [u8; 16])>,
     /// The device's MTU.
@@ -348,6 +350,11 @@ pub fn set_lease(
     }
 }
 
+/// Pooled connections are forgotten: what goes on begins anew.
+pub fn forget_pooled() {
+    note(conntrack::delete_marked(POOLED, MASK));
+}
+
 /// The default routes of our table.
 pub fn set_routes(rtnl: &mut Rtnl, index: u32) {
     for family in Family::BOTH {
@@ -392,7 +399,7 @@ pub fn delete_rules(rtnl: &mut Rtnl) {
         note(rtnl.delete_rules_at(family, PRIORITY));
         note(rtnl.delete_rules_at(family, PRIORITY + 1));
     }
-    note(conntrack::delete_marked(POOLED, MASK));
+    forget_pooled();
 }
 
 fn note(result: burstmesh_linux::error::Result<()>) {

@@ -18,8 +18,12 @@ pub struct Inner {
     pub dst: [u8; 16],
     /// The transport protocol's number (6 TCP, 17 UDP, 1 or 58 ICMP).
     pub protocol: u8,
+    /// Source port, 0 where there is none.
+    pub src_port: u16,
     /// Destination port, 0 where there is none.
     pub dst_port: u16,
+    /// What a TCP segment acknowledges: the next byte that its sender takes. 0 in all others.
+    pub ack: u32,
     /// Byte offset of the transport header.
     pub transport: u16,
     /// A TCP segment with SYN: the MSS option may need clamping.
@@ -85,13 +89,17 @@ impl Inner {
         }
         if let Some(p) = segment.get(..4) {
             ports.copy_from_slice(p);
-            let [_, _, c, d] = ports;
-            self.dst_port = u16::from_be_bytes([c, d]);
+            let [a, b, c, d] = ports;
+            (self.src_port, self.dst_port) =
+                (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
         }
         if self.protocol == TCP
             && let Ok(tcp) = TcpPacket::new_checked(segment)
         {
             self.syn = tcp.syn();
+            if tcp.ack() {
+                self.ack = tcp.ack_number().0 as u32;
+            }
             let no_data = segment.len() == usize::from(tcp.header_len());
             self.pure_ack = no_data && tcp.ack() && !tcp.syn() && !tcp.fin() && !tcp.rst();
         }
@@ -116,7 +124,9 @@ fn parse_v4(packet: &[u8]) -> Option<Inner> {
         src,
         dst,
         protocol: u8::from(ip.next_header()),
+        src_port: 0,
         dst_port: 0,
+        ack: 0,
         transport: if fragment {
             0
         } else {
@@ -142,7 +152,9 @@ fn parse_v6(packet: &[u8]) -> Option<Inner> {
         src: ip.src_addr().octets(),
         dst: ip.dst_addr().octets(),
         protocol: u8::from(next),
+        src_port: 0,
         dst_port: 0,
+        ack: 0,
         transport: if direct { 40 } else { 0 },
         syn: false,
         pure_ack: false,

@@ -19,6 +19,7 @@ pub mod queue;
 pub mod rate;
 pub mod replay;
 pub mod resequence;
+pub mod reset;
 pub mod runs;
 pub mod seal;
 pub mod segment;

@@ -16,6 +16,8 @@ const LOOKS: u8 = 8;
 /// asks for two minutes). An idle path then costs some 50 MB a month; looked at every second it would cost 800.
 const DOUBLINGS: u8 = 4;
 const RETRY: Duration = Duration::from_millis(100);
+/// While another path is in doubt a path counts as idle when it was last heard of so long ago.
+const HEARD: Duration = Duration::from_millis(150);
 const RETRY_DEAD: Duration = Duration::from_millis(1_000);
 /// How long the first round of MTU probes may take before the path is used with what is known.
 const MTU_ROUND: Duration = Duration::from_millis(400);
@@ -60,6 +62,8 @@ pub struct Prober {
     srtt: Duration,
     /// Looks in a row at an idle path.
     looks: u8,
+    /// When something was last confirmed.
+    heard: Instant,
     /// When the oldest thing left that nothing has confirmed since; `None` while all is confirmed.
     unconfirmed: Option<Instant>,
 }
@@ -78,6 +82,7 @@ impl Prober {
             mtu: SMALLEST,
             srtt: Duration::from_millis(100),
             looks: 0,
+            heard: now,
             unconfirmed: None,
         }
     }
@@ -187,15 +192,17 @@ impl Prober {
 
     /// A challenge is out, and its answer is late.
     pub fn doubtful(&self, now: Instant) -> bool {
-        self.is_up()
-            && self
-                .unconfirmed
-                .is_some_and(|t| now.since(t) > self.srtt + RETRY.shr(1))
+        self.is_up() && self.silent_for(now, self.srtt + RETRY.shr(1))
     }
 
-    /// Another path of the same exit is in doubt: if this one is left alone for long, look whether it answers.
+    /// Something left longer ago than this, and nothing has been confirmed since.
+    pub fn silent_for(&self, now: Instant, time: Duration) -> bool {
+        self.unconfirmed.is_some_and(|t| now.since(t) > time)
+    }
+
+    /// Another path of the same exit is in doubt: if this one was not heard of just now, look whether it answers.
     pub fn look_if_idle(&mut self, now: Instant) {
-        if self.is_up() && self.looks >= LOOKS && self.unconfirmed.is_none() {
+        if self.is_up() && self.unconfirmed.is_none() && now.since(self.heard) > HEARD {
             self.looks = 0;
             self.next_at = now;
         }
@@ -240,7 +247,7 @@ impl Prober {
 
     /// Something sent on this path is known to have arrived.
     pub fn confirmed(&mut self, now: Instant, rtt: Option<Duration>) {
-        self.unconfirmed = None;
+        (self.unconfirmed, self.heard) = (None, now);
         match (self.state, rtt) {
             (State::Opening, Some(rtt)) => {
                 self.srtt = rtt;

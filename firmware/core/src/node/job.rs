@@ -17,6 +17,8 @@ use super::Via;
 pub enum Owner {
     /// The session with the exit.
     Exit,
+    /// A session with another exit, by its place.
+    Rival(u8),
     /// The session with a peer, by its place.
     Peer(u8),
     /// Somebody who asks us.

@@ -19,5 +19,6 @@ mod random_input;
 mod random_outages;
 mod rekey;
 mod revocation;
+mod several_exits;
 
 use burstmesh_lab::world;

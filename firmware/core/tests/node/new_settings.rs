@@ -51,19 +51,3 @@ fn an_uplink_that_is_lent_no_more_carries_nothing_of_others_from_then_on() {
     assert_eq!(carried(&w), 0);
     assert_eq!(w.exits[0].at(0).flow(7), (0..next).collect::<Vec<_>>());
 }
-
-#[test]
-fn another_exit_is_taken_when_the_first_does_not_answer() {
-    let mut w = World::with(&[&[crate::world::Line::mbit(20, 10)]], 2);
-    w.run(3_000);
-    assert_eq!(w.gateways[0].gw().pooling().unwrap().exit, 0);
-    w.exits[0].exit = None;
-    let took = w.run_until(20_000, |w| {
-        w.gateways[0].gw().pooling().is_some_and(|p| p.exit == 1)
-    });
-    println!("another exit after {took} ms");
-    let now = w.instant();
-    w.gateways[0].send(now, &mut packet(leased(0), FAR, 7, 0, 300));
-    w.run(500);
-    assert_eq!(w.exits[1].at(0).flow(7), [0]);
-}

@@ -148,8 +148,8 @@ impl World {
         let (i, seed) = (self.gateways.len(), self.bytes());
         let keys = community_keys(community);
         let mut node = GatewayNode::new(i, keys, lines, self.room);
-        let exits = self.exits.iter().map(|e| (e.key(), vec![e.addr]));
-        node.start(self.instant(), exits.collect(), seed);
+        let exits = self.exits.iter().map(ExitNode::config).collect();
+        node.start(self.instant(), exits, seed);
         for exit in &mut self.exits {
             exit.door.admit(node.key(), i);
         }
@@ -160,8 +160,7 @@ impl World {
     /// Stops a gateway without a word and starts it again: a new life, nothing remembered.
     pub fn restart_gateway(&mut self, i: usize) {
         let (now, seed) = (self.instant(), self.bytes());
-        let exits = self.exits.iter().map(|e| (e.key(), vec![e.addr]));
-        let exits = exits.collect();
+        let exits = self.exits.iter().map(ExitNode::config).collect();
         self.gateways[i].start(now, exits, seed);
     }
 

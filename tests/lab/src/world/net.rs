@@ -82,6 +82,7 @@ impl World {
                     from,
                     bytes: d.to_vec(),
                 };
+                let at = at + self.exits[usize::from(exit)].further;
                 self.push(at, Event::Arrive(arrival));
             }
             other => panic!("a gateway has no socket {other:?}"),
@@ -135,6 +136,7 @@ impl World {
                     from: self.exits[e].addr,
                     bytes: d.to_vec(),
                 };
+                let at = at + self.exits[e].further;
                 return self.push(at, Event::Arrive(arrival));
             }
         }

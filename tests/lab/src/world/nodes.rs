@@ -118,18 +118,9 @@ impl GatewayNode {
         self.credentials.identity.public()
     }
 
-    pub(super) fn start(
-        &mut self,
-        now: Instant,
-        exits: Vec<(PublicKey, Vec<SocketAddr>)>,
-        seed: [u8; 32],
-    ) {
+    pub(super) fn start(&mut self, now: Instant, exits: Vec<ExitConfig>, seed: [u8; 32]) {
         self.life += 1;
         self.busy = false;
-        let exits = exits.into_iter().map(|(key, addresses)| ExitConfig {
-            key,
-            addresses: addresses.into_iter().collect(),
-        });
         let uplinks = self.lines.iter().map(|l| UplinkConfig {
             lend: l.lend,
             ..UplinkConfig::default()
@@ -137,7 +128,7 @@ impl GatewayNode {
         let config = Config {
             credentials: self.credentials.clone(),
             epoch: self.life,
-            exits: exits.collect(),
+            exits: exits.into_iter().collect(),
             uplinks: uplinks.collect(),
             mesh_ports: [MESH_PORT].into_iter().collect(),
             seed,
@@ -312,6 +303,10 @@ pub struct ExitNode {
     pub exit: Option<Box<Exit<'static>>>,
     pub addr: SocketAddr,
     pub door: Door,
+    /// How much further away it is than the end of the lines, one way in us.
+    pub further: u64,
+    /// How much gateways that start now prefer it: the smaller the more.
+    pub preference: u8,
     pub(super) dirty: bool,
     number: usize,
     tun: Tun,
@@ -325,6 +320,8 @@ impl ExitNode {
             exit: None,
             addr: SocketAddr::from(([192, 0, 2, number as u8 + 1], 7_447)),
             door: Door::default(),
+            further: 0,
+            preference: number as u8,
             dirty: true,
             number,
             tun: Tun::default(),
@@ -350,6 +347,15 @@ impl ExitNode {
             .unwrap();
         self.exit = Some(exit);
         self.dirty = true;
+    }
+
+    /// As gateways are told of it.
+    pub(super) fn config(&self) -> ExitConfig {
+        ExitConfig {
+            key: self.key(),
+            addresses: [self.addr].into_iter().collect(),
+            preference: self.preference,
+        }
     }
 
     /// The exit, which must be running.

@@ -1,4 +1,4 @@
-//! A real web server (nginx) in a namespace: gives files and takes uploads.
+//! A real web server (nginx) in a namespace: gives files, takes uploads, and says at `/who` from where it was asked.
 
 use std::fs;
 use std::net::IpAddr;
@@ -94,6 +94,7 @@ http {{
     server {{
         listen {port}; listen [::]:{port};
         root {dir}/www;
+        location = /who {{ return 200 $remote_addr; }}
         location /up/ {{ dav_methods PUT; create_full_put_path on; }}
     }}
 }}

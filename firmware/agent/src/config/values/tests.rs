@@ -192,3 +192,12 @@ fn volumes_days_zones_and_hours_are_read_with_their_units() {
     assert_eq!(hours("22:00-22:00"), Err(ValueError::OutOfRange));
     assert_eq!(hours("22-7"), Err(ValueError::Malformed));
 }
+
+#[test]
+fn small_numbers_are_read_up_to_their_most() {
+    assert_eq!((code_point("0"), code_point("63")), (Ok(0), Ok(63)));
+    assert_eq!(code_point("64"), Err(ValueError::OutOfRange));
+    assert_eq!((preference("0"), preference("9")), (Ok(0), Ok(9)));
+    assert_eq!(preference("10"), Err(ValueError::OutOfRange));
+    assert_eq!(preference("-1"), Err(ValueError::Malformed));
+}

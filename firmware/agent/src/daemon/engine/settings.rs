@@ -51,12 +51,17 @@ impl Engine {
         let exits_moved = reload.exits_differ(self.config);
         self.accounts
             .book(now, self.gateway, &mut self.parts.rtnl, self.config);
+        let used = |e: &Self| e.config.exits.get(e.gateway.link().exit()).map(|e| e.key);
+        let before = used(self);
         *self.config = reload.new;
         if exits_moved {
             self.road
                 .sockets
                 .close(&self.parts.poll, |via| matches!(via, Via::Uplink { .. }));
             self.gateway.set_exits(now, exit_configs(self.config));
+            if used(self) == before {
+                self.pooler.renumber(self.gateway.link().exit());
+            }
         }
         self.gateway.set_lane(self.config.community.lane);
         self.lend(now);
@@ -74,6 +79,7 @@ fn exit_configs(config: &Config) -> Vec<ExitConfig, MAX_EXITS> {
         .map(|e| ExitConfig {
             key: e.key,
             addresses: e.addresses.clone(),
+            preference: e.preference,
         })
         .collect()
 }

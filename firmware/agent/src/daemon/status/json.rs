@@ -70,8 +70,16 @@ impl View<'_> {
                 );
                 write!(
                     out,
-                    "\"lease\":{{\"exit\":{},\"ipv4\":\"{v4}\",\"ipv6\":\"{v6}\",\"mtu\":{}}},",
-                    p.exit, p.mtu
+                    "\"lease\":{{\"exit\":{},\"name\":{},\"why\":\"{}\",\"ipv4\":\"{v4}\",\"ipv6\":\"{v6}\",\"mtu\":{}}},",
+                    p.exit,
+                    Quoted(
+                        self.config
+                            .exits
+                            .get(p.exit)
+                            .map_or("?", |e| e.name.as_str())
+                    ),
+                    p.choice.words(),
+                    p.mtu
                 )
             }
             None => write!(out, "\"lease\":null,"),

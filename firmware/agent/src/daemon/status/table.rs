@@ -70,9 +70,10 @@ impl View<'_> {
                 .get(p.exit)
                 .map_or("?", |e| e.name.as_str());
             let v4 = core::net::Ipv4Addr::from(p.lease.ipv4);
+            let choice = p.choice.words();
             writeln!(
                 out,
-                "exit {name}, address in the tunnel {v4}, MTU {}",
+                "exit {name} ({choice})\naddress in the tunnel {v4}, MTU {}",
                 p.mtu
             )?;
         }

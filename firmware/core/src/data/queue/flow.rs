@@ -36,10 +36,15 @@ pub struct TxFlow {
     pub(super) settled: bool,
     /// Its last packet was an acknowledgement alone.
     pub(super) acks: bool,
-    /// For people: where it goes, and how many packets it has.
+    /// Where it goes, for people and for its end.
     pub(super) far: [u8; 16],
     pub(super) port: u16,
     pub(super) protocol: u8,
+    /// The client's port.
+    pub(super) near_port: u16,
+    /// The last that a TCP client acknowledged: the next byte it takes.
+    pub(super) ack: u32,
+    /// For people: how many packets it has.
     pub(super) pace: Pace,
 }
 
@@ -75,6 +80,8 @@ impl TxFlow {
         far: [0; 16],
         port: 0,
         protocol: 0,
+        near_port: 0,
+        ack: 0,
         pace: Pace::NONE,
     };
 

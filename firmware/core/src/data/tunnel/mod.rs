@@ -21,6 +21,7 @@ use super::path::{Path, Setup};
 use super::pool::{Block, List, PacketId, Pool, Slot};
 use super::queue::{self, FairQueue, TxFlow};
 use super::resequence::{self, Resequencer, RxFlow, Sink};
+use super::reset::Near;
 use super::seal::Keys;
 use super::segment::{Cut, Offload, complete};
 use super::work;
@@ -438,6 +439,21 @@ impl AnyTunnel<'_> {
     /// Since when something has been held back for order's sake; `None` while nothing is.
     pub fn holding_since(&self) -> Option<Instant> {
         self.resequencer.holding_since(&self.pool)
+    }
+    /// No path is beyond doubt: all are dead, or silent for a round trip and `margin` although something was sent.
+    pub fn in_doubt(&self, now: Instant, margin: Duration) -> bool {
+        !self.paths().any(|(_, p)| {
+            let prober = &p.prober;
+            prober.is_up() && !prober.silent_for(now, prober.srtt() + margin)
+        })
+    }
+    /// Some flow has sent something lately, within this time.
+    pub fn active(&self, now: Instant, within: Duration) -> bool {
+        self.queue.active(now, within)
+    }
+    /// Hands out what tells clients that their TCP connections are over. `near` is their address here.
+    pub fn end_flows(&self, near: Near, tell: impl FnMut(&[u8])) {
+        self.queue.end_all(near, tell);
     }
     /// Flows that hold a sender's slot.
     pub fn flows(&self) -> usize {

@@ -6,6 +6,7 @@ use crate::data::path::Setup;
 use crate::data::probe::State;
 use crate::data::tunnel::{MAX_PATHS, Memory, Tunnel};
 use crate::identity::PublicKey;
+use crate::node::job::Owner;
 use crate::node::{Draw, outer_headers};
 use crate::time::{Duration, Instant};
 use crate::wire::handshake::Lease;
@@ -14,6 +15,8 @@ use heapless::Vec;
 
 /// A path that does not open within this time is tried at the exit's next address.
 const NEXT_ADDRESS: Duration = Duration::from_secs(3);
+/// The paths of a new session are waited for this long.
+const OPENING: Duration = Duration::from_millis(600);
 /// Old keys are kept so long after a rekey, for frames on their way.
 const RETIRE: Duration = Duration::from_secs(10);
 
@@ -36,9 +39,36 @@ pub enum Route {
     },
 }
 
+/// Why an exit is the one in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// There is no other.
+    Only,
+    /// No other is preferred as much.
+    Preferred,
+    /// Of those that are preferred it answered first.
+    Nearest,
+    /// One that would have been used did not answer.
+    Standby,
+}
+
+impl Choice {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Only => "the only one",
+            Self::Preferred => "preferred",
+            Self::Nearest => "the nearest",
+            Self::Standby => "another did not answer",
+        }
+    }
+}
+
 /// A session in force.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
+    /// When it began, or got new keys.
+    pub began: Instant,
     pub lease: Lease,
     pub lifetime: Lifetime,
     pub remote_cid: u32,
@@ -54,8 +84,8 @@ pub struct ExitLink<'m> {
     pub(super) initiator: Initiator,
     /// The handshake under way renews the session.
     pub(super) rekeying: bool,
-    /// An answer that waits for the worker.
-    pub(super) reading: Option<FinishJob>,
+    /// An exit's answer that waits for the worker.
+    pub(super) reading: Option<(Owner, FinishJob)>,
     /// Our connection ID in a first handshake.
     pub(super) cid: u32,
     pub(super) session: Option<Session>,
@@ -67,6 +97,8 @@ pub struct ExitLink<'m> {
     pub(super) down_since: Option<Instant>,
     /// Sessions begun since the start.
     pub(super) sessions: u32,
+    /// It took the place of one that fell silent.
+    pub(super) moved: bool,
 }
 
 impl<'m> ExitLink<'m> {
@@ -77,10 +109,11 @@ impl<'m> ExitLink<'m> {
         memory: Memory<'m>,
         draw: &mut Draw,
     ) -> Self {
-        let key = exits.first().map_or(PublicKey([0; 32]), |e| e.key);
+        let exit = favourite(exits);
+        let key = exits.get(exit).map_or(PublicKey([0; 32]), |e| e.key);
         Self {
             tunnel: Tunnel::new(memory, draw.secret()),
-            exit: 0,
+            exit,
             initiator: Initiator::new(credentials, key, draw.u64()),
             rekeying: false,
             reading: None,
@@ -91,6 +124,7 @@ impl<'m> ExitLink<'m> {
             turn: 0,
             down_since: None,
             sessions: 0,
+            moved: false,
         }
     }
 
@@ -109,6 +143,7 @@ impl<'m> ExitLink<'m> {
         (self.exit, self.session, self.reading) = (exit, None, None);
         (self.routes, self.next_path) = ([None; MAX_PATHS], 0);
         (self.rekeying, self.turn, self.cid) = (false, 0, draw.cid());
+        self.moved = true;
     }
 
     /// The tunnel, for what it counts.
@@ -144,6 +179,22 @@ impl<'m> ExitLink<'m> {
                 && matches!(self.route(at), Some(Route::Own { uplink: u, .. }) if u == uplink)
         })
     }
+    /// A first handshake begins, or begins again.
+    pub(super) fn ask_anew(&mut self, now: Instant) {
+        self.initiator.start(now, self.cid, None);
+        (self.rekeying, self.down_since) = (false, Some(now));
+    }
+    /// Asks for a sign of life by every way.
+    pub(super) fn look_everywhere(&mut self, now: Instant) {
+        for at in 0..MAX_PATHS {
+            self.tunnel.look_now(now, at);
+        }
+    }
+    /// The session has just begun, and no path of it works yet.
+    pub(super) fn opens(&self, now: Instant) -> bool {
+        let fresh = |s: &Session| now.since(s.began) < OPENING;
+        self.session.as_ref().is_some_and(fresh) && !self.tunnel.is_up()
+    }
     pub(super) fn look_now(&mut self, now: Instant, uplink: u8) {
         for at in 0..MAX_PATHS {
             if matches!(self.route(at), Some(Route::Own { uplink: u, .. }) if u == uplink) {
@@ -170,6 +221,7 @@ impl<'m> ExitLink<'m> {
             .install_keys(&e.keys.send, &e.keys.recv, true, capabilities);
         let Some(lease) = e.welcome.lease else { return };
         self.session = Some(Session {
+            began: now,
             lease,
             lifetime: Lifetime::new(now, true),
             remote_cid: e.remote_cid,
@@ -256,4 +308,11 @@ impl<'m> ExitLink<'m> {
     pub(super) fn exhausted(&self) -> bool {
         self.next_path > u16::MAX - 16
     }
+}
+
+/// The exit that is tried first.
+pub(super) fn favourite(exits: &[ExitConfig]) -> usize {
+    let all = exits.iter().enumerate();
+    all.min_by_key(|(_, e)| e.preference)
+        .map_or(0, |(at, _)| at)
 }

@@ -6,7 +6,7 @@ use crate::control::announcer::{self, Sighting};
 use crate::control::heard::Life;
 use crate::data::probe::State;
 use crate::node::borrow::Loan;
-use crate::node::{Letter, Via};
+use crate::node::{Letter, Output, Via};
 use crate::time::{Duration, Instant};
 use crate::wire::control::{MAX_LEN, MAX_UPLINKS, Message, Offer, Reason};
 use crate::wire::relay;
@@ -19,14 +19,15 @@ const OFFER: Duration = Duration::from_secs(2);
 /// No path has worked for this long: a new session is tried beside the old one.
 const RENEW_SESSION: Duration = Duration::from_millis(1_500);
 /// After so many unanswered Inits the waiting starts over, so that a return is noticed soon.
-const PATIENCE: u32 = 3;
+pub(super) const PATIENCE: u32 = 3;
 
 impl Gateway<'_> {
-    pub(super) fn maintain(&mut self, now: Instant) {
+    pub(super) fn maintain(&mut self, now: Instant, out: &mut impl Output) {
         self.maintain_at = now + STEP;
         self.link.tick(now);
         self.link.initiator.handle_timeout(now);
-        self.keep_exit_session(now);
+        self.keep_exit_session(now, out);
+        self.keep_rivals(now, out);
         for place in 0..self.peers.len() {
             self.keep_peer(now, place);
         }
@@ -34,45 +35,43 @@ impl Gateway<'_> {
         self.keep_paths(now);
     }
 
-    /// All ways to the exit that exist now.
-    pub(super) fn ways(&self) -> Vec<Route, 16> {
-        let addresses = self
-            .exits
-            .get(self.link.exit)
-            .map_or(0, |e| e.addresses.len() as u8);
-        let mut ways = Vec::new();
-        for address in 0..addresses {
-            for (u, _) in self.uplinks.iter().enumerate().filter(|(_, u)| u.up) {
-                let _ = ways.push(Route::Own {
-                    uplink: u as u8,
-                    address,
-                });
-            }
-            if address == 0 {
-                for (place, peer) in self.peers.iter().enumerate() {
-                    for loan in peer
-                        .iter()
-                        .flat_map(|p| &p.loans)
-                        .filter(|l| l.relay.is_some())
-                    {
-                        let _ = ways.push(Route::Lent {
-                            peer: place as u8,
-                            uplink: loan.uplink,
-                        });
-                    }
-                }
-            }
-        }
-        ways
+    /// The ways to an exit over our own uplinks.
+    pub(super) fn own_ways(&self, exit: usize) -> impl Iterator<Item = Route> {
+        let exit = self.exits.get(exit);
+        let addresses = exit.map_or(0, |e| e.addresses.len() as u8);
+        (0..addresses).flat_map(move |address| {
+            let up = self.uplinks.iter().enumerate().filter(|(_, u)| u.up);
+            up.map(move |(u, _)| Route::Own {
+                uplink: u as u8,
+                address,
+            })
+        })
     }
 
-    /// Sends a datagram to the exit one way.
-    pub(super) fn send_by(&mut self, way: Route, datagram: &[u8]) {
+    /// All ways to the exit in use that exist now: first by its first address, over our own uplinks and over lent ones.
+    pub(super) fn ways(&self) -> Vec<Route, 16> {
+        let own = |first: bool| {
+            let all = self.own_ways(self.link.exit);
+            all.filter(move |r| matches!(r, Route::Own { address: 0, .. }) == first)
+        };
+        let lent = self.peers.iter().enumerate().flat_map(|(place, peer)| {
+            let loans = peer.iter().flat_map(|p| &p.loans);
+            let granted = loans.filter(|l| l.relay.is_some());
+            granted.map(move |l| Route::Lent {
+                peer: place as u8,
+                uplink: l.uplink,
+            })
+        });
+        own(true).chain(lent).chain(own(false)).take(16).collect()
+    }
+
+    /// Sends a datagram to an exit one way.
+    pub(super) fn send_by(&mut self, exit: u8, way: Route, datagram: &[u8]) {
         match way {
             Route::Own { uplink, address } => {
                 let via = Via::Uplink {
                     uplink,
-                    exit: self.link.exit as u8,
+                    exit,
                     address,
                 };
                 self.post(via, None, datagram);
@@ -110,7 +109,7 @@ impl Gateway<'_> {
         }
     }
 
-    fn keep_exit_session(&mut self, now: Instant) {
+    fn keep_exit_session(&mut self, now: Instant, out: &mut impl Output) {
         if self.exits.is_empty() {
             return;
         }
@@ -140,14 +139,15 @@ impl Gateway<'_> {
             let rekey_of = good.filter(|_| link.rekeying);
             link.initiator.start(now, link.cid, rekey_of);
             if good.is_none() {
-                self.try_next_way(now);
+                self.try_next_way(now, out);
             }
         }
     }
 
     /// The exit does not answer by any way: perhaps another one does, or this one under another address.
-    fn try_next_way(&mut self, now: Instant) {
+    fn try_next_way(&mut self, now: Instant, out: &mut impl Output) {
         if self.exits.len() > 1 {
+            self.end_flows(out);
             self.use_exit(now, (self.link.exit + 1) % self.exits.len());
         } else {
             self.turn_loans(now, |_, l| l.relay.is_some());

@@ -4,11 +4,12 @@ mod account;
 mod exit_link;
 mod maintain;
 mod receive;
+mod rivals;
 mod sessions;
 mod settings;
 mod transmit;
 
-pub use exit_link::{ExitLink, Route};
+pub use exit_link::{Choice, ExitLink, Route};
 pub use transmit::GROUP;
 
 use super::job::Task;
@@ -46,6 +47,8 @@ pub struct ExitConfig {
     pub key: PublicKey,
     /// Where it listens.
     pub addresses: Vec<SocketAddr, MAX_ADDRESSES>,
+    /// Smaller is taken first; of equals the nearest.
+    pub preference: u8,
 }
 
 /// One of the gateway's uplinks.
@@ -66,7 +69,7 @@ pub struct Config {
     pub credentials: Credentials,
     /// Which life this is: greater than those before.
     pub epoch: u64,
-    /// The pinned exits, the preferred one first.
+    /// The pinned exits.
     pub exits: Vec<ExitConfig, MAX_EXITS>,
     /// Our uplinks.
     pub uplinks: Vec<UplinkConfig, MAX_UPLINKS>,
@@ -134,6 +137,7 @@ pub struct Gateway<'m> {
     peers: [Option<Peer>; MAX_PEERS],
     relays: Relays,
     link: ExitLink<'m>,
+    rivals: rivals::Rivals,
     letters: Deque<Letter, 12>,
     draw: Draw,
     maintain_at: Instant,
@@ -153,6 +157,8 @@ pub struct Gateway<'m> {
 pub struct Pooling<'a> {
     /// Which exit.
     pub exit: usize,
+    /// How it came to be that one.
+    pub choice: Choice,
     /// What it leased.
     pub lease: &'a Lease,
     /// Largest inner packet.
@@ -177,6 +183,7 @@ impl<'m> Gateway<'m> {
                 .iter()
                 .map(|_| settings::announcer(now, &credentials, config.epoch, &mut draw))
                 .collect(),
+            rivals: rivals::Rivals::default(),
             credentials,
             epoch: config.epoch,
             hellos: 0,
@@ -227,8 +234,13 @@ impl<'m> Gateway<'m> {
 
     /// The shell has (or has lost) a route over an uplink.
     pub fn handle_uplink(&mut self, now: Instant, uplink: u8, up: bool) {
-        if let Some(u) = self.uplinks.get_mut(usize::from(uplink)) {
-            u.up = up;
+        let comes = self.uplinks.get_mut(usize::from(uplink)).is_some_and(|u| {
+            let was = core::mem::replace(&mut u.up, up);
+            up && !was
+        });
+        if comes && self.link.session.is_none() && !self.exits.is_empty() {
+            // What was asked before had no way to go.
+            self.link.ask_anew(now);
         }
         self.link.look_now(now, uplink);
         self.maintain_at = now;
@@ -259,7 +271,7 @@ impl<'m> Gateway<'m> {
             a.handle_timeout(now);
         }
         if now >= self.maintain_at {
-            self.maintain(now);
+            self.maintain(now, out);
         }
     }
 
@@ -284,7 +296,18 @@ impl<'m> Gateway<'m> {
     pub fn pooling(&self) -> Option<Pooling<'_>> {
         let (exit, lease) = self.link.lease()?;
         let mtu = self.link.tunnel.inner_mtu()?.min(lease.mtu);
-        Some(Pooling { exit, lease, mtu })
+        let choice = self.choice(exit);
+        Some(Pooling {
+            exit,
+            choice,
+            lease,
+            mtu,
+        })
+    }
+
+    /// Another exit is about to take the place of a silent one, or has just done so and its paths are opening.
+    pub fn is_moving(&self, now: Instant) -> bool {
+        self.rivals.is_ready() || self.link.opens(now)
     }
 
     /// Some path over one of our own uplinks works: `false` while the house lives from its neighbours.

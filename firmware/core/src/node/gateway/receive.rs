@@ -6,6 +6,7 @@ use super::{Deliver, ExitConfig, Gateway, Peer, Question};
 use crate::control::cookie::Verdict;
 use crate::data::resequence::Sink;
 use crate::error::Refusal;
+use crate::node::job::Owner;
 use crate::node::{Output, Via, address_bytes, outer_headers};
 use crate::time::Instant;
 use crate::wire::control::{MAX_LEN, Message, Reason};
@@ -316,13 +317,8 @@ impl Gateway<'_> {
         out: &mut impl Output,
     ) -> Result<(), Refusal> {
         let kind = classify(d)?;
-        match kind {
-            Kind::CookieReply => return self.link.initiator.handle_cookie(now, d),
-            Kind::HandshakeResponse => {
-                self.link.reading = Some(self.link.initiator.handle_response(d)?);
-                return Ok(());
-            }
-            _ => {}
+        if matches!(kind, Kind::CookieReply | Kind::HandshakeResponse) {
+            return self.handle_from_handshake(now, kind, cid, d);
         }
         let place = self
             .link
@@ -338,6 +334,29 @@ impl Gateway<'_> {
         } else {
             self.link.tunnel.handle_data(now, at, d, &mut Deliver(out))
         }
+    }
+
+    /// An answer to a handshake that we began with the exit in use, or with another one.
+    fn handle_from_handshake(
+        &mut self,
+        now: Instant,
+        kind: Kind,
+        cid: u32,
+        d: &[u8],
+    ) -> Result<(), Refusal> {
+        // Asked before an initiator takes it: a Response that nobody reads must not be waited for.
+        if kind == Kind::HandshakeResponse && self.link.reading.is_some() {
+            return Err(Refusal::Full);
+        }
+        if let Some(answer) = self.rivals.handle_answer(now, kind, cid, d) {
+            self.link.reading = answer?;
+        } else if kind == Kind::CookieReply {
+            self.link.initiator.handle_cookie(now, d)?;
+        } else {
+            let job = self.link.initiator.handle_response(d)?;
+            self.link.reading = Some((Owner::Exit, job));
+        }
+        Ok(())
     }
 
     /// What a neighbour said over its sealed session.

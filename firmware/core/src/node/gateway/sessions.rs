@@ -26,9 +26,9 @@ impl Gateway<'_> {
             entropy(&mut bytes);
             SecretKey::from_bytes(bytes)
         };
-        if let Some(job) = self.link.reading.take() {
+        if let Some((owner, job)) = self.link.reading.take() {
             return Some(Task {
-                owner: Owner::Exit,
+                owner,
                 work: Work::Finish(job),
             });
         }
@@ -77,7 +77,8 @@ impl Gateway<'_> {
         let peers = self.peers.iter_mut().enumerate();
         let peers =
             peers.filter_map(|(i, p)| p.as_mut().map(|p| (Owner::Peer(i as u8), &mut p.initiator)));
-        let mut all = core::iter::once((Owner::Exit, &mut self.link.initiator)).chain(peers);
+        let exit = core::iter::once((Owner::Exit, &mut self.link.initiator));
+        let mut all = exit.chain(self.rivals.initiators()).chain(peers);
         let (owner, initiator) = all.find(|(_, initiator)| initiator.wants_initiate(now))?;
         let job = initiator.poll_initiate(now, &self.credentials, hello, fresh())?;
         self.hellos += 1;
@@ -101,6 +102,18 @@ impl Gateway<'_> {
                     let secret = self.draw.secret();
                     self.link.establish(now, &e, rekey, secret);
                     self.maintain_at = now;
+                }
+            }
+            (Owner::Rival(exit), Outcome::Initiated(made)) => {
+                let rival = self.rival_initiator(exit);
+                if let Some(d) = rival.and_then(|i| i.handle_initiated(now, made)) {
+                    self.send_init_to_rival(exit, &d);
+                }
+            }
+            (Owner::Rival(exit), Outcome::Finished(result)) => {
+                let rival = self.rival_initiator(exit);
+                if let Some(e) = rival.and_then(|i| i.handle_finished(result)) {
+                    self.rival_answered(now, exit, e);
                 }
             }
             (Owner::Peer(place), Outcome::Initiated(made)) => {
@@ -249,7 +262,7 @@ impl Gateway<'_> {
         let way = ways.get(usize::from(self.link.turn % n)).copied();
         self.link.turn = self.link.turn.wrapping_add(1);
         if let Some(way) = way {
-            self.send_by(way, init);
+            self.send_by(self.link.exit as u8, way, init);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! New settings for a gateway that goes on: what they do not touch keeps its flows.
 
+use super::exit_link::favourite;
 use super::{Draw, ExitConfig, Gateway, MAX_EXITS, MAX_MESHES, Uplink, UplinkConfig};
 use crate::control::announcer::{Announcer, Offer};
 use crate::control::handshake::Credentials;
@@ -71,14 +72,16 @@ impl Gateway<'_> {
     }
 
     /// The pinned exits. An exit in use that only moved keeps its session, and its paths follow; if it is pinned no more,
-    /// the first one takes its place.
+    /// the most preferred one takes its place.
     pub fn set_exits(&mut self, now: Instant, exits: Vec<ExitConfig, MAX_EXITS>) {
         let used = self.exits.get(self.link.exit).map(|e| e.key);
         self.exits = exits;
+        self.rivals.rest();
         match self.exits.iter().position(|e| Some(e.key) == used) {
             Some(at) => self.link.exit = at,
-            None => self.use_exit(now, 0),
+            None => self.use_exit(now, favourite(&self.exits)),
         }
+        self.link.moved = false;
         // Grants are for an exit by its place, and for one of its addresses.
         for uplink in 0..self.uplinks.len() as u8 {
             self.revoke(uplink);
@@ -89,6 +92,7 @@ impl Gateway<'_> {
     /// Turns to another exit: the session with the one before, and its flows, end here.
     pub(super) fn use_exit(&mut self, now: Instant, exit: usize) {
         let secret = self.draw.secret();
+        self.rivals.rest();
         self.link
             .turn_to(exit, &self.credentials, &self.exits, &mut self.draw, secret);
         for peer in self.peers.iter_mut().flatten() {

@@ -122,6 +122,7 @@ export function kinds() {
 		'lane': { is: (text) => ['auto', 'per_packet', 'per_session'].includes(text), how: _('auto, per_packet or per_session.') },
 		'protocol': { is: (text) => ['tcp', 'udp'].includes(text), how: _('tcp or udp.') },
 		'DSCP': { is: (text) => /^[0-9]{1,2}$/.test(text) && Number(text) < 64, how: _('A number from 0 to 63.') },
+		'preference': { is: (text) => /^[0-9]$/.test(text), how: _('A number from 0 to 9.') },
 		'file': { is: (text) => text[0] === '/' && text.length <= 128, how: _('The full path of a file.') }
 	};
 }
@@ -167,7 +168,8 @@ export function sections() {
 		] },
 		exit: { title: _('Exits'), named: true, options: [
 			option('key', 'public key', _('Public key'), _('An exit is believed by its key alone.'), { required: true }),
-			option('address', 'address:port', _('Addresses'), _('The best first.'), { list: true, required: true })
+			option('address', 'address:port', _('Addresses'), _('The best first.'), { list: true, required: true }),
+			option('preference', 'preference', _('Preference'), _('The smallest is used while it answers; of equals the nearest.'), { preset: '0' })
 		] },
 		rule: { title: _('Lanes by rule'), named: false, options: [
 			option('lane', 'lane', _('Lane'), _('Of connections for which all of the following is so; the first rule that fits counts.'), { required: true }),

@@ -1,0 +1,277 @@
+//! Other exits than the one in use: asked for a session while that one is silent, so that there is one to move to, and now
+//! and then when a better one is configured.
+//!
+//! Asking proves that an exit is there and costs nothing while all is well. Of equally preferred exits the first that
+//! answers is the nearest. Moving ends every flow, so it happens only when the exit in use is silent, or when nothing flows.
+
+use super::exit_link::Route;
+use super::maintain::PATIENCE;
+use super::{Choice, ExitConfig, Gateway, MAX_EXITS};
+use crate::control::handshake::{Established, FinishJob, Initiator};
+use crate::data::reset::Near;
+use crate::error::Refusal;
+use crate::node::Output;
+use crate::node::job::Owner;
+use crate::time::{Duration, Instant};
+use crate::wire::Kind;
+use crate::wire::handshake::Datagram;
+use heapless::Vec;
+
+/// All paths must have been silent for a round trip and so much more before others are asked.
+const TROUBLE: Duration = Duration::from_millis(150);
+/// A session that has just begun has no paths for a moment.
+const BEGINNING: Duration = Duration::from_secs(1);
+/// Where no session is, less preferred exits are asked this much later: a question or its answer may have been lost.
+const LATER: Duration = Duration::from_millis(2_500);
+/// When another has answered, the one in use is asked once more: a round trip, and so much more.
+const LAST_CHANCE: Duration = Duration::from_millis(20);
+/// Better exits are asked this often ...
+const BACK: Duration = Duration::from_secs(60);
+/// ... and must have answered so often in a row ...
+const STEADY: u8 = 2;
+/// ... and nothing must have flowed for so long.
+const QUIET: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+struct Rival {
+    exit: u8,
+    cid: u32,
+    initiator: Initiator,
+}
+
+impl Rival {
+    /// It has not answered, whatever was tried.
+    fn is_tired(&self, now: Instant) -> bool {
+        self.initiator.attempts() >= PATIENCE && self.initiator.wants_initiate(now)
+    }
+}
+
+/// A session with another exit that nothing uses yet.
+#[derive(Debug)]
+struct Ready {
+    exit: u8,
+    session: Established,
+    move_at: Instant,
+}
+
+/// What is known of other exits. About 5 KB, used while they are asked.
+#[derive(Debug, Default)]
+pub(super) struct Rivals {
+    asked: Vec<Rival, { MAX_EXITS - 1 }>,
+    ready: Option<Ready>,
+    /// When better ones are asked next.
+    look_at: Instant,
+    /// Looks in a row that a better one answered, and whether one has answered this one.
+    steady: u8,
+    answered: bool,
+}
+
+impl Rivals {
+    /// Handshakes to begin or to repeat.
+    pub fn initiators(&mut self) -> impl Iterator<Item = (Owner, &mut Initiator)> {
+        let asked = self.asked.iter_mut();
+        asked.map(|r| (Owner::Rival(r.exit), &mut r.initiator))
+    }
+
+    fn of(&mut self, exit: u8) -> Option<&mut Rival> {
+        self.asked.iter_mut().find(|r| r.exit == exit)
+    }
+
+    /// An answer to one of them: the job of reading it, if there is one.
+    pub fn handle_answer(
+        &mut self,
+        now: Instant,
+        kind: Kind,
+        cid: u32,
+        d: &[u8],
+    ) -> Option<Result<Option<(Owner, FinishJob)>, Refusal>> {
+        let rival = self.asked.iter_mut().find(|r| r.cid == cid)?;
+        let owner = Owner::Rival(rival.exit);
+        Some(match kind {
+            Kind::CookieReply => rival.initiator.handle_cookie(now, d).map(|()| None),
+            _ => rival.initiator.handle_response(d).map(|j| Some((owner, j))),
+        })
+    }
+
+    /// A session is ready, and what becomes of it is about to be decided.
+    pub fn is_ready(&self) -> bool {
+        self.ready.is_some()
+    }
+
+    /// Nobody is asked any more, and who has answered is not needed.
+    pub fn rest(&mut self) {
+        self.asked.clear();
+        self.ready = None;
+    }
+}
+
+impl Gateway<'_> {
+    /// How an exit came to be the one in use.
+    pub(super) fn choice(&self, exit: usize) -> Choice {
+        let rank = self.rank(exit);
+        let others = || {
+            let all = self.exits.iter().enumerate();
+            all.filter(move |(at, _)| *at != exit).map(|(_, e)| e)
+        };
+        if others().next().is_none() {
+            Choice::Only
+        } else if self.link.moved || others().any(|e| e.preference < rank) {
+            Choice::Standby
+        } else if others().any(|e| e.preference == rank) {
+            Choice::Nearest
+        } else {
+            Choice::Preferred
+        }
+    }
+
+    fn rank(&self, exit: usize) -> u8 {
+        self.exits.get(exit).map_or(u8::MAX, |e| e.preference)
+    }
+
+    /// Tells clients that the TCP connections that go through the exit in use are over.
+    pub fn end_flows(&self, out: &mut impl Output) {
+        if let Some(session) = &self.link.session {
+            let near = Near {
+                v4: session.lease.ipv4,
+                v6: session.lease.ipv6,
+            };
+            self.link.tunnel.end_flows(near, |p| out.deliver(p));
+        }
+    }
+
+    pub(super) fn keep_rivals(&mut self, now: Instant, out: &mut impl Output) {
+        if self.exits.len() < 2 {
+            return;
+        }
+        for rival in &mut self.rivals.asked {
+            rival.initiator.handle_timeout(now);
+        }
+        let used = self.link.exit;
+        if self.in_trouble(now) {
+            if let Some(at) = self.rivals.ready.as_ref().map(|r| r.move_at) {
+                if at <= now {
+                    self.move_over(now, true, out);
+                } else {
+                    self.maintain_at = self.maintain_at.min(at);
+                }
+                return;
+            }
+            let down = self.link.down_since.is_some_and(|t| now.since(t) > LATER);
+            let any = down || self.link.session.is_some();
+            let rank = self.rank(used);
+            self.ask_others(now, |e| any || e.preference <= rank);
+            return;
+        }
+        self.rivals.asked.retain(|r| !r.is_tired(now));
+        let rank = self.rank(used);
+        let better = self.exits.iter().any(|e| e.preference < rank);
+        if better && self.rivals.ready.is_some() {
+            if self.rivals.steady >= STEADY && !self.link.tunnel.active(now, QUIET) {
+                return self.move_over(now, false, out);
+            }
+            self.rivals.rest();
+        } else if !better {
+            self.rivals.rest();
+        } else if now >= self.rivals.look_at {
+            self.rivals.rest();
+            self.rivals.look_at = now + BACK;
+            if !core::mem::take(&mut self.rivals.answered) {
+                self.rivals.steady = 0;
+            }
+            self.ask_others(now, |e| e.preference < rank);
+        }
+    }
+
+    /// There is no session, or none of its paths answers.
+    fn in_trouble(&self, now: Instant) -> bool {
+        let session = self.link.session.as_ref();
+        session.is_none_or(|s| now.since(s.began) > BEGINNING)
+            && self.link.tunnel.in_doubt(now, TROUBLE)
+    }
+
+    /// Asks other exits over our own uplinks: what is lent, is lent for the exit in use.
+    fn ask_others(&mut self, now: Instant, which: impl Fn(&ExitConfig) -> bool) {
+        if !self.uplinks.iter().any(|u| u.up) {
+            return;
+        }
+        for (at, exit) in self.exits.iter().enumerate() {
+            let number = at as u8;
+            let known = self.rivals.asked.iter_mut().find(|r| r.exit == number);
+            match known {
+                _ if at == self.link.exit || !which(exit) => {}
+                // Waiting starts over, so that a return is noticed soon.
+                Some(r) if r.is_tired(now) => r.initiator.start(now, r.cid, None),
+                Some(_) => {}
+                None => {
+                    let cid = self.draw.cid();
+                    let mut initiator =
+                        Initiator::new(&self.credentials, exit.key, self.draw.u64());
+                    initiator.start(now, cid, None);
+                    let rival = Rival {
+                        exit: number,
+                        cid,
+                        initiator,
+                    };
+                    let _ = self.rivals.asked.push(rival);
+                }
+            }
+        }
+    }
+
+    /// An Init to another exit is to be sent: over our uplinks and its addresses in turn.
+    pub(super) fn send_init_to_rival(&mut self, exit: u8, init: &Datagram) {
+        let Some(rival) = self.rivals.of(exit) else {
+            return;
+        };
+        let turn = rival.initiator.attempts().saturating_sub(1) as usize;
+        let ways: Vec<Route, 16> = self.own_ways(usize::from(exit)).collect();
+        if let Some(way) = ways.get(turn.checked_rem(ways.len()).unwrap_or(0)) {
+            self.send_by(exit, *way, init);
+        }
+    }
+
+    /// The worker has made an Init for another exit, or read its answer.
+    pub(super) fn rival_initiator(&mut self, exit: u8) -> Option<&mut Initiator> {
+        self.rivals.of(exit).map(|r| &mut r.initiator)
+    }
+
+    /// Another exit has answered.
+    pub(super) fn rival_answered(&mut self, now: Instant, exit: u8, session: Established) {
+        let rank = self.rank(usize::from(exit));
+        let before = self.rivals.ready.as_ref();
+        if before.is_some_and(|r| self.rank(usize::from(r.exit)) <= rank) {
+            return;
+        }
+        self.rivals.answered = true;
+        self.rivals.steady = self.rivals.steady.saturating_add(1);
+        let mut wait = Duration::ZERO;
+        if self.link.session.is_some() {
+            let rtts = self.link.tunnel.paths().map(|(_, p)| p.srtt());
+            let rtt = rtts.max().unwrap_or(Duration::ZERO);
+            wait = rtt.min(Duration::from_millis(200)) + LAST_CHANCE;
+            self.link.look_everywhere(now);
+        }
+        let move_at = before.map_or(now + wait, |r| r.move_at);
+        self.rivals.ready = Some(Ready {
+            exit,
+            session,
+            move_at,
+        });
+        self.maintain_at = now;
+    }
+
+    /// The session with the exit in use, and its flows, end here; those that come go by the other.
+    fn move_over(&mut self, now: Instant, silent: bool, out: &mut impl Output) {
+        let Some(ready) = self.rivals.ready.take() else {
+            return;
+        };
+        let had_one = self.link.session.is_some();
+        self.end_flows(out);
+        self.use_exit(now, usize::from(ready.exit));
+        self.link.moved = silent && had_one;
+        let secret = self.draw.secret();
+        self.link.establish(now, &ready.session, false, secret);
+        self.rivals.look_at = now + BACK;
+        self.rivals.steady = 0;
+    }
+}
