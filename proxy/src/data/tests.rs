@@ -135,6 +135,7 @@ impl Member {
             exits: [ExitConfig {
                 key: exit.public(),
                 addresses: addresses.iter().copied().collect(),
+                preference: 0,
             }]
             .into_iter()
             .collect(),

@@ -35,34 +35,33 @@ impl Gateway<'_> {
         self.keep_paths(now);
     }
 
-    /// The ways to an exit over our own uplinks.
-    pub(super) fn own_ways(&self, exit: usize) -> impl Iterator<Item = Route> {
-        let exit = self.exits.get(exit);
-        let addresses = exit.map_or(0, |e| e.addresses.len() as u8);
-        (0..addresses).flat_map(move |address| {
-            let up = self.uplinks.iter().enumerate().filter(|(_, u)| u.up);
-            up.map(move |(u, _)| Route::Own {
-                uplink: u as u8,
-                address,
-            })
-        })
-    }
-
-    /// All ways to the exit in use that exist now: first by its first address, over our own uplinks and over lent ones.
-    pub(super) fn ways(&self) -> Vec<Route, 16> {
-        let own = |first: bool| {
-            let all = self.own_ways(self.link.exit);
-            all.filter(move |r| matches!(r, Route::Own { address: 0, .. }) == first)
-        };
-        let lent = self.peers.iter().enumerate().flat_map(|(place, peer)| {
-            let loans = peer.iter().flat_map(|p| &p.loans);
-            let granted = loans.filter(|l| l.relay.is_some());
-            granted.map(move |l| Route::Lent {
-                peer: place as u8,
-                uplink: l.uplink,
-            })
-        });
-        own(true).chain(lent).chain(own(false)).take(16).collect()
+    /// All ways to an exit that exist now. What is lent is lent for the exit in use.
+    pub(super) fn ways(&self, exit: usize) -> Vec<Route, 16> {
+        let addresses = self.exits.get(exit).map_or(0, |e| e.addresses.len() as u8);
+        let mut ways = Vec::new();
+        for address in 0..addresses {
+            for (u, _) in self.uplinks.iter().enumerate().filter(|(_, u)| u.up) {
+                let _ = ways.push(Route::Own {
+                    uplink: u as u8,
+                    address,
+                });
+            }
+            if address == 0 && exit == self.link.exit {
+                for (place, peer) in self.peers.iter().enumerate() {
+                    for loan in peer
+                        .iter()
+                        .flat_map(|p| &p.loans)
+                        .filter(|l| l.relay.is_some())
+                    {
+                        let _ = ways.push(Route::Lent {
+                            peer: place as u8,
+                            uplink: loan.uplink,
+                        });
+                    }
+                }
+            }
+        }
+        ways
     }
 
     /// Sends a datagram to an exit one way.
@@ -159,7 +158,7 @@ impl Gateway<'_> {
         if self.link.session.is_some() {
             return;
         }
-        if let Some(at) = self.ways().iter().position(|w| *w == way) {
+        if let Some(at) = self.ways(self.link.exit).iter().position(|w| *w == way) {
             self.link.turn = at as u8;
             self.link.initiator.start(now, self.link.cid, None);
         }

@@ -4,7 +4,6 @@
 //! Asking proves that an exit is there and costs nothing while all is well. Of equally preferred exits the first that
 //! answers is the nearest. Moving ends every flow, so it happens only when the exit in use is silent, or when nothing flows.
 
-use super::exit_link::Route;
 use super::maintain::PATIENCE;
 use super::{Choice, ExitConfig, Gateway, MAX_EXITS};
 use crate::control::handshake::{Established, FinishJob, Initiator};
@@ -224,7 +223,7 @@ impl Gateway<'_> {
             return;
         };
         let turn = rival.initiator.attempts().saturating_sub(1) as usize;
-        let ways: Vec<Route, 16> = self.own_ways(usize::from(exit)).collect();
+        let ways = self.ways(usize::from(exit));
         if let Some(way) = ways.get(turn.checked_rem(ways.len()).unwrap_or(0)) {
             self.send_by(exit, *way, init);
         }

@@ -255,7 +255,7 @@ impl Gateway<'_> {
 
     /// An Init goes one way at a time, the next one another way.
     fn send_init_to_exit(&mut self, init: &Datagram) {
-        let ways = self.ways();
+        let ways = self.ways(self.link.exit);
         let Some(n) = u8::try_from(ways.len()).ok().filter(|n| *n > 0) else {
             return;
         };
