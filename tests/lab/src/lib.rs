@@ -2,7 +2,7 @@
 //!
 //! Everything is drawn from one seed and nothing reads a clock, so a run repeats to the byte. [`world`] is the network
 //! with its nodes; [`flow`] is what clients and servers do; [`profile`] names the networks that every change is measured
-//! on; [`cell`] runs one of them.
+//! on; [`cell`] runs one of them. [`community`] is another simulation: many homes over a week, whose lines are fluids.
 
 // Helpers of tests, not product code: a world that cannot be built is a failed test.
 #![allow(
@@ -13,6 +13,7 @@
 )]
 
 pub mod cell;
+pub mod community;
 pub mod flow;
 pub mod lab;
 pub mod plot;

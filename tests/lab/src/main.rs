@@ -1,4 +1,4 @@
-//! `burstmesh-lab PROFILE.. | all [--long] [--report DIR] [--csv] [--bless]`.
+//! `burstmesh-lab PROFILE.. | all | community [--homes N] [--seed N] [--long] [--report DIR] [--bless]`.
 //!
 //! A profile is measured in a process of its own, as many at a time as there are processors: nodes keep their packet
 //! memory for life, and a process gives it back.
@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use burstmesh_lab::cell::Window;
+use burstmesh_lab::community::page::Page as CommunityPage;
+use burstmesh_lab::community::{air, table as table_of};
 use burstmesh_lab::profile::{PROFILES, Profile};
 use burstmesh_lab::report::Page;
 use burstmesh_lab::table;
@@ -22,6 +24,10 @@ struct Args {
     /// In this process, and without the head of the table.
     raw: bool,
     bless: bool,
+    /// The community simulation, and on which seeds if not on those of the committed table.
+    community: bool,
+    seed: Option<u64>,
+    homes: Option<usize>,
 }
 
 fn arguments() -> Result<Args, String> {
@@ -31,6 +37,9 @@ fn arguments() -> Result<Args, String> {
         report: None,
         raw: false,
         bless: false,
+        community: false,
+        seed: None,
+        homes: None,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -39,17 +48,26 @@ fn arguments() -> Result<Args, String> {
             "--raw" => args.raw = true,
             "--bless" => args.bless = true,
             "--report" => args.report = Some(words.next().ok_or("--report DIR")?.into()),
+            "--seed" => {
+                let seed = words.next().and_then(|n| n.parse().ok());
+                args.seed = Some(seed.ok_or("--seed N")?);
+            }
+            "--homes" => {
+                let homes = words.next().and_then(|n| n.parse().ok());
+                args.homes = Some(homes.ok_or("--homes N")?);
+            }
+            "community" => args.community = true,
             "all" => args.profiles.extend(&PROFILES),
             name => args.profiles.push(Profile::named(name).ok_or_else(|| {
                 let names: Vec<&str> = PROFILES.iter().map(|p| p.name).collect();
                 format!(
-                    "no profile `{name}`; there are {}, and all",
+                    "no profile `{name}`; there are {}, all, and community",
                     names.join(", ")
                 )
             })?),
         }
     }
-    if args.profiles.is_empty() {
+    if args.profiles.is_empty() && !args.community {
         return Err("which profile? e.g. P3, or all".into());
     }
     Ok(args)
@@ -63,6 +81,9 @@ fn main() {
             std::process::exit(2);
         }
     };
+    if args.community {
+        return community(&args);
+    }
     if args.raw {
         return args.profiles.iter().for_each(|p| one(p, &args));
     }
@@ -79,11 +100,46 @@ fn main() {
     }
 }
 
+/// The community simulation: its table, and a page.
+fn community(args: &Args) {
+    let (cases, file) = match args.long {
+        true => (&table_of::LONG[..], "community-long.csv"),
+        false => (&table_of::SHORT[..], "community.csv"),
+    };
+    let only = |case: &&table_of::Case| args.homes.is_none_or(|homes| case.homes == homes);
+    let cases = cases.iter().filter(only);
+    let (mut csv, mut page) = (table_of::head(), CommunityPage::default());
+    eprintln!("{}", table_of::legend());
+    for case in cases {
+        let trials = table_of::trials(case, args.seed);
+        let rows = table_of::rows(case, &trials);
+        for row in &rows {
+            eprintln!("{}", table_of::show(row));
+            csv = format!("{csv}\n{}", table_of::csv(row));
+        }
+        page.add(case, &trials, &rows);
+    }
+    let air = air::measure();
+    eprintln!("{air}");
+    println!("{csv}");
+    if let Some(dir) = &args.report {
+        std::fs::create_dir_all(dir).expect("the report's folder");
+        std::fs::write(dir.join("community.csv"), format!("{csv}\n")).expect("the report's folder");
+        std::fs::write(dir.join("community.html"), page.finish(&air)).expect("the report's page");
+        eprintln!("{}", dir.display());
+    }
+    if args.bless {
+        std::fs::write(snapshot_file(file), format!("{csv}\n")).expect("the snapshot");
+    }
+}
+
+fn snapshot_file(name: &str) -> PathBuf {
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    crate_folder.join("snapshot").join(name)
+}
+
 fn snapshot(long: bool) -> PathBuf {
-    let name = if long { "long.csv" } else { "short.csv" };
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("snapshot")
-        .join(name)
+    snapshot_file(if long { "long.csv" } else { "short.csv" })
 }
 
 /// One profile, here: CSV on standard output, the table on standard error.

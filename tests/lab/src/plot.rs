@@ -7,6 +7,8 @@ pub struct Plot {
     x_max: f64,
     y_max: f64,
     unit: &'static str,
+    /// What the level scale counts.
+    along: &'static str,
     body: String,
     moments: u32,
 }
@@ -26,11 +28,20 @@ impl Plot {
             x_max,
             y_max,
             unit,
+            along: "s",
             body: String::new(),
             moments: 0,
         };
         plot.scales();
         plot
+    }
+
+    /// The level scale counts something else than seconds.
+    pub fn per(mut self, along: &'static str) -> Self {
+        self.along = along;
+        self.body.clear();
+        self.scales();
+        self
     }
 
     fn x(&self, value: f64) -> f64 {
@@ -60,10 +71,11 @@ impl Plot {
                 y + 4.0
             ));
         }
+        let along = self.along;
         for value in ticks(self.x_max) {
             let x = self.x(value);
             self.add(format_args!(
-                "<text x='{x:.1}' y='{:.0}' text-anchor=middle>{value} s</text>",
+                "<text x='{x:.1}' y='{:.0}' text-anchor=middle>{value} {along}</text>",
                 HEIGHT - 8.0
             ));
         }

@@ -11,7 +11,7 @@ const COLORS: [&str; 8] = [
     "#1f6feb", "#d9822b", "#2a9d57", "#a23bc2", "#c33", "#0aa", "#886", "#333",
 ];
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:1120px;margin:2em auto;padding:0 1em;color:#1c2430}
+pub(crate) const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:1120px;margin:2em auto;padding:0 1em;color:#1c2430}
 h2{margin:1.6em 0 .2em}h3{margin:.8em 0 0;font-size:1em}svg{width:100%;height:auto}
 svg text{font:11px system-ui,sans-serif;fill:#566}svg .levelname{fill:#a22}.grid{stroke:#dde3ea}.level{stroke:#c33;stroke-dasharray:6 4}
 pre{overflow-x:auto;font-size:12px}";

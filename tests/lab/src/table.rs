@@ -9,40 +9,42 @@ use crate::special;
 const SEED: u64 = 1;
 
 /// How far a figure may be from the committed one: absolute, and relative to it.
-struct Column {
-    name: &'static str,
-    of: fn(&Row) -> f64,
+pub struct Column<R> {
+    pub name: &'static str,
+    pub of: fn(&R) -> f64,
     absolute: f64,
     relative: f64,
 }
 
-const fn column(name: &'static str, of: fn(&Row) -> f64, absolute: f64, relative: f64) -> Column {
-    Column {
-        name,
-        of,
-        absolute,
-        relative,
+impl<R> Column<R> {
+    pub const fn new(name: &'static str, of: fn(&R) -> f64, absolute: f64, relative: f64) -> Self {
+        Self {
+            name,
+            of,
+            absolute,
+            relative,
+        }
     }
 }
 
 /// Shares within a point; delays and what depends on single events more loosely.
-const COLUMNS: [Column; 16] = [
-    column("share", |r| r.share, 1.0, 0.0),
-    column("share_up", |r| r.share_up, 1.5, 0.0),
-    column("jain", |r| r.jain, 0.05, 0.0),
-    column("added_p50_ms", |r| r.added_p50, 1.5, 0.2),
-    column("added_p99_ms", |r| r.added_p99, 4.0, 0.3),
-    column("unanswered", |r| r.unanswered, 0.5, 0.0),
-    column("gap_ms", |r| r.gap, 30.0, 0.3),
-    column("repaired_kb", |r| r.repaired_kb, 50.0, 0.2),
-    column("given_up", |r| f64::from(r.given_up), 2.0, 0.2),
-    column("again", |r| r.again as f64, 20.0, 0.3),
-    column("timeouts", |r| r.timeouts as f64, 0.0, 0.0),
-    column("aqm_drops", |r| f64::from(r.aqm_drops), 10.0, 0.3),
-    column("overflow", |r| f64::from(r.overflow), 10.0, 0.3),
-    column("hold_ms", |r| r.hold, 30.0, 0.3),
-    column("home_kb", |r| r.home_kb, 60.0, 0.2),
-    column("exit_kb", |r| r.exit_kb, 60.0, 0.2),
+pub const COLUMNS: [Column<Row>; 16] = [
+    Column::new("share", |r| r.share, 1.0, 0.0),
+    Column::new("share_up", |r| r.share_up, 1.5, 0.0),
+    Column::new("jain", |r| r.jain, 0.05, 0.0),
+    Column::new("added_p50_ms", |r| r.added_p50, 1.5, 0.2),
+    Column::new("added_p99_ms", |r| r.added_p99, 4.0, 0.3),
+    Column::new("unanswered", |r| r.unanswered, 0.5, 0.0),
+    Column::new("gap_ms", |r| r.gap, 30.0, 0.3),
+    Column::new("repaired_kb", |r| r.repaired_kb, 50.0, 0.2),
+    Column::new("given_up", |r| f64::from(r.given_up), 2.0, 0.2),
+    Column::new("again", |r| r.again as f64, 20.0, 0.3),
+    Column::new("timeouts", |r| r.timeouts as f64, 0.0, 0.0),
+    Column::new("aqm_drops", |r| f64::from(r.aqm_drops), 10.0, 0.3),
+    Column::new("overflow", |r| f64::from(r.overflow), 10.0, 0.3),
+    Column::new("hold_ms", |r| r.hold, 30.0, 0.3),
+    Column::new("home_kb", |r| r.home_kb, 60.0, 0.2),
+    Column::new("exit_kb", |r| r.exit_kb, 60.0, 0.2),
 ];
 
 /// All cells of a profile; each laboratory is shown to `see` while it is there.
@@ -60,36 +62,43 @@ pub fn rows(profile: &Profile, window: Window, mut see: impl FnMut(&Row, &Lab)) 
 
 /// The first line of the file.
 pub fn head() -> String {
-    let names = COLUMNS.map(|c| c.name);
+    let names = COLUMNS.each_ref().map(|c| c.name);
     format!("profile,load,{}", names.join(","))
 }
 
 /// One line.
 pub fn csv(row: &Row) -> String {
-    let values = COLUMNS.map(|c| format!("{:.2}", (c.of)(row)));
+    let values = COLUMNS.each_ref().map(|c| format!("{:.2}", (c.of)(row)));
     format!("{},{},{}", row.profile, row.load, values.join(","))
 }
 
 /// For people.
 pub fn show(row: &Row) -> String {
-    let values = COLUMNS.map(|c| format!("{:>9.1}", (c.of)(row)));
+    let values = COLUMNS.each_ref().map(|c| format!("{:>9.1}", (c.of)(row)));
     format!("{:5} {:12} {}", row.profile, row.load, values.join(""))
 }
 
 /// The line above [`show`]'s.
 pub fn legend() -> String {
-    let names = COLUMNS.map(|c| format!("{:>9}", c.name.split("_ms").next().unwrap_or("")));
+    let names = COLUMNS
+        .each_ref()
+        .map(|c| format!("{:>9}", c.name.split("_ms").next().unwrap_or("")));
     let names = names.map(|n| n.chars().take(9).collect::<String>());
     format!("{:5} {:12} {}", "", "", names.join(""))
 }
 
-/// What of one table is not near enough to the other. Both are CSV with [`head`].
-pub fn differences(committed: &str, measured: &str) -> Vec<String> {
+/// What of one table is not near enough to the other. Both are CSV: cells that name a row, as many as `keys`, then `columns`.
+pub fn differences<R>(
+    keys: usize,
+    columns: &[Column<R>],
+    committed: &str,
+    measured: &str,
+) -> Vec<String> {
     let lines = |text: &str| -> Vec<(String, Vec<f64>)> {
         let rows = text.lines().skip(1).filter(|l| !l.is_empty());
         rows.map(|line| {
             let mut cells = line.split(',');
-            let name = cells.by_ref().take(2).collect::<Vec<_>>().join(" ");
+            let name = cells.by_ref().take(keys).collect::<Vec<_>>().join(" ");
             (name, cells.map(|c| c.parse().unwrap_or(f64::NAN)).collect())
         })
         .collect()
@@ -101,7 +110,7 @@ pub fn differences(committed: &str, measured: &str) -> Vec<String> {
         found.push("other rows than the committed ones".to_owned());
     }
     for ((name, was), (_, is)) in old.iter().zip(&new) {
-        for ((c, was), is) in COLUMNS.iter().zip(was).zip(is) {
+        for ((c, was), is) in columns.iter().zip(was).zip(is) {
             let both_unknown = was.is_nan() && is.is_nan();
             let near = (was - is).abs() <= c.absolute + c.relative * was.abs();
             // What is no number is near to none.
@@ -128,6 +137,7 @@ mod tests {
             };
             format!("{}\n{}\n", head(), csv(&row))
         };
+        let differences = |old: &str, new: &str| differences(2, &COLUMNS, old, new);
         assert!(differences(&row(91.0), &row(91.9)).is_empty());
         assert_eq!(
             differences(&row(91.0), &row(89.5)),

@@ -3,10 +3,10 @@
 use super::accounts::Accounts;
 use crate::config::values::Rate;
 use crate::config::{Config, Uplink};
-use burstmesh_core::ledger::cap::Pace;
+use burstmesh_core::ledger::cap::{Pace, limit};
 use burstmesh_core::node::gateway::{Gateway, UplinkConfig};
 use burstmesh_core::time::Instant;
-use burstmesh_core::usage::Rates;
+use burstmesh_core::usage::Forecast;
 use burstmesh_core::wire::control::MAX_UPLINKS;
 use heapless::Vec;
 
@@ -81,10 +81,10 @@ impl Lending {
         for uplink in &config.uplinks {
             let pace = accounts.pace(now, uplink);
             let minute = accounts.minute_of_day(now, uplink);
-            let offered = accounts.forecast(now, uplink).offered;
-            let reason = reason(uplink, paused, minute, pace, offered);
+            let forecast = accounts.forecast(now, uplink);
+            let reason = reason(uplink, paused, minute, pace, &forecast);
             let _ = self.reasons.push(reason);
-            let _ = wanted.push(effective(uplink, reason, pace, offered));
+            let _ = wanted.push(effective(uplink, reason, pace, &forecast));
         }
         if wanted != self.applied {
             gateway.set_uplinks(now, &wanted);
@@ -101,7 +101,7 @@ fn reason(
     paused: bool,
     minute: Option<u16>,
     pace: Pace,
-    offered: Rates,
+    forecast: &Forecast,
 ) -> Reason {
     if !uplink.lend {
         return Reason::NotLent;
@@ -120,36 +120,24 @@ fn reason(
     match pace {
         Pace::Stop => Reason::CapReached,
         Pace::Slow(_) => Reason::NearCap,
-        Pace::Free if offered != [0, 0] => Reason::Habit,
+        Pace::Free if forecast.offered != [0, 0] => Reason::Habit,
         Pace::Free => Reason::Free,
     }
 }
 
-fn effective(uplink: &Uplink, reason: Reason, pace: Pace, offered: Rates) -> UplinkConfig {
-    let slow = match pace {
-        Pace::Slow(kbit) => kbit,
-        _ => u32::MAX,
-    };
-    // 0 stands for no limit, which is the largest.
-    let or_none = |kbit: u32| if kbit == 0 { u32::MAX } else { kbit };
-    let limit = |rate: Rate, offered: u32| match kbit(rate).min(slow).min(or_none(offered)) {
-        u32::MAX => 0,
-        kbit => kbit,
-    };
-    let [up, down] = offered;
+fn effective(uplink: &Uplink, reason: Reason, pace: Pace, forecast: &Forecast) -> UplinkConfig {
+    let [up, down] = forecast.offered;
     UplinkConfig {
         lend: matches!(reason, Reason::Free | Reason::NearCap | Reason::Habit),
-        lend_up_kbit: limit(uplink.lend_up, up),
-        lend_down_kbit: limit(uplink.lend_down, down),
+        lend_up_kbit: limit(kbit(uplink.lend_up), pace, up),
+        lend_down_kbit: limit(kbit(uplink.lend_down), pace, down),
+        idle_kbit: forecast.idle,
     }
 }
 
-/// In kbit/s; no limit is the largest number.
+/// In kbit/s; 0: no limit.
 fn kbit(rate: Rate) -> u32 {
-    match rate.0 {
-        0 => u32::MAX,
-        bits => u32::try_from(bits / 1_000).unwrap_or(u32::MAX),
-    }
+    u32::try_from(rate.0.div_ceil(1_000)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -177,7 +165,9 @@ mod tests {
                 to: 420
             }
         );
-        let reason = |paused, minute, pace| super::reason(&uplink, paused, minute, pace, [0, 0]);
+        let reason = |paused, minute, pace| {
+            super::reason(&uplink, paused, minute, pace, &Forecast::default())
+        };
         assert_eq!(reason(false, None, Pace::Free), Reason::NoClock);
         assert_eq!(reason(false, Some(12 * 60), Pace::Free), Reason::Hours);
         for minute in [22 * 60, 0, 7 * 60 - 1] {
@@ -192,12 +182,32 @@ mod tests {
     #[test]
     fn near_the_cap_the_lower_limit_holds() {
         let uplink = uplink("\toption lend '1'\n\toption lend_up '1Mbit'\n");
-        let free = effective(&uplink, Reason::Free, Pace::Free, [0, 0]);
+        let free = effective(&uplink, Reason::Free, Pace::Free, &Forecast::default());
         assert_eq!((free.lend_up_kbit, free.lend_down_kbit), (1_000, 0));
-        let slow = effective(&uplink, Reason::NearCap, Pace::Slow(2_000), [0, 0]);
+        let slow = effective(
+            &uplink,
+            Reason::NearCap,
+            Pace::Slow(2_000),
+            &Forecast::default(),
+        );
         assert_eq!((slow.lend_up_kbit, slow.lend_down_kbit), (1_000, 2_000));
-        assert!(slow.lend && !effective(&uplink, Reason::CapReached, Pace::Stop, [0, 0]).lend);
-        let evening = effective(&uplink, Reason::Habit, Pace::Free, [5_000, 5_000]);
+        assert!(
+            slow.lend
+                && !effective(
+                    &uplink,
+                    Reason::CapReached,
+                    Pace::Stop,
+                    &Forecast::default()
+                )
+                .lend
+        );
+        let habit = Forecast {
+            offered: [5_000, 5_000],
+            idle: [0, 7_000],
+            ..Forecast::default()
+        };
+        let evening = effective(&uplink, Reason::Habit, Pace::Free, &habit);
+        assert_eq!(evening.idle_kbit, [0, 7_000]);
         assert_eq!(
             (evening.lend_up_kbit, evening.lend_down_kbit),
             (1_000, 5_000)

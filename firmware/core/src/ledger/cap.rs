@@ -193,6 +193,17 @@ impl Cap {
     }
 }
 
+/// The most that is lent, in kbit/s: the strictest of the owner's rule, the cap's pace and what is offered. 0: no limit, also in
+/// what is given.
+pub fn limit(rule: u32, pace: Pace, offered: u32) -> u32 {
+    let slow = match pace {
+        Pace::Slow(kbit) => kbit,
+        Pace::Free | Pace::Stop => 0,
+    };
+    let stated = [rule, slow, offered].into_iter().filter(|kbit| *kbit > 0);
+    stated.min().unwrap_or(0)
+}
+
 /// Where lending stops.
 fn stop(plan: &Plan) -> u64 {
     plan.bytes - MARGIN.min(plan.bytes >> 4)

@@ -3,7 +3,8 @@
 use super::borrow::Loan;
 use super::lend::Carried;
 use crate::control::handshake::{Credentials, Initiator, Lifetime, SessionKeys};
-use crate::data::path::Setup;
+use crate::data::path::{Path, Setup};
+use crate::data::planner;
 use crate::data::probe::State;
 use crate::data::tunnel::{Memory, Tunnel};
 use crate::error::Refusal;
@@ -250,6 +251,16 @@ impl Peer {
         if let Some(tally) = self.lent.get_mut(usize::from(uplink)) {
             tally.add_down(bytes);
         }
+    }
+
+    /// What a path over one of its uplinks is worth, kbit/s both ways: what it expects to have over. What a path that is there
+    /// carries towards the Internet was measured; what it brings from there only the exit knows.
+    pub fn worth(&self, uplink: u8, path: Option<&Path>) -> u32 {
+        let offer = self.offers.iter().find(|o| o.uplink == uplink);
+        let (up, down) = offer.map_or((0, 0), |o| (o.up_kbit, o.down_kbit));
+        let measured = path.filter(|p| !p.rate().starting());
+        let up = planner::worth(up, measured.map_or(0, |p| p.rate().rate() / 125));
+        up.saturating_add(planner::worth(down, 0))
     }
 
     /// It answers.

@@ -24,6 +24,9 @@ const NOTABLE: u32 = 8;
 /// So much more of the line than was ever seen of it may be lent: more than what rounding takes away.
 const MORE: u32 = 4;
 
+/// The least that is said of a line, in kbit/s: 0 stands for something else.
+const LEAST: u32 = 64;
+
 /// A rate towards the Internet, and one from it, in kbit/s.
 pub type Rates = [u32; 2];
 
@@ -71,6 +74,9 @@ pub struct Forecast {
     pub confidence: u8,
     /// The most to be lent; 0: whatever is idle, also as long as nothing is known.
     pub offered: Rates,
+    /// What is likely to be left over: what the line was seen to carry, less what is expected. For borrowers to choose by, and
+    /// no limit; 0: unknown.
+    pub idle: Rates,
 }
 
 impl Usage {
@@ -137,6 +143,12 @@ impl Usage {
                     let usual = usual / 100 * u32::from(bin.confidence());
                     *expected = usual.max(*expected);
                 }
+            }
+        }
+        let left = forecast.idle.iter_mut().zip(forecast.expected);
+        for ((idle, expected), peak) in left.zip(self.peak) {
+            if peak > 0 {
+                *idle = coarse(peak.saturating_sub(expected), 3).max(LEAST);
             }
         }
         // Whoever has no habits yet is served by what yields to him packet by packet, as it does anyway.
@@ -231,7 +243,7 @@ fn offer(peak: u32, expected: u32) -> u32 {
         return 0;
     }
     let idle = peak - expected.min(peak);
-    coarse(idle.saturating_add(peak / MORE), 3).max(64)
+    coarse(idle.saturating_add(peak / MORE), 3).max(LEAST)
 }
 
 /// A part of the way to the new week's number.

@@ -48,6 +48,12 @@ fn an_evening_that_is_always_busy_is_expected_and_less_is_offered_than_at_noon()
         "{evening:?}"
     );
     assert_eq!(evening.offered[1], 14_336, "{evening:?}");
+    let (noon, left) = (hour(12).idle[1], 20_000 - evening.expected[1]);
+    assert_eq!(noon, 16_384, "the first three bits of 20 Mbit/s");
+    assert!(
+        evening.idle[1] <= left && evening.idle[1] > left / 2,
+        "{evening:?}"
+    );
     let before = usage.forecast(at(4 * WEEK + 19 * 3_600 + 55 * 60));
     assert_eq!(before.offered, evening.offered, "the next minutes count");
     assert_eq!(hour(22).offered, [0, 0]);

@@ -10,13 +10,11 @@ use crate::data::codel::{self, Measure};
 use crate::data::inner::{self, Inner};
 use crate::data::lane::{Lane, Why};
 use crate::data::path::Path;
+use crate::data::planner::{self, Choice};
 use crate::data::pool::PacketId;
 use crate::data::queue::{Kind, Turn};
 use crate::time::Instant;
 use crate::wire::Capabilities;
-
-/// Paths are compared by when so many bytes would have come: rates decide, delays tip the scales.
-const OBJECT: usize = 2_000_000;
 
 impl AnyTunnel<'_> {
     /// Which lane flows have from now on that no rule is about, those under way too.
@@ -70,23 +68,16 @@ impl AnyTunnel<'_> {
     fn settle(&mut self, now: Instant, slot: u16, why: Why) {
         let bursts = self.queue.bursts(now, slot);
         let free = self.paths().any(|(_, p)| p.free_for_bursts(now));
-        let (mut best, mut second) = ((i64::MAX, 0), (i64::MAX, 0));
+        let mut choice = Choice::NONE;
         for (at, path) in self.paths() {
-            if !path.usable() || (free && !path.free_for_bursts(now)) {
-                continue;
-            }
-            // With n bursts there a path is worth its rate over 2n + 1 (Sainte-Laguë): an idle one is not left over.
-            let others = bursts.get(at + 1).copied().unwrap_or(0);
-            let share = path.pacer.time_for(OBJECT).times(2 * u64::from(others) + 1);
-            let cost = path.arrival(now).saturating_add(share.as_micros() as i64);
-            let this = (cost, at as u8 + 1);
-            if this < best {
-                second = core::mem::replace(&mut best, this);
-            } else if this < second {
-                second = this;
+            if path.usable() && (!free || path.free_for_bursts(now)) {
+                let others = bursts.get(at + 1).copied().unwrap_or(0);
+                let alone = path.pacer.time_for(planner::OBJECT);
+                choice.consider(at as u8, planner::cost(alone, path.arrival(now), others));
             }
         }
-        self.queue.keep_to(slot, best.1, second.1, why);
+        self.queue
+            .keep_to(slot, choice.best(), choice.second(), why);
     }
 
     /// Flows move to where they are to be from now on.

@@ -341,3 +341,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_strictest_limit_holds_and_none_is_none() {
+    assert_eq!(limit(0, Pace::Free, 0), 0);
+    assert_eq!(limit(5_000, Pace::Slow(2_000), 3_000), 2_000);
+    assert_eq!(limit(5_000, Pace::Free, 3_000), 3_000);
+    assert_eq!(limit(1_000, Pace::Stop, 0), 1_000);
+}

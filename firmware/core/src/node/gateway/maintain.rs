@@ -4,7 +4,10 @@ use super::exit_link::Route;
 use super::{Gateway, Uplink};
 use crate::control::announcer::{self, Sighting};
 use crate::control::heard::Life;
+use crate::data::planner;
 use crate::data::probe::State;
+use crate::data::tunnel::MAX_PATHS;
+use crate::ledger::cap::{Pace, limit};
 use crate::node::borrow::Loan;
 use crate::node::{Letter, Output, Via};
 use crate::time::{Duration, Instant};
@@ -16,6 +19,8 @@ use heapless::Vec;
 const STEP: Duration = Duration::from_millis(100);
 /// Offers are repeated this often, and sent at once to a new peer.
 const OFFER: Duration = Duration::from_secs(2);
+/// A line in use gives its place to a better one no oftener than this.
+const REVIEW: Duration = Duration::from_secs(30);
 /// No path has worked for this long: a new session is tried beside the old one.
 const RENEW_SESSION: Duration = Duration::from_millis(1_500);
 /// After so many unanswered Inits the waiting starts over, so that a return is noticed soon.
@@ -169,7 +174,7 @@ impl Gateway<'_> {
         if self.link.session.is_none() {
             return;
         }
-        for at in 0..crate::data::tunnel::MAX_PATHS {
+        for at in 0..MAX_PATHS {
             match self.link.route(at) {
                 Some(Route::Own { uplink, address }) => {
                     let gone = self.uplinks.get(usize::from(uplink)).is_none_or(|u| !u.up);
@@ -186,7 +191,7 @@ impl Gateway<'_> {
                 }
                 Some(Route::Lent { peer, uplink }) => {
                     if self.link.stuck(now, at) {
-                        self.link.close(at);
+                        self.give_up(now, at);
                         self.turn_loans(now, |p, l| (p, l.uplink) == (peer, uplink));
                     } else if !self.loan_stands(now, peer, uplink) {
                         self.link.close(at);
@@ -240,25 +245,70 @@ impl Gateway<'_> {
                     .open(now, Route::Own { uplink: u, address }, cid, v6);
             }
         }
+        while self.open_best_loan(now) {}
+    }
+
+    /// Opens a path over the best line that was granted and has none. When all places are taken, the worst lent line in use
+    /// gives its place to one that is worth clearly more, at most every [`REVIEW`].
+    fn open_best_loan(&mut self, now: Instant) -> bool {
+        let mut best: Option<(u32, Route, u32, u8)> = None;
+        let mut worst: Option<(u32, usize)> = None;
+        let mut lent = 0;
         for (place, peer) in self.peers.iter().enumerate() {
-            for loan in peer
-                .iter()
-                .flat_map(|p| &p.loans)
-                .filter(|l| l.granted(now))
-            {
+            let Some(peer) = peer else { continue };
+            for loan in peer.loans.iter().filter(|l| l.granted(now)) {
                 let route = Route::Lent {
                     peer: place as u8,
                     uplink: loan.uplink,
                 };
-                if self.link.place_of(|r| r == route).is_none() {
-                    let v6 = exit
-                        .addresses
-                        .get(usize::from(loan.address))
-                        .is_some_and(SocketAddr::is_ipv6);
-                    self.link.open(now, route, loan.cid, v6);
+                let at = self.link.place_of(|r| r == route);
+                let path = at.and_then(|at| self.link.tunnel.path(at));
+                let worth = peer.worth(loan.uplink, path);
+                lent += usize::from(at.is_some());
+                match at {
+                    Some(at) if worst.is_none_or(|(least, _)| worth < least) => {
+                        worst = Some((worth, at));
+                    }
+                    None if best.is_none_or(|(most, ..)| worth > most) => {
+                        best = Some((worth, route, loan.cid, loan.address));
+                    }
+                    _ => {}
                 }
             }
         }
+        let Some((worth, route, cid, address)) = best else {
+            return false;
+        };
+        // The own lines' places are kept for them, also while they are down.
+        if lent + self.uplinks.len() >= MAX_PATHS {
+            let Some((_, at)) = worst.filter(|(least, _)| planner::replaces(worth, *least)) else {
+                return false;
+            };
+            if now < self.review_at {
+                return false;
+            }
+            self.review_at = now + REVIEW;
+            self.give_up(now, at);
+        }
+        let exit = self.exits.get(self.link.exit);
+        let to = exit.and_then(|e| e.addresses.get(usize::from(address)));
+        let v6 = to.is_some_and(SocketAddr::is_ipv6);
+        self.link.open(now, route, cid, v6);
+        self.link.place_of(|r| r == route).is_some()
+    }
+
+    /// Closes a path whose place is wanted, and says so: the exit has no more places than we.
+    fn give_up(&mut self, now: Instant, at: usize) {
+        let mut out = [0; 128];
+        let said = self.link.tunnel.close_message(now, at, &mut out);
+        if let (Some(said), Some(route)) = (said, self.link.route(at)) {
+            let skip = self.link.tunnel.path(at).map_or(0, |p| p.setup().headroom);
+            self.send_by(
+                route,
+                out.get(usize::from(skip)..said.len).unwrap_or_default(),
+            );
+        }
+        self.link.close(at);
     }
 
     pub(super) fn close_paths_over(&mut self, place: u8) {
@@ -368,8 +418,8 @@ impl Gateway<'_> {
             |(i, u): &(usize, &Uplink)| u.config.lend && u.up && self.link.proven(*i as u8);
         let offer = |(i, u): (usize, &Uplink)| Offer {
             uplink: i as u8,
-            up_kbit: u.config.lend_up_kbit,
-            down_kbit: u.config.lend_down_kbit,
+            up_kbit: limit(u.config.lend_up_kbit, Pace::Free, u.config.idle_kbit[0]),
+            down_kbit: limit(u.config.lend_down_kbit, Pace::Free, u.config.idle_kbit[1]),
         };
         self.uplinks
             .iter()

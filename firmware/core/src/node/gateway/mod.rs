@@ -60,6 +60,8 @@ pub struct UplinkConfig {
     pub lend_up_kbit: u32,
     /// The same downwards.
     pub lend_down_kbit: u32,
+    /// What its household is likely to leave over, up and down, kbit/s; 0 = unknown. No limit, but what borrowers choose by.
+    pub idle_kbit: [u32; 2],
 }
 
 /// What a gateway is told at its start.
@@ -141,6 +143,8 @@ pub struct Gateway<'m> {
     letters: Deque<Letter, 12>,
     draw: Draw,
     maintain_at: Instant,
+    /// Until then no line in use gives its place to another.
+    review_at: Instant,
     /// Peers' answers that wait for the worker.
     reading_peers: Deque<(u8, FinishJob), 3>,
     next_address: maintain::NextAddress,
@@ -198,6 +202,7 @@ impl<'m> Gateway<'m> {
             letters: Deque::new(),
             draw,
             maintain_at: now,
+            review_at: now,
             reading_peers: Deque::new(),
             next_address: maintain::NextAddress::default(),
             lending: false,

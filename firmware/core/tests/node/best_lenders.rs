@@ -1,0 +1,61 @@
+use crate::world::{Line, World};
+use burstmesh_core::node::gateway::{Route, UplinkConfig};
+
+/// Says what the two lines of this lender are likely to have over, Mbit/s.
+fn expect(w: &mut World, lender: usize, lines: [u32; 2]) {
+    let now = w.instant();
+    let configs = lines.map(|mbit| UplinkConfig {
+        lend: true,
+        idle_kbit: [mbit * 1_000; 2],
+        ..UplinkConfig::default()
+    });
+    let gw = w.gateways[lender].gw.as_mut().unwrap();
+    gw.set_uplinks(now, &configs.into_iter().collect());
+}
+
+/// The lines over which the first gateway has paths: lender and number, in order.
+fn used(w: &World) -> Vec<(usize, u8)> {
+    let gw = w.gateways[0].gw();
+    let lender = |at| match gw.link().route(at)? {
+        Route::Lent { peer, uplink } => {
+            let mut peers = gw.peers();
+            let key = peers.find(|(place, _)| *place == usize::from(peer))?.1.key;
+            Some((w.gateways.iter().position(|g| g.key() == key)?, uplink))
+        }
+        Route::Own { .. } => None,
+    };
+    let mut all: Vec<_> = (0..8).filter_map(lender).collect();
+    all.sort_unstable();
+    all
+}
+
+#[test]
+fn of_more_lines_than_paths_the_best_are_used_and_one_that_becomes_better_takes_a_place() {
+    let line = Line::mbit(20, 10);
+    let two = [line; 2];
+    let mut w = World::new(&[&[line], &two, &two, &two, &two, &two]);
+    for lender in 1..6 {
+        expect(
+            &mut w,
+            lender,
+            [2 + 2 * lender as u32, 3 + 2 * lender as u32],
+        );
+    }
+    // Who was there first was taken first; then better ones take their places, one after another.
+    let best = [(2, 1), (3, 0), (3, 1), (4, 0), (4, 1), (5, 0), (5, 1)];
+    let took = w.run_until(240_000, |w| used(w) == best);
+    println!("the best seven of ten after {took} ms");
+    let sessions = w.gateways[0].gw().link().sessions();
+    // The evening: a household will need its lines, and another one will not.
+    expect(&mut w, 1, [18, 18]);
+    expect(&mut w, 5, [1, 1]);
+    let evening = [(1, 0), (1, 1), (2, 1), (3, 0), (3, 1), (4, 0), (4, 1)];
+    w.run_until(120_000, |w| used(w) == evening);
+    w.run(60_000);
+    assert_eq!(used(&w), evening, "nothing goes to and fro");
+    let gw = &w.gateways[0];
+    assert_eq!(
+        (gw.live_paths(), gw.gw().link().sessions()),
+        ((1, 7), sessions)
+    );
+}
