@@ -304,6 +304,7 @@ impl Gateway<'_> {
         if let (Some(said), Some(route)) = (said, self.link.route(at)) {
             let skip = self.link.tunnel.path(at).map_or(0, |p| p.setup().headroom);
             self.send_by(
+                self.link.exit as u8,
                 route,
                 out.get(usize::from(skip)..said.len).unwrap_or_default(),
             );
