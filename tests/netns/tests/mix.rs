@@ -1,4 +1,4 @@
-//! What a household does at once (pages, a call, a large download) beside what its own line alone would have given.
+//! What a household does at once (pages, a call, a large download), pooled and over its own line alone.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -46,9 +46,21 @@ fn browse(lab: &Lab, urls: &[String], time: Duration) -> Result<Seen> {
     })
 }
 
+/// Browses beside a large download; what that had meanwhile, in bits per second of payload.
+fn mix(lab: &Lab, urls: &[String], large: &str) -> Result<(Seen, f64)> {
+    let running = transfer::start_download(lab, "c1", large, Duration::from_secs(14))?;
+    sleep(Duration::from_secs(5));
+    let (begun, before) = (Instant::now(), running.received());
+    let seen = browse(lab, urls, Duration::from_secs(6))?;
+    let bits = (running.received() - before) as f64 * 8.0;
+    let rate = bits / begun.elapsed().as_secs_f64();
+    ensure!(running.finish()?.intact);
+    Ok((seen, rate))
+}
+
 #[test]
-fn pages_and_a_call_are_no_slower_than_over_the_idle_line_and_a_download_has_the_rest() -> Result<()>
-{
+#[ignore = "a minute: cargo xtask test --long"]
+fn pages_and_a_call_are_faster_than_over_the_own_line_and_a_download_has_the_rest() -> Result<()> {
     if root::skip() {
         return Ok(());
     }
@@ -59,37 +71,34 @@ fn pages_and_a_call_are_no_slower_than_over_the_idle_line_and_a_download_has_the
     let urls = PARTS.iter().enumerate().map(publish);
     let urls = urls.collect::<Result<Vec<_>>>()?;
     let large = server.publish("large", 400_000_000, web)?;
-    let alone = browse(&lab, &urls, Duration::from_secs(5))?;
+    let idle = browse(&lab, &urls, Duration::from_secs(4))?;
+    let (alone, _) = mix(&lab, &urls, &large)?;
     let community = Community::up(&lab)?;
     community.wait_all_pooling(Duration::from_secs(10))?;
     // Two cores carry the lab and whatever else the machine does: a disturbed run is repeated, never averaged away.
     for _ in 0..3 {
-        let running = transfer::start_download(&lab, "c1", &large, Duration::from_secs(16))?;
-        sleep(Duration::from_secs(5));
-        let before = running.received();
-        let begun = Instant::now();
-        let beside = browse(&lab, &urls, Duration::from_secs(8))?;
-        let seconds = begun.elapsed().as_secs_f64();
-        let download = (running.received() - before) as f64 * 8.0 / seconds;
+        let (pooled, download) = mix(&lab, &urls, &large)?;
         let page: u64 = PARTS.iter().sum();
-        let others = (page * beside.pages as u64) as f64 * 8.0 / seconds;
+        let others = (page * pooled.pages as u64) as f64 * 8.0 / 6.0;
         let rest = download / (SUM - others);
-        let [idle, p95] = [alone.call.percentile(50.0), beside.call.percentile(95.0)];
+        for (what, seen) in [("idle", &idle), ("own line", &alone), ("pooled", &pooled)] {
+            println!(
+                "{what}: a page {:?}, call's median {:.1} ms, p95 {:.1} ms, lost {}",
+                seen.page,
+                seen.call.percentile(50.0),
+                seen.call.percentile(95.0),
+                seen.call.lost()
+            );
+        }
         println!(
-            "pages alone {:?}, pooled beside a download {:?}; call idle {idle:.1} ms, p95 {p95:.1} ms, lost {}; \
-             download {:.1} Mbit/s, {:.1} % of the rest",
-            alone.page,
-            beside.page,
-            beside.call.lost(),
+            "download {:.1} Mbit/s, {:.1} % of the rest",
             download / 1e6,
             100.0 * rest
         );
-        ensure!(running.finish()?.intact);
-        if beside.page <= alone.page
-            && p95 - idle < CALL_LATER_MS
-            && beside.call.lost() <= 1
-            && rest >= 0.85
-        {
+        let later = pooled.call.percentile(95.0) - idle.call.percentile(50.0);
+        // One packet may be under way when ping is stopped.
+        let call = later < CALL_LATER_MS && pooled.call.lost() <= 1;
+        if call && pooled.page <= alone.page && rest >= 0.85 {
             return Ok(());
         }
     }
