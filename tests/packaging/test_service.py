@@ -92,6 +92,7 @@ TYPES = {
     "lane": 'or("auto","per_packet","per_session")',
     "protocol": 'or("tcp","udp")',
     "DSCP": "range(0,63)",
+    "preference": "range(0,9)",
     "port": "port",
     "address:port": "string",
 }
