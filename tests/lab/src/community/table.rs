@@ -4,7 +4,7 @@ use super::{Done, Mode, Outcome, Road, Role, Setup, Street, World};
 use crate::table::Column;
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Seeds of what is committed and reported: others than those that were used while building (1 to 9).
 const SEEDS: u64 = 101;
@@ -150,10 +150,10 @@ pub fn trial(case: &Case, seed: u64) -> Trial {
 /// All trials of a case, on so many seeds from `first`.
 pub fn trials(case: &Case, first: Option<u64>) -> Vec<Trial> {
     let first = first.unwrap_or(SEEDS);
-    let (next, done) = (AtomicU64::new(first), Mutex::new(Vec::new()));
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
+            let seed = first + next.fetch_add(1, Ordering::Relaxed) as u64;
             if seed >= first + case.seeds {
                 return;
             }
