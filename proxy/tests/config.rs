@@ -180,6 +180,17 @@ fn an_uplink_that_this_machine_lacks_is_found() {
     );
 }
 
+#[test]
+fn an_interface_of_our_own_that_is_somebody_elses_is_refused() {
+    for name in ["eth0", "lo"] {
+        let said = error(&format!("[nat]\nuplink = \"eth0\"\n[tun]\nname = \"{name}\"\n"));
+        assert!(
+            said.starts_with("config.toml:4:8: ") && said.contains("tun.name"),
+            "{said}"
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_parser_panic(text in "\\PC{0,200}") {

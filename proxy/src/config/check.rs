@@ -1,8 +1,7 @@
-//! What the types of the configuration cannot say: rules between options, and the machine's part.
+//! What the types of the configuration cannot say: rules between options.
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::path::Path;
 
 use toml::Spanned;
 
@@ -19,6 +18,7 @@ impl Config {
             .check_listen()
             .and_then(|()| check_interface("tun.name", &self.tun.name))
             .and_then(|()| check_interface("nat.uplink", &self.nat.uplink))
+            .and_then(|()| self.check_tun())
             .and_then(|()| self.check_leases())
             .and_then(|()| self.check_ipv6())
             .and_then(|()| self.check_limits());
@@ -30,30 +30,6 @@ impl Config {
                 ConfigError::at(file, text, span, message)
             }
         })
-    }
-
-    /// What depends on this machine: the uplink exists.
-    ///
-    /// # Errors
-    /// The mistake at the option's place in `path`.
-    pub fn check_machine(&self, path: &Path) -> Result<(), ConfigError> {
-        let uplink = self.nat.uplink.get_ref();
-        let here = interfaces();
-        if here.is_empty() || here.contains(uplink) {
-            return Ok(());
-        }
-        let message = format!(
-            "`uplink` is {uplink:?}, which is no interface of this machine; it has: {}",
-            here.join(", ")
-        );
-        let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        Err(ConfigError::at(
-            &file,
-            &text,
-            self.nat.uplink.span(),
-            message,
-        ))
     }
 
     fn check_listen(&self) -> Result<(), Mistake> {
@@ -73,6 +49,17 @@ impl Config {
             if !seen.insert(address) {
                 return Err((span, format!("`listen` names {address} twice; remove one")));
             }
+        }
+        Ok(())
+    }
+
+    fn check_tun(&self) -> Result<(), Mistake> {
+        let name = self.tun.name.get_ref();
+        if name == self.nat.uplink.get_ref() || name == "lo" {
+            let message = format!(
+                "`tun.name` is {name:?}, which is another interface; leave it out, or invent a name"
+            );
+            return Err((self.tun.name.span(), message));
         }
         Ok(())
     }
@@ -163,17 +150,4 @@ fn check_interface(option: &str, name: &Spanned<String>) -> Result<(), Mistake> 
         return Err((name.span(), message));
     }
     Ok(())
-}
-
-/// The interfaces of this machine (of this network namespace), sorted; empty where they cannot be listed.
-pub fn interfaces() -> Vec<String> {
-    // `/proc/net/dev` follows the reader's network namespace; `/sys/class/net` that of whoever mounted it.
-    let text = std::fs::read_to_string("/proc/net/dev").unwrap_or_default();
-    let mut names: Vec<String> = text
-        .lines()
-        .skip(2)
-        .filter_map(|l| Some(l.split_once(':')?.0.trim().to_owned()))
-        .collect();
-    names.sort();
-    names
 }

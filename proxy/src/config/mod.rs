@@ -5,6 +5,7 @@
 
 mod check;
 mod error;
+mod machine;
 mod reload;
 mod setting;
 
@@ -15,8 +16,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Deserialize;
 use toml::Spanned;
 
-pub use check::interfaces;
 pub use error::ConfigError;
+pub use machine::interfaces;
 pub use setting::Setting;
 
 /// Where the daemon and its commands look for the configuration unless told otherwise.
