@@ -47,8 +47,8 @@ impl Config {
         }
     }
 
-    /// Says which network lies among the leases: its route would win over ours. (A wider one loses, and is no mistake.) Our own
-    /// interface's lies there when the exit runs already.
+    /// Says which network lies among the leases: its route would win over ours. (A wider one loses, and is no mistake; the
+    /// leases themselves, and single addresses, are the device of an exit that runs, perhaps under another name.)
     fn overlapping(&self, mut reached: impl Iterator<Item = Reached>) -> Option<String> {
         let leases = self.leases.get_ref();
         let pools = [
@@ -56,7 +56,8 @@ impl Config {
             ("v6", IpNet::from(leases.v6)),
         ];
         reached.find_map(|(interface, net)| {
-            let inside = |(_, pool): &&(_, IpNet)| pool.contains(&net);
+            let whole = |pool| net == pool || net.prefix_len() == net.max_prefix_len();
+            let inside = |(_, pool): &&(_, IpNet)| pool.contains(&net) && !whole(*pool);
             let (option, pool) = pools.iter().find(inside)?;
             (interface != *self.tun.name.get_ref()).then(|| {
                 format!(
