@@ -183,7 +183,9 @@ fn an_uplink_that_this_machine_lacks_is_found() {
 #[test]
 fn an_interface_of_our_own_that_is_somebody_elses_is_refused() {
     for name in ["eth0", "lo"] {
-        let said = error(&format!("[nat]\nuplink = \"eth0\"\n[tun]\nname = \"{name}\"\n"));
+        let said = error(&format!(
+            "[nat]\nuplink = \"eth0\"\n[tun]\nname = \"{name}\"\n"
+        ));
         assert!(
             said.starts_with("config.toml:4:8: ") && said.contains("tun.name"),
             "{said}"
