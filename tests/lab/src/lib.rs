@@ -12,10 +12,12 @@
     clippy::indexing_slicing
 )]
 
+pub mod agenda;
 pub mod cell;
 pub mod community;
 pub mod flow;
 pub mod lab;
+pub mod parallel;
 pub mod plot;
 pub mod profile;
 pub mod report;

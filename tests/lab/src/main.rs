@@ -9,13 +9,12 @@
 use burstmesh_lab::cell::Window;
 use burstmesh_lab::community::page::Page as CommunityPage;
 use burstmesh_lab::community::{air, table as table_of};
+use burstmesh_lab::parallel;
 use burstmesh_lab::profile::{PROFILES, Profile};
 use burstmesh_lab::report::Page;
 use burstmesh_lab::table;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 struct Args {
     profiles: Vec<&'static Profile>,
@@ -168,29 +167,9 @@ fn one(profile: &'static Profile, args: &Args) {
 
 /// All profiles, each in a process; their lines in the profiles' order.
 fn everything(args: &Args) -> String {
-    let (next, done) = (
-        AtomicUsize::new(0),
-        Mutex::new(vec![String::new(); args.profiles.len()]),
-    );
     eprintln!("{}", table::legend());
-    let work = || {
-        while let Some(profile) = args.profiles.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let lines = child(profile, args);
-            let at = args
-                .profiles
-                .iter()
-                .position(|p| p.name == profile.name)
-                .unwrap();
-            done.lock().unwrap()[at] = lines;
-        }
-    };
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|s| {
-        for _ in 0..workers {
-            s.spawn(work);
-        }
-    });
-    done.into_inner().unwrap().concat()
+    let lines = parallel::each(args.profiles.len(), |n| child(args.profiles[n], args));
+    lines.concat()
 }
 
 fn child(profile: &Profile, args: &Args) -> String {

@@ -1,10 +1,9 @@
 //! The table of communities: a line per size, lane and mode, over several seeds.
 
 use super::{Done, Mode, Outcome, Road, Role, Setup, Street, World};
+use crate::parallel;
 use crate::table::Column;
 use std::collections::HashMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Seeds of what is committed and reported: others than those that were used while building (1 to 9).
 const SEEDS: u64 = 101;
@@ -15,11 +14,11 @@ pub struct Case {
     pub homes: usize,
     pub street: Street,
     pub road: Road,
-    pub seeds: u64,
+    pub seeds: usize,
     pub days: usize,
 }
 
-const fn case(homes: usize, street: Street, road: Road, seeds: u64) -> Case {
+const fn case(homes: usize, street: Street, road: Road, seeds: usize) -> Case {
     Case {
         homes,
         street,
@@ -150,25 +149,7 @@ pub fn trial(case: &Case, seed: u64) -> Trial {
 /// All trials of a case, on so many seeds from `first`.
 pub fn trials(case: &Case, first: Option<u64>) -> Vec<Trial> {
     let first = first.unwrap_or(SEEDS);
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || {
-        loop {
-            let seed = first + next.fetch_add(1, Ordering::Relaxed) as u64;
-            if seed >= first + case.seeds {
-                return;
-            }
-            let trial = trial(case, seed);
-            done.lock().unwrap().push((seed, trial));
-        }
-    };
-    std::thread::scope(|s| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            s.spawn(work);
-        }
-    });
-    let mut done = done.into_inner().unwrap();
-    done.sort_by_key(|(seed, _)| *seed);
-    done.into_iter().map(|(_, trial)| trial).collect()
+    parallel::each(case.seeds, |n| trial(case, first + n as u64))
 }
 
 /// The lines of a case.

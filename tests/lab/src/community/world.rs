@@ -9,8 +9,7 @@ use super::people::{self, Person};
 use super::random::Random;
 use super::sessions::{self, What};
 use super::{BLOCK, LEARNED, Mode, Outcome, Setup};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use crate::agenda::Agenda;
 
 /// What of a line is payload through the tunnel: 18.49 of 19.32 Mbit/s.
 const PAYLOAD: f64 = 0.958;
@@ -73,35 +72,13 @@ enum Event {
     Back(usize),
 }
 
-/// Events by time, and of one moment in the order in which they were made.
-#[derive(Clone, Copy, Debug)]
-struct Due(u64, u64, Event);
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        (self.0, self.1) == (other.0, other.1)
-    }
-}
-impl Eq for Due {}
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.0, self.1).cmp(&(other.0, other.1))
-    }
-}
-
 /// A street over some days.
 pub struct World {
     setup: Setup,
     now: u64,
     homes: Vec<Home>,
     flows: Vec<Flow>,
-    events: BinaryHeap<Reverse<Due>>,
-    made: u64,
+    events: Agenda<Event>,
     /// What a hop between two homes carries, bit/s; 0: they do not hear each other.
     hops: Vec<Vec<f64>>,
     /// What was seen of a line by somebody, kbit/s, and when.
@@ -135,8 +112,7 @@ impl World {
             now: 0,
             homes: people.iter().enumerate().map(home).collect(),
             flows: Vec::new(),
-            events: BinaryHeap::new(),
-            made: 0,
+            events: Agenda::new(),
             hops,
             seen: vec![vec![(0, 0); setup.homes]; setup.homes],
             dirty: true,
@@ -156,8 +132,7 @@ impl World {
     }
 
     fn at(&mut self, when: u64, event: Event) {
-        self.made += 1;
-        self.events.push(Reverse(Due(when, self.made, event)));
+        self.events.push(when, event);
     }
 
     /// When gateways go and come back: the same in every mode.
@@ -190,14 +165,11 @@ impl World {
             if std::mem::take(&mut self.dirty) {
                 self.settle_rates();
             }
-            let event = self.events.peek().map_or(end, |e| e.0.0);
+            let event = self.events.next().unwrap_or(end);
             let next = event.min(self.next_end()).min(end);
             self.pass(next);
             self.finish_flows();
-            while let Some(Reverse(Due(when, _, event))) = self.events.peek().copied()
-                && when <= self.now
-            {
-                self.events.pop();
+            while let Some(event) = self.events.take_due(self.now) {
                 self.handle(event);
             }
         }

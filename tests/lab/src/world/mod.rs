@@ -12,12 +12,11 @@ pub use line::{Bursts, Direction, Line};
 pub use net::{Mesh, mesh_addr};
 pub use nodes::{ExitNode, GatewayNode, Room};
 
+use crate::agenda::Agenda;
 use burstmesh_core::identity::{CommunityKeys, Identity, SecretKey};
 use burstmesh_core::node::Via;
 use burstmesh_core::node::job::Done;
 use burstmesh_core::time::Instant;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 
 /// No step is shorter than this, as no timer of a router is finer.
@@ -49,25 +48,6 @@ enum Event {
     Direct(bool, Vec<u8>),
 }
 
-struct Entry(u64, u64, Event);
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        (self.0, self.1) == (other.0, other.1)
-    }
-}
-impl Eq for Entry {}
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.0, self.1).cmp(&(other.0, other.1))
-    }
-}
-
 /// The world.
 pub struct World {
     pub now: u64,
@@ -81,8 +61,7 @@ pub struct World {
     /// Packet memory of gateways.
     room: Room,
     direct: Vec<(bool, Vec<u8>)>,
-    events: BinaryHeap<Reverse<Entry>>,
-    sequence: u64,
+    events: Agenda<Event>,
     random: u64,
     steps: u64,
 }
@@ -131,8 +110,7 @@ impl World {
             capture: None,
             room: Room::HOME,
             direct: Vec::new(),
-            events: BinaryHeap::new(),
-            sequence: 0,
+            events: Agenda::new(),
             random: 0x5eed,
             steps: 0,
         };
@@ -249,13 +227,12 @@ impl World {
     }
 
     fn push(&mut self, at: u64, event: Event) {
-        self.sequence += 1;
-        self.events.push(Reverse(Entry(at, self.sequence, event)));
+        self.events.push(at, event);
     }
 
     fn next_event(&self) -> u64 {
         let now = self.instant();
-        let first = self.events.peek().map_or(u64::MAX, |e| e.0.0);
+        let first = self.events.next().unwrap_or(u64::MAX);
         let gateways = self.gateways.iter().map(|g| g.poll_timeout(now));
         let exits = self.exits.iter().map(|e| e.poll_timeout(now));
         let nodes = gateways.chain(exits).map(Instant::as_micros).min();
@@ -263,10 +240,7 @@ impl World {
     }
 
     fn arrive(&mut self) {
-        while self.events.peek().is_some_and(|e| e.0.0 <= self.now) {
-            let Some(Reverse(Entry(_, _, event))) = self.events.pop() else {
-                return;
-            };
+        while let Some(event) = self.events.take_due(self.now) {
             match event {
                 Event::Arrive(a) => self.deliver(a),
                 Event::Done(Place::Gateway(g), life, done) => {
