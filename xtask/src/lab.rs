@@ -6,15 +6,21 @@ use anyhow::Result;
 /// Arguments of `lab`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Profiles (P1 to P15 and more), or all
+    /// Profiles (P1 to P15 and more), or all; or community: a street of homes over a week
     #[arg(required = true, value_name = "PROFILE")]
     profiles: Vec<String>,
-    /// 20 seconds a cell, as the bars ask for, rather than 6
+    /// 20 seconds a cell, as the bars ask for, rather than 6; all streets and sizes
     #[arg(long)]
     long: bool,
     /// Write the committed table anew (all profiles)
     #[arg(long)]
     bless: bool,
+    /// Of the community's streets only those with so many homes
+    #[arg(long, value_name = "N")]
+    homes: Option<usize>,
+    /// The first of the community's seeds
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
 }
 
 /// `cargo xtask lab`.
@@ -28,6 +34,14 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if args.bless {
         cargo.arg("--bless");
+    }
+    for (name, number) in [
+        ("--homes", args.homes.map(|n| n as u64)),
+        ("--seed", args.seed),
+    ] {
+        if let Some(number) = number {
+            cargo.args([name, &number.to_string()]);
+        }
     }
     cargo.arg("--report").arg(process::root().join("report"));
     run_command(&mut cargo)

@@ -69,7 +69,32 @@ fn arguments() -> Result<Args, String> {
     if args.profiles.is_empty() && !args.community {
         return Err("which profile? e.g. P3, or all".into());
     }
+    if args.bless && (args.homes.is_some() || args.seed.is_some()) {
+        return Err("--bless writes the whole table: leave --homes and --seed out".into());
+    }
+    if args.community && streets(&args).is_empty() {
+        let mut sizes: Vec<usize> = all_streets(args.long).iter().map(|c| c.homes).collect();
+        sizes.dedup();
+        let more = if args.long { "" } else { "; more with --long" };
+        return Err(format!(
+            "no street of so many homes; there are {sizes:?}{more}"
+        ));
+    }
     Ok(args)
+}
+
+fn all_streets(long: bool) -> &'static [table_of::Case] {
+    if long {
+        &table_of::LONG
+    } else {
+        &table_of::SHORT
+    }
+}
+
+/// The streets that were asked for.
+fn streets(args: &Args) -> Vec<&'static table_of::Case> {
+    let only = |case: &&table_of::Case| args.homes.is_none_or(|homes| case.homes == homes);
+    all_streets(args.long).iter().filter(only).collect()
 }
 
 fn main() {
@@ -101,15 +126,14 @@ fn main() {
 
 /// The community simulation: its table, and a page.
 fn community(args: &Args) {
-    let (cases, file) = match args.long {
-        true => (&table_of::LONG[..], "community-long.csv"),
-        false => (&table_of::SHORT[..], "community.csv"),
+    let file = if args.long {
+        "community-long.csv"
+    } else {
+        "community.csv"
     };
-    let only = |case: &&table_of::Case| args.homes.is_none_or(|homes| case.homes == homes);
-    let cases = cases.iter().filter(only);
     let (mut csv, mut page) = (table_of::head(), CommunityPage::default());
     eprintln!("{}", table_of::legend());
-    for case in cases {
+    for case in streets(args) {
         let trials = table_of::trials(case, args.seed);
         let rows = table_of::rows(case, &trials);
         for row in &rows {
