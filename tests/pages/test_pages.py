@@ -45,6 +45,7 @@ class Pages(unittest.TestCase):
     def setUpClass(cls):
         with Neighbours() as lab:
             lab.wait(lambda status: status["pooling"] and sum(path["state"] == "live" for path in status["paths"]) == 2)
+            lab.settle()
             before, cls.counted = lab.look(), [lab.counters()]
             download = lab.download()
             cls.series = []
