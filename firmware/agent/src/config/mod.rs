@@ -232,6 +232,12 @@ impl Config {
         self.uplinks.iter().find(|uplink| uplink.default)
     }
 
+    /// The name of the exit with this number.
+    #[must_use]
+    pub fn exit_name(&self, exit: usize) -> &str {
+        self.exits.get(exit).map_or("?", |e| e.name.as_str())
+    }
+
     /// The bypassed destinations of the client network with this index.
     pub fn bypasses_of(&self, client: usize) -> impl Iterator<Item = Prefix> + '_ {
         let of_client = move |bypass: &&Bypass| usize::from(bypass.client) == client;

@@ -201,15 +201,8 @@ impl Pooler {
             routing::forget_pooled();
             tell_exit(gateway, tools.config);
         }
-        let Applied {
-            mtu, lease, exit, ..
-        } = want;
-        self.applied = Applied {
-            mtu,
-            lease,
-            exit,
-            ..self.applied
-        };
+        let applied = &mut self.applied;
+        (applied.mtu, applied.lease, applied.exit) = (want.mtu, want.lease, want.exit);
     }
 
     /// The tool has said something, or has ended.
@@ -257,10 +250,7 @@ impl Pooler {
 
 fn tell_exit(gateway: &Gateway<'_>, config: &Config) {
     if let Some(pooling) = gateway.pooling() {
-        let name = config
-            .exits
-            .get(pooling.exit)
-            .map_or("?", |e| e.name.as_str());
+        let name = config.exit_name(pooling.exit);
         info!("exit {} ({})", name, pooling.choice.words());
     }
 }

@@ -365,12 +365,12 @@ impl<'m> FairQueue<'m> {
     pub fn peek_len(&mut self, turn: Turn, pool: &Pool<'_>) -> Option<usize> {
         loop {
             work::step();
-            let slot = self.head(turn)?;
             if let Some(len) = self.front_len(turn, pool) {
                 return Some(len);
             }
             // Each turn takes one flow out of this round, so this ends.
-            self.move_on(turn, slot);
+            let empty = self.head(turn)?;
+            self.move_on(turn, empty);
         }
     }
 

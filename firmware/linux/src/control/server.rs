@@ -8,12 +8,17 @@ use crate::path::Path;
 use crate::poll::{Events, Interest, Poll};
 use burstmesh_core::time::Duration;
 use core::fmt;
+use heapless::Vec;
 
 /// Connections at once; one more replaces the oldest.
 const CLIENTS: usize = 4;
 const LISTENER: u32 = u32::MAX;
 /// An answer is written without waiting: what does not fit into this much of the kernel's memory is cut off.
 const ANSWER_ROOM: libc::c_int = 256 * 1024;
+
+/// What is written in small pieces is gathered into so much: the kernel takes near a KB of that memory for each piece that it is
+/// given, however small.
+const GATHERED: usize = 1024;
 
 /// For the owner and the group.
 const MODE: libc::mode_t = 0o660;
@@ -38,12 +43,27 @@ struct Client {
 #[derive(Debug)]
 pub struct Response<'a> {
     fd: &'a Fd,
+    gathered: Vec<u8, GATHERED>,
     broken: bool,
 }
 
 impl Response<'_> {
-    /// Sends a piece. A reader that does not keep up, or is gone, loses the rest.
-    pub fn write(&mut self, mut bytes: &[u8]) {
+    /// Adds a piece. A reader that does not keep up, or is gone, loses the rest.
+    pub fn write(&mut self, bytes: &[u8]) {
+        if self.gathered.extend_from_slice(bytes).is_err() {
+            self.flush();
+            if self.gathered.extend_from_slice(bytes).is_err() {
+                self.send(bytes);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        let gathered = core::mem::take(&mut self.gathered);
+        self.send(&gathered);
+    }
+
+    fn send(&mut self, mut bytes: &[u8]) {
         while !self.broken && !bytes.is_empty() {
             match send(self.fd, bytes) {
                 Ok(Some(written)) if written > 0 => bytes = bytes.get(written..).unwrap_or(&[]),
@@ -187,13 +207,13 @@ impl Client {
             .get(..end)
             .and_then(|line| core::str::from_utf8(line).ok())
         {
-            answer(
-                line.trim_ascii_end(),
-                &mut Response {
-                    fd: &self.fd,
-                    broken: false,
-                },
-            );
+            let mut response = Response {
+                fd: &self.fd,
+                gathered: Vec::new(),
+                broken: false,
+            };
+            answer(line.trim_ascii_end(), &mut response);
+            response.flush();
         }
         true
     }

@@ -48,6 +48,28 @@ fn a_request_gets_its_answer_however_long() {
 }
 
 #[test]
+fn an_answer_of_many_pieces_is_whole_for_a_reader_that_comes_late() {
+    let dir = TempDir::new();
+    let path = dir.path("socket");
+    let mut server = Server::open(&path).unwrap();
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.write_all(b"status\n").unwrap();
+    let mut answered = false;
+    while !answered && server.fd().wait_readable(3000).unwrap() {
+        server
+            .serve(|_, response| {
+                (0..20_000).for_each(|_| response.write(b"abc"));
+                answered = true;
+            })
+            .unwrap();
+    }
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer.len(), 60_000);
+    assert!(answer.chunks(3).all(|piece| piece == b"abc"));
+}
+
+#[test]
 fn a_socket_left_behind_is_replaced_and_a_living_one_is_not() {
     let dir = TempDir::new();
     let path = dir.path("socket");

@@ -72,12 +72,7 @@ impl View<'_> {
                     out,
                     "\"lease\":{{\"exit\":{},\"name\":{},\"why\":\"{}\",\"ipv4\":\"{v4}\",\"ipv6\":\"{v6}\",\"mtu\":{}}},",
                     p.exit,
-                    Quoted(
-                        self.config
-                            .exits
-                            .get(p.exit)
-                            .map_or("?", |e| e.name.as_str())
-                    ),
+                    Quoted(self.config.exit_name(p.exit)),
                     p.choice.words(),
                     p.mtu
                 )

@@ -64,11 +64,7 @@ impl View<'_> {
             process::resident_bytes() / 1024
         )?;
         if let Some(p) = self.gateway.pooling() {
-            let name = self
-                .config
-                .exits
-                .get(p.exit)
-                .map_or("?", |e| e.name.as_str());
+            let name = self.config.exit_name(p.exit);
             let v4 = core::net::Ipv4Addr::from(p.lease.ipv4);
             let choice = p.choice.words();
             writeln!(
