@@ -18,6 +18,32 @@ pub struct Near {
     pub v6: [u8; 16],
 }
 
+impl Near {
+    /// None of either family.
+    pub const NONE: Self = Self {
+        v4: [0; 4],
+        v6: [0; 16],
+    };
+
+    /// Whether the packet comes from here.
+    pub fn sends(&self, packet: &[u8]) -> bool {
+        self.stands_in(packet, 12, 8)
+    }
+
+    /// Whether the packet goes here.
+    pub fn receives(&self, packet: &[u8]) -> bool {
+        self.stands_in(packet, 16, 24)
+    }
+
+    fn stands_in(&self, packet: &[u8], v4: usize, v6: usize) -> bool {
+        match packet.first().map(|b| b >> 4) {
+            Some(4) => packet.get(v4..v4 + 4) == Some(&self.v4[..]),
+            Some(6) => packet.get(v6..v6 + 16) == Some(&self.v6[..]),
+            _ => false,
+        }
+    }
+}
+
 /// Writes the segment from `far` (IPv4 in the last four bytes) to the client and gives its length. `ports`: the far end's,
 /// the client's. `None` if the client has acknowledged nothing yet: it asks again by itself.
 pub fn write(

@@ -1,6 +1,7 @@
 //! The lender's side of relaying: which borrower may use which uplink towards which exit, and what it has carried.
 
 use super::Via;
+use super::bucket::Bucket;
 use crate::data::replay::ReplayWindow;
 use crate::error::Refusal;
 use crate::time::{Duration, Instant};
@@ -23,51 +24,6 @@ pub struct Carried {
     pub up_packets: u32,
     /// Datagrams down.
     pub down_packets: u32,
-}
-
-/// A token bucket over datagrams, in bits: a kbit/s is a bit per millisecond. Holds 100 ms, and at least two full
-/// datagrams.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    /// 0 = unlimited.
-    kbit: u32,
-    level: u32,
-    at: Instant,
-}
-
-impl Bucket {
-    fn new(now: Instant, kbit: u32) -> Self {
-        let mut bucket = Self {
-            kbit,
-            level: 0,
-            at: now,
-        };
-        bucket.level = bucket.most();
-        bucket
-    }
-    fn most(&self) -> u32 {
-        self.kbit.saturating_mul(100).max(24_000)
-    }
-    /// Another rate from now on; what was saved up counts as far as it fits.
-    fn set_rate(&mut self, kbit: u32) {
-        self.kbit = kbit;
-        self.level = self.level.min(self.most());
-    }
-    fn spend(&mut self, now: Instant, bytes: usize) -> Result<(), Refusal> {
-        if self.kbit == 0 {
-            return Ok(());
-        }
-        let ms = (now.since(self.at).as_micros().min(100_000_000) as u32) / 1_000;
-        if ms > 0 {
-            let more = self.kbit.saturating_mul(ms);
-            self.level = self.level.saturating_add(more).min(self.most());
-            // The rest of a millisecond is not given away.
-            self.at += Duration::from_millis(u64::from(ms));
-        }
-        let level = self.level.checked_sub(bytes as u32 * 8);
-        self.level = level.ok_or(Refusal::Forbidden)?;
-        Ok(())
-    }
 }
 
 /// One grant as the lender keeps it.
@@ -271,20 +227,6 @@ mod tests {
                 .named(now + LEASE + Duration::from_millis(1), 42)
                 .is_none()
         );
-    }
-
-    #[test]
-    fn a_limit_lets_through_what_it_says_however_small_the_steps() {
-        for kbit in [64, 800, 2_000] {
-            let mut bucket = Bucket::new(Instant::ZERO, kbit);
-            // A kilobit every 370 us is 2.7 Mbit/s.
-            let steps = (0..20_000_000 / 370).map(|n| Instant::from_micros(n * 370));
-            let carried = steps.filter(|now| bucket.spend(*now, 125).is_ok()).count() as u32 / 20;
-            assert!(
-                carried.abs_diff(kbit) <= kbit / 50 + 1,
-                "{carried} of {kbit} kbit/s"
-            );
-        }
     }
 
     #[test]

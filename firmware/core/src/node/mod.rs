@@ -5,8 +5,10 @@
 
 pub mod alarm;
 mod borrow;
+mod bucket;
 pub mod exit;
 pub mod gateway;
+mod guest;
 pub mod job;
 mod lend;
 mod peer;

@@ -1,11 +1,13 @@
 //! A neighbour: the sealed session with it, what it offers, and what we have borrowed.
 
 use super::borrow::Loan;
+use super::guest::{self, Guest, Host};
 use super::lend::Carried;
 use crate::control::handshake::{Credentials, Initiator, Lifetime, SessionKeys};
 use crate::data::path::{Path, Setup};
 use crate::data::planner;
 use crate::data::probe::State;
+use crate::data::reset::Near;
 use crate::data::tunnel::{Memory, Tunnel};
 use crate::error::Refusal;
 use crate::identity::PublicKey;
@@ -128,6 +130,14 @@ pub struct Peer {
     pub offers: Vec<Offer, MAX_UPLINKS>,
     /// What we borrow or ask for.
     pub loans: Vec<Loan, MAX_UPLINKS>,
+    /// Our sessions may leave at its line.
+    pub host: Option<Host>,
+    /// Its sessions may leave at our line.
+    pub guest: Option<Guest>,
+    /// Our addresses there.
+    pub with_host: Near,
+    /// Its addresses here.
+    pub with_us: Near,
     /// What we carried for it, ended grants included.
     pub carried: Carried,
     /// What was carried for it over each of our uplinks, not booked yet.
@@ -161,6 +171,10 @@ impl Peer {
             session: None,
             offers: Vec::new(),
             loans: Vec::new(),
+            host: None,
+            guest: None,
+            with_host: Near::NONE,
+            with_us: Near::NONE,
             carried: Carried::default(),
             lent: Default::default(),
             borrowed: Default::default(),
@@ -201,8 +215,9 @@ impl Peer {
             remote_cid,
             local_cid,
         });
-        self.offers.clear();
-        self.loans.clear();
+        self.with_host = guest::addresses(&keys.relay_send);
+        self.with_us = guest::addresses(&keys.relay_recv);
+        self.forget_promises();
         self.offered_at = Instant::ZERO;
         self.heard = now;
     }
@@ -231,8 +246,14 @@ impl Peer {
             self.initiator.cancel();
         }
         self.session = None;
+        self.forget_promises();
+    }
+
+    /// What either side lets the other use ends.
+    fn forget_promises(&mut self) {
         self.offers.clear();
         self.loans.clear();
+        (self.host, self.guest) = (None, None);
     }
 
     /// Bytes from it went to the Internet over an uplink of ours.

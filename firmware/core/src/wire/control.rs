@@ -82,6 +82,19 @@ pub enum Message {
     },
     /// The sender is about to stop: forget its offers and grants.
     Bye,
+    /// Host to neighbour: sessions may leave at my own line, under its address. Repeated while it holds.
+    Host {
+        /// The host's uplink, for accounts.
+        uplink: u8,
+        /// Seconds until it lapses unless said again; 0 takes it back.
+        seconds: u16,
+        /// What it expects to have over upwards, kbit/s; 0 = not stated.
+        up_kbit: u32,
+        /// The same downwards.
+        down_kbit: u32,
+        /// Over IPv6 too.
+        ipv6: bool,
+    },
 }
 
 impl Message {
@@ -143,6 +156,16 @@ mod tests {
                 },
             ),
             ("control-bye", Message::Bye),
+            (
+                "control-host",
+                Message::Host {
+                    uplink: 0,
+                    seconds: 30,
+                    up_kbit: 5_000,
+                    down_kbit: 0,
+                    ipv6: true,
+                },
+            ),
         ];
         for (name, message) in messages {
             let mut out = [0; MAX_LEN];

@@ -144,11 +144,13 @@ impl Capabilities {
     pub const COMPRESS: Self = Self(1 << 2);
     /// Bit 3: records of flows that keep to one path (minor version 1).
     pub const LANES: Self = Self(1 << 3);
+    /// Bit 4: sessions that leave at the other's own line: Host messages and loose packets (minor version 1).
+    pub const GUESTS: Self = Self(1 << 4);
     /// What this build can.
     pub const OURS: Self = if MINOR == 0 {
         Self::NONE
     } else {
-        Self::BUNDLE.or(Self::LANES)
+        Self::BUNDLE.or(Self::LANES).or(Self::GUESTS)
     };
 
     /// What both can.

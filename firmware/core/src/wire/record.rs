@@ -59,6 +59,8 @@ pub enum Record<'a> {
     Feedback(&'a [u8]),
     /// A control message ([`super::control`]).
     Control(&'a [u8]),
+    /// An inner IP packet that belongs to no order: of a guest, or for one.
+    Loose(&'a [u8]),
 }
 
 const SPREAD: u16 = 1;
@@ -68,13 +70,14 @@ const CONTROL: u16 = 4;
 /// [`SPREAD`] and [`PINNED`] of a flow that keeps to one path.
 const SPREAD_LEADS: u16 = 5;
 const PINNED_LEADS: u16 = 6;
+const LOOSE: u16 = 7;
 
 impl Record<'_> {
     /// Bytes that the record takes in a frame.
     pub fn wire_len(&self) -> usize {
         match self {
             Self::Packet { bytes, .. } => PACKET_HEADER + bytes.len(),
-            Self::Feedback(b) | Self::Control(b) => RECORD_HEADER + b.len(),
+            Self::Feedback(b) | Self::Control(b) | Self::Loose(b) => RECORD_HEADER + b.len(),
         }
     }
 
@@ -93,6 +96,7 @@ impl Record<'_> {
             }
             Self::Feedback(b) => emit_body(w, FEEDBACK, b),
             Self::Control(b) => emit_body(w, CONTROL, b),
+            Self::Loose(b) => emit_body(w, LOOSE, b),
         }
     }
 }
@@ -162,6 +166,7 @@ impl<'a> Records<'a> {
                 }
                 FEEDBACK => return Ok(Some(Record::Feedback(self.reader.take(len)?))),
                 CONTROL => return Ok(Some(Record::Control(self.reader.take(len)?))),
+                LOOSE => return Ok(Some(Record::Loose(self.reader.take(len)?))),
                 _ => {
                     self.reader.take(len)?;
                 }
@@ -220,6 +225,7 @@ mod tests {
         let [spread, pinned] = packets(false);
         check("records", &[spread, pinned, Record::Control(&[0x04])]);
         check("records-leading", &packets(true));
+        check("records-loose", &[Record::Loose(&[0x45, 0x00, 0x00, 0x04])]);
     }
 
     #[test]

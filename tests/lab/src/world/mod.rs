@@ -307,6 +307,9 @@ impl World {
             if !self.gateways[g].due(now) {
                 continue;
             }
+            for (via, to, bytes) in std::mem::take(&mut self.gateways[g].leaves) {
+                self.send_from_gateway(g, via, to, &bytes);
+            }
             self.gateways[g].tick(now);
             while let Some(o) = self.gateways[g].poll_transmit(now, &mut buffer) {
                 for d in buffer[..o.len].chunks(o.stride) {

@@ -88,6 +88,8 @@ pub struct GatewayNode {
     pub at: Receiver,
     /// Datagrams that it passed on for others.
     pub forwarded: u64,
+    /// What a client's packet became at once.
+    pub(super) leaves: Vec<Forward>,
     pub(super) dirty: bool,
     credentials: Credentials,
     life: u64,
@@ -103,6 +105,7 @@ impl GatewayNode {
             lines: lines.to_vec(),
             at: Receiver::default(),
             forwarded: 0,
+            leaves: Vec::new(),
             dirty: true,
             credentials: Credentials {
                 identity: identity(number as u8 + 1),
@@ -156,6 +159,19 @@ impl GatewayNode {
         self.dirty = true;
         if let Some(gw) = &mut self.gw {
             gw.handle_inner(now, packet, &mut shell);
+        }
+        self.leaves.append(&mut shell.forwards);
+    }
+
+    /// Its clients are told that what left under these addresses is over.
+    pub fn end_sessions_with(&mut self, now: Instant, near: [u8; 4]) {
+        let mut shell = Shell {
+            now: now.as_micros(),
+            at: &mut self.at,
+            forwards: Vec::new(),
+        };
+        if let Some(gw) = &mut self.gw {
+            gw.end_sessions_with(near, &mut shell);
         }
     }
 

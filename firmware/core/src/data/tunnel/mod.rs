@@ -223,6 +223,11 @@ impl AnyTunnel<'_> {
         self.keys.retire_old();
     }
 
+    /// What both ends can.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
     /// Opens a path. [`Refusal::Full`] if all places are taken.
     pub fn open_path(&mut self, now: Instant, setup: Setup) -> Result<usize, Refusal> {
         let at = self

@@ -92,6 +92,12 @@ impl AnyTunnel<'_> {
                 }
                 Record::Feedback(body) => self.handle_feedback(now, &Feedback::parse(body)?),
                 Record::Control(message) => sink.control(message),
+                Record::Loose(packet) => {
+                    if let Some(path) = self.path_mut(at) {
+                        path.prober.carried(now);
+                    }
+                    sink.deliver(packet);
+                }
             }
         }
         Ok(())

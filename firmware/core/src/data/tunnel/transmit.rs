@@ -160,6 +160,25 @@ impl AnyTunnel<'_> {
         })
     }
 
+    /// Seals a packet that belongs to no flow, to be sent at once; returns the datagram's length. Nothing is kept of it.
+    pub fn seal_loose(
+        &mut self,
+        now: Instant,
+        at: usize,
+        packet: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, Refusal> {
+        let body = RECORD_HEADER + packet.len();
+        let room = out.get_mut(HEADER..HEADER + body).ok_or(Refusal::Full)?;
+        Record::Loose(packet).emit(&mut Writer::new(room))?;
+        let len = self.seal_frame(now, at, out, body)?;
+        if let Some(path) = self.path_mut(at) {
+            path.prober.data_sent(now);
+            path.prober.carried(now);
+        }
+        Ok(len)
+    }
+
     /// Seals the `body` bytes that stand behind the header room of `frame`; returns the frame's length.
     pub(super) fn seal_frame(
         &mut self,

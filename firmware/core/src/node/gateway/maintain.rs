@@ -7,7 +7,6 @@ use crate::control::heard::Life;
 use crate::data::planner;
 use crate::data::probe::State;
 use crate::data::tunnel::MAX_PATHS;
-use crate::ledger::cap::{Pace, limit};
 use crate::node::borrow::Loan;
 use crate::node::{Letter, Output, Via};
 use crate::time::{Duration, Instant};
@@ -374,6 +373,7 @@ impl Gateway<'_> {
         if now.since(peer.offered_at) >= OFFER {
             peer.offered_at = now;
             let _ = say(peer, &Message::Offers(offers));
+            self.keep_guest(now, place);
         }
         if let Some(exit) = exit.filter(|_| self.borrowing) {
             self.ask_for_loans(now, place, exit);
@@ -419,8 +419,8 @@ impl Gateway<'_> {
             |(i, u): &(usize, &Uplink)| u.config.lend && u.up && self.link.proven(*i as u8);
         let offer = |(i, u): (usize, &Uplink)| Offer {
             uplink: i as u8,
-            up_kbit: limit(u.config.lend_up_kbit, Pace::Free, u.config.idle_kbit[0]),
-            down_kbit: limit(u.config.lend_down_kbit, Pace::Free, u.config.idle_kbit[1]),
+            up_kbit: u.config.likely_kbit()[0],
+            down_kbit: u.config.likely_kbit()[1],
         };
         self.uplinks
             .iter()

@@ -2,6 +2,7 @@
 
 mod account;
 mod exit_link;
+mod guests;
 mod maintain;
 mod receive;
 mod rivals;
@@ -10,8 +11,10 @@ mod settings;
 mod transmit;
 
 pub use exit_link::{Choice, ExitLink, Route};
+pub use guests::Way;
 pub use transmit::GROUP;
 
+use super::guest;
 use super::job::Task;
 use super::lend::Relays;
 pub use super::lend::{Carried, Relay};
@@ -27,6 +30,7 @@ use crate::data::too_big::too_big;
 use crate::data::tunnel::{Memory, NotTaken};
 use crate::error::{Refusal, Refusals};
 use crate::identity::{NodeId, PublicKey};
+use crate::ledger::cap::{Pace, limit};
 use crate::time::Instant;
 use crate::wire::control::MAX_UPLINKS;
 use crate::wire::handshake::{Datagram, Lease};
@@ -60,6 +64,10 @@ pub struct UplinkConfig {
     pub lend_up_kbit: u32,
     /// The same downwards.
     pub lend_down_kbit: u32,
+    /// Neighbours' sessions may leave here, under its address.
+    pub shares_address: bool,
+    /// It has IPv6.
+    pub ipv6: bool,
     /// What its household is likely to leave over, up and down, kbit/s; 0 = unknown. No limit, but what borrowers choose by.
     pub idle_kbit: [u32; 2],
 }
@@ -79,6 +87,16 @@ pub struct Config {
     pub mesh_ports: Vec<u16, MAX_MESHES>,
     /// Fresh entropy.
     pub seed: [u8; 32],
+}
+
+impl UplinkConfig {
+    /// What is likely to be lent, up and down, kbit/s; 0 = not stated.
+    fn likely_kbit(&self) -> [u32; 2] {
+        [
+            limit(self.lend_up_kbit, Pace::Free, self.idle_kbit[0]),
+            limit(self.lend_down_kbit, Pace::Free, self.idle_kbit[1]),
+        ]
+    }
 }
 
 /// An uplink as it is now.
@@ -138,6 +156,7 @@ pub struct Gateway<'m> {
     heard: Heard<32>,
     peers: [Option<Peer>; MAX_PEERS],
     relays: Relays,
+    guest_flows: guests::Flows,
     link: ExitLink<'m>,
     rivals: rivals::Rivals,
     letters: Deque<Letter, 12>,
@@ -199,6 +218,7 @@ impl<'m> Gateway<'m> {
             heard: Heard::new(),
             peers: [const { None }; MAX_PEERS],
             relays: Relays::default(),
+            guest_flows: guests::Flows::default(),
             letters: Deque::new(),
             draw,
             maintain_at: now,
@@ -225,6 +245,12 @@ impl<'m> Gateway<'m> {
         offload: Offload,
         out: &mut impl Output,
     ) {
+        if guest::concerns(packet) {
+            if let Err(why) = self.carry(now, packet, offload, out) {
+                self.refusals.count(why);
+            }
+            return;
+        }
         match self.link.tunnel.handle_large(now, packet, offload) {
             Ok(_) => {}
             Err(NotTaken::Malformed) => self.refusals.count(Refusal::Malformed),
@@ -248,6 +274,7 @@ impl<'m> Gateway<'m> {
             self.link.ask_anew(now);
         }
         self.link.look_now(now, uplink);
+        self.keep_guests(now);
         self.maintain_at = now;
     }
 

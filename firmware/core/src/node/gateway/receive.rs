@@ -1,11 +1,12 @@
 //! Datagrams from outside: for whom is it, and is it allowed?
 
 use super::exit_link::Route;
+use super::guests::{Gate, Inbox};
 use super::maintain::say;
-use super::{Deliver, ExitConfig, Gateway, Peer, Question};
+use super::{Deliver, ExitConfig, Gateway, Peer, Question, Uplink};
 use crate::control::cookie::Verdict;
-use crate::data::resequence::Sink;
-use crate::error::Refusal;
+use crate::error::{Refusal, Refusals};
+use crate::node::guest::Host;
 use crate::node::job::Owner;
 use crate::node::{Output, Via, address_bytes, outer_headers};
 use crate::time::Instant;
@@ -126,7 +127,7 @@ impl Gateway<'_> {
     ) -> Result<(), Refusal> {
         let cid = frame::cid_of(d)?;
         match via {
-            Via::Mesh(mesh) => self.handle_from_peer(now, mesh, from, cid, d),
+            Via::Mesh(mesh) => self.handle_from_peer(now, mesh, from, cid, d, out),
             Via::Uplink { uplink, .. } => {
                 if self.relay_down(now, via, cid, d, out)? {
                     return Ok(());
@@ -146,6 +147,7 @@ impl Gateway<'_> {
         from: SocketAddr,
         cid: u32,
         d: &mut [u8],
+        out: &mut impl Output,
     ) -> Result<(), Refusal> {
         let kind = classify(d)?;
         if matches!(kind, Kind::HandshakeResponse | Kind::CookieReply) {
@@ -181,11 +183,11 @@ impl Gateway<'_> {
             .get_mut(place)
             .and_then(Option::as_mut)
             .ok_or(Refusal::Unknown)?;
-        let mut letters = Mail(Vec::new());
+        let mut mail = Vec::new();
         if kind == Kind::Path {
             peer.tunnel.handle_path_message(now, 0, d)?;
         } else {
-            peer.tunnel.handle_data(now, 0, d, &mut letters)?;
+            mail = take_data(now, peer, &mut self.uplinks, d, &mut self.refusals, out)?;
         }
         peer.heard = now;
         if peer.tunnel.keys_confirmed()
@@ -195,7 +197,7 @@ impl Gateway<'_> {
         }
         // Authentic, so the neighbour is where this came from (a link-local address on the mesh that it came in on).
         (peer.addr, peer.mesh) = (from, mesh);
-        for m in &letters.0 {
+        for m in &mail {
             self.handle_message(now, place, &Message::parse(m)?);
         }
         Ok(())
@@ -400,6 +402,18 @@ impl Gateway<'_> {
                     loan.refuse(now);
                 }
             }
+            Message::Host {
+                uplink,
+                seconds,
+                up_kbit,
+                down_kbit,
+                ipv6,
+            } => {
+                let host = peer.host.get_or_insert_with(|| Host::new(now, *seconds));
+                host.renew(now, *seconds);
+                (host.uplink, host.ipv6) = (*uplink, *ipv6);
+                host.kbit = [*up_kbit, *down_kbit];
+            }
             Message::Bye => {
                 peer.lose();
                 self.relays.forget_peer(place as u8);
@@ -488,14 +502,38 @@ pub(super) fn outer_to(exits: &[ExitConfig], via: Via) -> usize {
     usize::from(outer_headers(to.is_some_and(SocketAddr::is_ipv6)))
 }
 
-/// Control messages of one frame.
-struct Mail(Vec<Vec<u8, MAX_LEN>, 4>);
-
-impl Sink for Mail {
-    fn deliver(&mut self, _: &[u8]) {}
-    fn control(&mut self, message: &[u8]) {
-        if let Ok(m) = Vec::from_slice(message) {
-            let _ = self.0.push(m);
-        }
+/// A frame of a neighbour's session: packets go where they may; gives its control messages.
+fn take_data(
+    now: Instant,
+    peer: &mut Peer,
+    uplinks: &mut [Uplink],
+    d: &mut [u8],
+    refusals: &mut Refusals,
+    out: &mut impl Output,
+) -> Result<Vec<Vec<u8, MAX_LEN>, 4>, Refusal> {
+    let mut inbox = Inbox {
+        now,
+        mail: Vec::new(),
+        gate: Gate {
+            with_host: peer.with_host,
+            with_us: peer.with_us,
+            host: peer.host.as_mut(),
+            guest: peer.guest.as_mut(),
+            uplinks,
+            passed: [0; 2],
+        },
+        out,
+        refusals,
+    };
+    let taken = peer.tunnel.handle_data(now, 0, d, &mut inbox);
+    let (mail, [up, down]) = (inbox.mail, inbox.gate.passed);
+    if let Some(uplink) = peer.guest.as_ref().map(|g| g.uplink).filter(|_| up > 0) {
+        peer.count_lent_up(uplink, up);
     }
+    if let Some(host) = &peer.host
+        && let Some(tally) = peer.borrowed.get_mut(usize::from(host.uplink))
+    {
+        tally.add_down(down);
+    }
+    taken.map(|()| mail)
 }

@@ -31,6 +31,7 @@ impl Gateway<'_> {
                 self.revoke(n as u8);
             }
         }
+        self.keep_guests(now);
         self.maintain_at = now;
     }
 

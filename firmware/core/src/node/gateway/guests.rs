@@ -1,0 +1,307 @@
+//! Sessions that leave at a neighbour's own line, without any exit: ours at theirs, and theirs at ours.
+//!
+//! Packets travel one by one over the sealed session with the neighbour: nothing is queued, ordered or repaired here. A
+//! session has one way, its ends are the client's and the server's, and the mesh is a hop like any other between them. Which
+//! session goes where is decided by the router's firewall when the session begins, by the shares that the shell gives it.
+
+use super::{Gateway, Peer, Uplink, maintain};
+use crate::data::inner::{self, Inner};
+use crate::data::resequence::Sink;
+use crate::data::reset::{self, Near};
+use crate::data::segment::{Cut, Offload, complete};
+use crate::data::too_big::too_big;
+use crate::error::{Refusal, Refusals};
+use crate::node::guest::{self, Guest, Host};
+use crate::node::{Output, Via};
+use crate::time::Instant;
+use crate::wire::Capabilities;
+use crate::wire::control::{MAX_LEN, Message};
+use heapless::Vec;
+
+/// TCP sessions that are remembered, so that their clients can be told of their end.
+const FLOWS: usize = 128;
+const TCP: u8 = 6;
+
+/// A TCP session of ours with some host.
+#[derive(Clone, Copy, Debug)]
+struct Flow {
+    near: Near,
+    far: [u8; 16],
+    /// The far end's, the client's.
+    ports: (u16, u16),
+    /// The next byte that the client takes.
+    next: u32,
+}
+
+/// The sessions seen last, each in the place that its name says.
+#[derive(Debug)]
+pub(super) struct Flows([Option<Flow>; FLOWS]);
+
+impl Default for Flows {
+    fn default() -> Self {
+        Self([None; FLOWS])
+    }
+}
+
+impl Flows {
+    fn note(&mut self, near: Near, inner: &Inner) {
+        let at = inner.hash as usize % FLOWS;
+        if let Some(place) = self.0.get_mut(at).filter(|_| inner.protocol == TCP) {
+            *place = Some(Flow {
+                near,
+                far: inner.dst,
+                ports: (inner.dst_port, inner.src_port),
+                next: inner.ack,
+            });
+        }
+    }
+}
+
+/// A host that can be used.
+#[derive(Clone, Copy, Debug)]
+pub struct Way<'a> {
+    /// Its place among the peers.
+    pub place: usize,
+    /// Who it is, and how far.
+    pub peer: &'a Peer,
+    /// Our addresses there.
+    pub near: Near,
+    /// What it said.
+    pub host: &'a Host,
+    /// Largest inner packet.
+    pub mtu: u16,
+    /// New sessions may go there.
+    pub answers: bool,
+}
+
+impl Gateway<'_> {
+    /// Neighbours at whose lines our sessions may leave now.
+    pub fn hosts(&self, now: Instant) -> impl Iterator<Item = Way<'_>> {
+        self.peers().filter_map(move |(place, peer)| {
+            let host = peer.host.as_ref().filter(|h| h.holds(now))?;
+            (self.borrowing && peer.is_up()).then_some(Way {
+                place,
+                peer,
+                near: peer.with_host,
+                host,
+                mtu: peer.tunnel.inner_mtu()?,
+                answers: host.answers(now),
+            })
+        })
+    }
+
+    /// Tells the clients of TCP sessions that left at a host that they are over. `near`: our IPv4 address there.
+    pub fn end_sessions_with(&mut self, near: [u8; 4], out: &mut impl Output) {
+        for place in &mut self.guest_flows.0 {
+            if let Some(f) = place.take_if(|f| f.near.v4 == near) {
+                let mut segment = [0; reset::LONGEST];
+                if let Some(n) = reset::write(&f.far, f.near, f.ports, f.next, &mut segment) {
+                    out.deliver(segment.get(..n).unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    /// The uplink at which guests' sessions leave: the first whose owner shares its address.
+    fn shared(&self) -> Option<(u8, &Uplink)> {
+        let mut all = self.uplinks.iter().enumerate();
+        let shared = all.find(|(_, u)| u.config.lend && u.config.shares_address && u.up);
+        shared.map(|(n, u)| (n as u8, u))
+    }
+
+    /// Says to all neighbours at once what has changed.
+    pub(super) fn keep_guests(&mut self, now: Instant) {
+        for place in 0..self.peers.len() {
+            self.keep_guest(now, place);
+        }
+    }
+
+    /// Is or is not a host of the neighbour from now on, by the owner's rules; said if it is, and once if it is no more.
+    pub(super) fn keep_guest(&mut self, now: Instant, place: usize) {
+        let shared = self.shared().map(|(n, u)| (n, u.config));
+        let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else {
+            return;
+        };
+        if !peer.is_up() || !peer.tunnel.capabilities().has(Capabilities::GUESTS) {
+            return;
+        }
+        let was = peer.guest.take();
+        let (uplink, seconds, c) = match shared {
+            Some((uplink, c)) => {
+                let mut guest = was
+                    .filter(|g| g.uplink == uplink)
+                    .unwrap_or_else(|| Guest::new(now, uplink, c.lend_up_kbit, c.lend_down_kbit));
+                guest.limit(c.lend_up_kbit, c.lend_down_kbit);
+                peer.guest = Some(guest);
+                (uplink, guest::LEASE.as_millis() as u16 / 1_000, c)
+            }
+            None if was.is_some() => (0, 0, Default::default()),
+            None => return,
+        };
+        let [up_kbit, down_kbit] = c.likely_kbit();
+        let host = Message::Host {
+            uplink,
+            seconds,
+            up_kbit,
+            down_kbit,
+            ipv6: c.ipv6,
+        };
+        let _ = maintain::say(peer, &host);
+    }
+
+    /// A packet from the TUN, if it is a guest's matter: ours on its way to a host, or one that came back for a guest.
+    pub(super) fn carry(
+        &mut self,
+        now: Instant,
+        packet: &mut [u8],
+        offload: Offload,
+        out: &mut impl Output,
+    ) -> Result<(), Refusal> {
+        let inner = Inner::parse(packet, &[0; 16]).ok_or(Refusal::Malformed)?;
+        let mut peers = self.peers.iter_mut().flatten();
+        let peer = peers
+            .find(|p| p.with_host.sends(packet) || p.with_us.receives(packet))
+            .ok_or(Refusal::Unknown)?;
+        let back = peer.with_us.receives(packet);
+        if peer.session.is_none() {
+            return Err(Refusal::Unknown);
+        }
+        let mtu = peer.tunnel.inner_mtu().ok_or(Refusal::Unknown)?;
+        if !back {
+            let host = peer.host.as_mut().ok_or(Refusal::Forbidden)?;
+            host.asked(now);
+            self.guest_flows.note(peer.with_host, &inner);
+        }
+        let mut carrier = Carrier {
+            now,
+            peer,
+            uplinks: &mut self.uplinks,
+            back,
+            out,
+        };
+        let Some(large) = offload.large else {
+            if offload
+                .checksum
+                .is_some_and(|partial| !complete(packet, partial))
+            {
+                return Err(Refusal::Malformed);
+            }
+            if packet.len() > usize::from(mtu) {
+                return answer_too_big(packet, mtu, carrier.out);
+            }
+            if inner.syn {
+                inner::clamp_mss(packet, &inner, mtu);
+            }
+            return carrier.send(packet);
+        };
+        let partial = offload.checksum.ok_or(Refusal::Malformed)?;
+        let mut cut = Cut::new(packet, large, partial).ok_or(Refusal::Malformed)?;
+        if cut.longest() > usize::from(mtu) {
+            return answer_too_big(packet, mtu, carrier.out);
+        }
+        while let Some(packet) = cut.next() {
+            carrier.send(packet)?;
+        }
+        Ok(())
+    }
+}
+
+fn answer_too_big(packet: &[u8], mtu: u16, out: &mut impl Output) -> Result<(), Refusal> {
+    let mut answer = [0; 576];
+    if let Some(n) = too_big(packet, mtu, &mut answer) {
+        out.deliver(answer.get(..n).unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Seals packets for one neighbour.
+struct Carrier<'a, O> {
+    now: Instant,
+    peer: &'a mut Peer,
+    uplinks: &'a mut [Uplink],
+    /// From the Internet to a guest of ours.
+    back: bool,
+    out: &'a mut O,
+}
+
+impl<O: Output> Carrier<'_, O> {
+    fn send(&mut self, packet: &[u8]) -> Result<(), Refusal> {
+        let (now, len) = (self.now, packet.len());
+        if self.back {
+            let guest = self.peer.guest.as_mut().ok_or(Refusal::Forbidden)?;
+            let uplink = guest.uplink;
+            let line = self.uplinks.get_mut(usize::from(uplink));
+            let line = line.ok_or(Refusal::Unknown)?;
+            line.spares(len)?;
+            guest.spend_down(now, len)?;
+            line.spend(len);
+            self.peer.count_lent_down(uplink, len);
+        } else if let Some(host) = &self.peer.host
+            && let Some(tally) = self.peer.borrowed.get_mut(usize::from(host.uplink))
+        {
+            tally.add_up(len);
+        }
+        let mut sealed = [0; 2048];
+        let n = self.peer.tunnel.seal_loose(now, 0, packet, &mut sealed)?;
+        let (via, to) = (Via::Mesh(self.peer.mesh), Some(self.peer.addr));
+        self.out
+            .forward(via, to, &[], sealed.get(..n).unwrap_or_default());
+        Ok(())
+    }
+}
+
+/// What a neighbour's frame brings: control messages, and packets of a guest or for one.
+pub(super) struct Inbox<'a, O> {
+    pub now: Instant,
+    pub mail: Vec<Vec<u8, MAX_LEN>, 4>,
+    pub gate: Gate<'a>,
+    pub out: &'a mut O,
+    pub refusals: &'a mut Refusals,
+}
+
+/// Which packets of a neighbour are let in, and how much of them was.
+pub(super) struct Gate<'a> {
+    pub with_host: Near,
+    pub with_us: Near,
+    pub host: Option<&'a mut Host>,
+    pub guest: Option<&'a mut Guest>,
+    pub uplinks: &'a mut [Uplink],
+    /// Bytes towards the Internet, and from there.
+    pub passed: [usize; 2],
+}
+
+impl Gate<'_> {
+    fn admit(&mut self, now: Instant, packet: &[u8]) -> Result<(), Refusal> {
+        let len = packet.len();
+        if self.with_host.receives(packet) {
+            let host = self.host.as_mut().ok_or(Refusal::Forbidden)?;
+            host.answered();
+            self.passed[1] += len;
+        } else if self.with_us.sends(packet) {
+            let guest = self.guest.as_mut().ok_or(Refusal::Forbidden)?;
+            let line = self.uplinks.get_mut(usize::from(guest.uplink));
+            let line = line.ok_or(Refusal::Unknown)?;
+            line.spares(len)?;
+            guest.spend_up(now, len)?;
+            line.spend(len);
+            self.passed[0] += len;
+        } else {
+            return Err(Refusal::Forbidden);
+        }
+        Ok(())
+    }
+}
+
+impl<O: Output> Sink for Inbox<'_, O> {
+    fn deliver(&mut self, packet: &[u8]) {
+        match self.gate.admit(self.now, packet) {
+            Ok(()) => self.out.deliver(packet),
+            Err(why) => self.refusals.count(why),
+        }
+    }
+    fn control(&mut self, message: &[u8]) {
+        if let Ok(m) = Vec::from_slice(message) {
+            let _ = self.mail.push(m);
+        }
+    }
+}

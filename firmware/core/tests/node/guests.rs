@@ -1,0 +1,191 @@
+//! Sessions that leave at a neighbour's own line, in a community without any exit.
+
+use crate::world::packet::{FAR, packet};
+use crate::world::{Line, Place, World};
+use burstmesh_core::node::gateway::UplinkConfig;
+use smoltcp::wire::{Ipv4Address, Ipv4Packet, TcpPacket};
+
+const LINE: UplinkConfig = UplinkConfig {
+    lend: true,
+    lend_up_kbit: 0,
+    lend_down_kbit: 0,
+    shares_address: true,
+    ipv6: true,
+    idle_kbit: [0; 2],
+};
+
+fn set_line(w: &mut World, gateway: usize, config: UplinkConfig) {
+    let now = w.instant();
+    let gw = w.gateways[gateway].gw.as_mut().unwrap();
+    gw.set_uplinks(now, &[config].into_iter().collect());
+}
+
+/// Three homes without an exit; the last two share their lines' addresses.
+fn street() -> World {
+    let mut w = World::with(&[&[Line::mbit(20, 10)][..]; 3], 0);
+    for host in [1, 2] {
+        set_line(&mut w, host, LINE);
+    }
+    w.run_until(5_000, |w| hosts(w).len() == 2);
+    w
+}
+
+/// The addresses that gateway 0 has with each host, by the host's number.
+fn hosts(w: &World) -> Vec<(usize, [u8; 4])> {
+    let number = |key| w.gateways.iter().position(|g| g.key() == key).unwrap();
+    let ways = w.gateways[0].gw().hosts(w.instant());
+    let mut all: Vec<_> = ways.map(|h| (number(h.peer.key), h.near.v4)).collect();
+    all.sort_unstable();
+    all
+}
+
+fn send(w: &mut World, gateway: usize, mut packet: Vec<u8>) {
+    let now = w.instant();
+    w.gateways[gateway].send(now, &mut packet);
+}
+
+#[test]
+fn a_session_leaves_at_the_host_whose_address_it_has_and_what_comes_back_finds_its_guest() {
+    let mut w = street();
+    for (host, near) in hosts(&w) {
+        for id in 0..50 {
+            send(&mut w, 0, packet(near, FAR, host as u16, id, 1_200));
+            w.run(5);
+            send(
+                &mut w,
+                host,
+                packet(FAR, near, 100 + host as u16, id, 1_300),
+            );
+            w.run(5);
+        }
+        assert_eq!(w.gateways[host].at.flow(host as u16).len(), 50);
+        assert_eq!(w.gateways[0].at.flow(100 + host as u16).len(), 50);
+        // Accounts on both sides say the same.
+        let mut booked = Vec::new();
+        for g in [host, 0] {
+            let gw = w.gateways[g].gw.as_mut().unwrap();
+            gw.take_carried(|_, _, _, amount| booked.push((amount.up, amount.down)));
+        }
+        assert_eq!(booked, [(50 * 1_200, 50 * 1_300); 2]);
+    }
+    assert_eq!(w.gateways.iter().map(|g| g.at.corrupt).sum::<u32>(), 0);
+    // Who shares no address is nobody's host.
+    assert_eq!(w.gateways[1].gw().hosts(w.instant()).count(), 1);
+}
+
+#[test]
+fn only_the_guests_own_addresses_pass_and_only_while_the_owner_shares_his() {
+    let mut w = street();
+    let near = hosts(&w)[0].1;
+    let refused = |w: &World, g| w.refused(Place::Gateway(g));
+    let before = refused(&w, 0);
+    send(&mut w, 0, packet([251, 1, 1, 1], FAR, 7, 0, 300));
+    send(&mut w, 1, packet(FAR, [251, 1, 1, 1], 7, 0, 300));
+    w.run(50);
+    assert_eq!(refused(&w, 0) - before, 1);
+    assert!(w.gateways.iter().all(|g| g.at.packets.is_empty()));
+    // On its way while the owner changes his mind.
+    let before = refused(&w, 1);
+    send(&mut w, 0, packet(near, FAR, 7, 0, 300));
+    let private = UplinkConfig {
+        shares_address: false,
+        ..LINE
+    };
+    set_line(&mut w, 1, private);
+    w.run(50);
+    assert_eq!(refused(&w, 1) - before, 1);
+    assert!(w.gateways[1].at.packets.is_empty());
+    assert_eq!(hosts(&w).len(), 1, "and the guest has heard of it");
+}
+
+#[test]
+fn a_guest_gets_no_more_than_the_owner_lends() {
+    let mut w = street();
+    let limited = UplinkConfig {
+        lend_up_kbit: 1_000,
+        lend_down_kbit: 2_000,
+        ..LINE
+    };
+    set_line(&mut w, 1, limited);
+    w.run(100);
+    let (near, mut id) = (hosts(&w)[0].1, 0);
+    w.run_with(4_000, 2_000, |w| {
+        send(w, 0, packet(near, FAR, 7, id, 1_250));
+        send(w, 1, packet(FAR, near, 8, id, 1_250));
+        id += 1;
+    });
+    let mbit = |w: &World, g: usize| w.gateways[g].at.bytes as f64 * 8.0 / 4e6;
+    let (up, down) = (mbit(&w, 1), mbit(&w, 0));
+    assert!((0.9..1.1).contains(&up), "{up} Mbit/s up");
+    assert!((1.9..2.15).contains(&down), "{down} Mbit/s down");
+}
+
+/// A segment of a client that has acknowledged something.
+fn acknowledgement(near: [u8; 4], port: u16, ack: u32) -> Vec<u8> {
+    let mut p = vec![0; 40];
+    (p[0], p[3], p[8], p[9]) = (0x45, 40, 64, 6);
+    p[12..16].copy_from_slice(&near);
+    p[16..20].copy_from_slice(&FAR);
+    let mut ip = Ipv4Packet::new_unchecked(&mut p[..]);
+    ip.fill_checksum();
+    let mut tcp = TcpPacket::new_unchecked(ip.payload_mut());
+    tcp.set_src_port(port);
+    tcp.set_dst_port(443);
+    tcp.set_ack_number(smoltcp::wire::TcpSeqNumber(ack as i32));
+    tcp.set_ack(true);
+    tcp.set_header_len(20);
+    tcp.fill_checksum(
+        &Ipv4Address::from(near).into(),
+        &Ipv4Address::from(FAR).into(),
+    );
+    p
+}
+
+#[test]
+fn when_a_host_falls_silent_its_sessions_alone_are_ended_within_a_second() {
+    let mut w = street();
+    let ways = hosts(&w);
+    for (host, near) in &ways {
+        for port in 0..3 {
+            send(
+                &mut w,
+                0,
+                acknowledgement(*near, 5_000 + port, *host as u32),
+            );
+        }
+    }
+    w.run(200);
+    assert_eq!(hosts(&w), ways);
+    w.gateways[1].gw = None;
+    let lost = ways[0].1;
+    let mut id = 0;
+    let from = w.ms();
+    while hosts(&w).len() == 2 {
+        assert!(w.ms() - from < 1_000, "{}", w.describe());
+        send(&mut w, 0, packet(lost, FAR, 7, id, 100));
+        id += 1;
+        w.run(20);
+    }
+    println!("after {} ms", w.ms() - from);
+    w.gateways[0].at.inbox = Some(Vec::new());
+    let now = w.instant();
+    w.gateways[0].end_sessions_with(now, lost);
+    let told = w.gateways[0].at.inbox.take().unwrap();
+    let mut ends: Vec<_> = told
+        .iter()
+        .map(|p| {
+            let ip = Ipv4Packet::new_checked(&p[..]).unwrap();
+            let tcp = TcpPacket::new_checked(ip.payload()).unwrap();
+            assert!(tcp.rst() && tcp.seq_number().0 == 1);
+            assert_eq!(ip.dst_addr().octets(), lost);
+            tcp.dst_port()
+        })
+        .collect();
+    ends.sort_unstable();
+    assert_eq!(ends, [5_000, 5_001, 5_002]);
+    // A restarted one is a host again, under other addresses.
+    w.restart_gateway(1);
+    set_line(&mut w, 1, LINE);
+    w.run_until(5_000, |w| hosts(w).len() == 2);
+    assert_ne!(hosts(&w)[0].1, lost);
+}
