@@ -14,6 +14,8 @@ use crate::exit::Exit;
 
 /// How long a stopped daemon may take.
 const STOP: Duration = Duration::from_secs(5);
+/// Of communities whose members were invited by nobody's exit.
+const SECRET: &str = "AwswVXqfxOkOM1h9osfsETZbgKXK7xQ5XoOozfIXPGE=";
 
 /// The communities of one exit, running in a lab; mostly one.
 pub struct Community<'l> {
@@ -45,14 +47,27 @@ impl<'l> Community<'l> {
         Self::of(lab, Exit::on_server(lab, "exit", more)?)
     }
 
-    /// Starts `exit`, with communities that invite.
-    pub fn of(lab: &'l Lab, exit: Exit<'l>) -> Result<Self> {
-        let mut community = Self {
+    /// Starts an agent in every home, of communities that have no exit: the lines' addresses are shared.
+    pub fn without_exit(lab: &'l Lab) -> Result<Self> {
+        let mut community = Self::idle(lab, Exit::on_server(lab, "exit", "")?);
+        for home in &lab.topology().homes {
+            community.start_agent(&home.name, "")?;
+        }
+        Ok(community)
+    }
+
+    fn idle(lab: &'l Lab, exit: Exit<'l>) -> Self {
+        Self {
             lab,
             exit,
             agents: BTreeMap::new(),
             invitations: BTreeMap::new(),
-        };
+        }
+    }
+
+    /// Starts `exit`, with communities that invite.
+    pub fn of(lab: &'l Lab, exit: Exit<'l>) -> Result<Self> {
+        let mut community = Self::idle(lab, exit);
         for home in &lab.topology().homes {
             let name = &home.community;
             if !community.invitations.contains_key(name) {
@@ -97,6 +112,17 @@ impl<'l> Community<'l> {
         self.exit.status()
     }
 
+    /// How a home's agent becomes a member: by its invitation, or where nobody invites, by hand.
+    fn membership(&self, home: &str) -> Result<String> {
+        let name = &self.lab.topology().home(home)?.community;
+        Ok(match self.invitations.get(name) {
+            Some(invitation) => format!("\toption invitation '{invitation}'\n"),
+            None => format!(
+                "\toption name '{name}'\n\toption secret '{SECRET}'\n\toption no_exit '1'\n"
+            ),
+        })
+    }
+
     /// The UCI file of a home: one invitation, the line lent, the clients served. `more` is appended.
     pub fn write_agent_config(&self, home: &str, more: &str) -> Result<PathBuf> {
         let dir = self.lab.ns(home).dir();
@@ -106,10 +132,12 @@ impl<'l> Community<'l> {
             .homes
             .iter()
             .any(|h| h.name == home && h.has_line());
-        let line = if has_line {
-            "config uplink 'wan'\n\toption ifname 'wan0'\n\toption lend '1'\n"
-        } else {
-            ""
+        let line = match (has_line, self.invitations.is_empty()) {
+            (true, true) => {
+                "config uplink 'wan'\n\toption ifname 'wan0'\n\toption lend '1'\n\toption share_address '1'\n"
+            }
+            (true, false) => "config uplink 'wan'\n\toption ifname 'wan0'\n\toption lend '1'\n",
+            (false, _) => "",
         };
         let no_uplink = if has_line {
             ""
@@ -117,10 +145,10 @@ impl<'l> Community<'l> {
             "\toption no_uplink '1'\n"
         };
         let text = format!(
-            "config community\n\toption invitation '{}'\n\toption key_file '{}/key'\n{no_uplink}\n\
+            "config community\n{}\toption key_file '{}/key'\n{no_uplink}\n\
              config mesh\n\toption ifname 'mesh0'\n\n{line}\n\
              config client 'lan'\n\toption ifname 'lan0'\n{more}",
-            self.invitation(home)?,
+            self.membership(home)?,
             dir.display(),
         );
         let path = dir.join("burstmesh.uci");

@@ -167,7 +167,8 @@ impl Draft {
         }
         // Whoever has not joined yet is told to paste an invitation, which brings the exits.
         let joined = self.community.invitation.is_some() || self.community.secret.is_some();
-        if self.exits.is_empty() && joined && !self.spoiled.exits && !spoiled(SectionId::Exit) {
+        let needed = joined && !self.community.no_exit;
+        if self.exits.is_empty() && needed && !self.spoiled.exits && !spoiled(SectionId::Exit) {
             tell(ProblemKind::NoExit);
         }
     }

@@ -99,6 +99,8 @@ pub struct Uplink {
     pub ifname: Ifname,
     /// Whether others may use it.
     pub lend: bool,
+    /// Whether neighbours' connections may leave here under its address.
+    pub share_address: bool,
     /// The most that is lent towards the Internet; 0: all that is idle.
     pub lend_up: Rate,
     /// The most that is lent from the Internet; 0: all that is idle.

@@ -339,7 +339,7 @@ impl ProblemKind {
                 "neither a mesh nor a second uplink is configured, so there is nothing to pool; add config mesh with option ifname 'mesh0'"
             }
             Self::NoExit => {
-                "no exit is configured; paste an invitation, or add config exit 'name' with option key and list address"
+                "no exit is configured; paste an invitation, add config exit 'name' with option key and list address, or say option no_exit '1' in the community section"
             }
             Self::NoClient => {
                 "no client network is configured and nothing is lent; add config client 'lan' with option ifname 'br-lan', or option lend '1' to an uplink"

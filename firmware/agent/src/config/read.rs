@@ -45,6 +45,7 @@ pub(super) struct CommunityDraft {
     pub(super) invitation: Option<Given<Invitation>>,
     pub(super) key_file: FilePath,
     pub(super) no_uplink: Option<Given<bool>>,
+    pub(super) no_exit: bool,
     pub(super) log_level: LogLevel,
     pub(super) lane: Lane,
 }
@@ -97,6 +98,7 @@ impl Draft {
                 invitation: None,
                 key_file: FilePath::try_from(KEY_FILE).unwrap_or_default(),
                 no_uplink: None,
+                no_exit: false,
                 log_level: LogLevel::Info,
                 lane: Lane::Auto,
             },
@@ -238,6 +240,7 @@ impl Draft {
                     name,
                     ifname,
                     lend: false,
+                    share_address: false,
                     lend_up: Rate(0),
                     lend_down: Rate(0),
                     default: false,
@@ -372,6 +375,7 @@ impl Draft {
                     line,
                 })
             }
+            Field::NoExit => community.no_exit = values::boolean(text)?,
             Field::LogLevel => community.log_level = values::log_level(text)?,
             Field::Lane => community.lane = values::lane(text)?,
             Field::MeshIfname | Field::MeshPort | Field::MeshOpen => {
@@ -389,6 +393,7 @@ impl Draft {
             | Field::RuleDscp => self.set_rule(field, text)?,
             Field::UplinkIfname
             | Field::Lend
+            | Field::ShareAddress
             | Field::LendUp
             | Field::LendDown
             | Field::Default
@@ -419,6 +424,7 @@ impl Draft {
         };
         match field {
             Field::Lend => uplink.lend = values::boolean(text)?,
+            Field::ShareAddress => uplink.share_address = values::boolean(text)?,
             Field::LendUp => uplink.lend_up = values::rate(text)?,
             Field::LendDown => uplink.lend_down = values::rate(text)?,
             Field::Default => uplink.default = values::boolean(text)?,

@@ -90,6 +90,7 @@ pub enum Field {
     CommunitySecret,
     KeyFile,
     NoUplink,
+    NoExit,
     LogLevel,
     Lane,
     MeshIfname,
@@ -97,6 +98,7 @@ pub enum Field {
     MeshOpen,
     UplinkIfname,
     Lend,
+    ShareAddress,
     LendUp,
     LendDown,
     Default,
@@ -342,6 +344,13 @@ const COMMUNITY: Section = Section {
             ..OPTION
         },
         Opt {
+            field: Field::NoExit,
+            name: "no_exit",
+            default: Some("0"),
+            doc: "Says that this community has no exit: each connection leaves at one line, the own one or that of a neighbour who shares its address.",
+            ..OPTION
+        },
+        Opt {
             field: Field::LogLevel,
             name: "log_level",
             kind: Kind::LogLevel,
@@ -418,6 +427,13 @@ const UPLINK: Section = Section {
             name: "lend",
             default: Some("0"),
             doc: "Whether the others may use what is idle on it.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::ShareAddress,
+            name: "share_address",
+            default: Some("0"),
+            doc: "Whether neighbours' connections may leave here without an exit, under this line's own public address. Only what is lent: see `lend`.",
             ..OPTION
         },
         Opt {

@@ -169,7 +169,7 @@ const MISTAKES: &[(&str, &str, u32, &str, &str)] = &[
         "bandwidth '1'",
         11,
         "unknown option 'bandwidth'",
-        "known here: ifname, lend, lend_up",
+        "known here: ifname, lend, share_address, lend_up",
     ),
     (
         "config mesh",

@@ -12,7 +12,7 @@ use super::lending::Lending;
 use super::network::{self, MeshState, UplinkState};
 use super::outlet::{Outlet, Road};
 use super::pause::Pause;
-use super::pooling::{Pooler, Tools};
+use super::pooling::{Ends, Pooler, Tools};
 use super::sockets::{FIRST_TOKEN, Sent, Sockets};
 use super::{Failure, because, routing};
 use crate::cli::Exit;
@@ -253,6 +253,7 @@ impl Engine {
             self.gateway,
             self.config,
             &self.accounts,
+            &self.uplinks,
             self.pause.is_on(),
         );
     }
@@ -344,10 +345,16 @@ impl Engine {
             tun: self.parts.tun.name(),
             config: self.config,
         };
-        if self.pooler.follow(now, self.gateway, &mut tools) {
+        let ends = self.pooler.follow(now, self.gateway, &mut tools);
+        if ends != Ends::default() {
             // While the kernel still knows them, so that they get there.
             let mut out = outlet(&mut self.road, &self.parts, self.config);
-            self.gateway.end_flows(&mut out);
+            if ends.pooled {
+                self.gateway.end_flows(&mut out);
+            }
+            for near in ends.at_hosts {
+                self.gateway.end_sessions_with(near, &mut out);
+            }
             out.flush();
         }
     }

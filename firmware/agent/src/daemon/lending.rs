@@ -1,6 +1,7 @@
 //! What is lent now: the owner's rules, applied to the moment.
 
 use super::accounts::Accounts;
+use super::network::UplinkState;
 use crate::config::values::Rate;
 use crate::config::{Config, Uplink};
 use burstmesh_core::ledger::cap::{Pace, limit};
@@ -74,17 +75,22 @@ impl Lending {
         gateway: &mut Gateway<'_>,
         config: &Config,
         accounts: &Accounts,
+        states: &[UplinkState],
         paused: bool,
     ) {
         self.reasons.clear();
         let mut wanted = Vec::new();
-        for uplink in &config.uplinks {
+        for (number, uplink) in config.uplinks.iter().enumerate() {
             let pace = accounts.pace(now, uplink);
             let minute = accounts.minute_of_day(now, uplink);
             let forecast = accounts.forecast(now, uplink);
             let reason = reason(uplink, paused, minute, pace, &forecast);
             let _ = self.reasons.push(reason);
-            let _ = wanted.push(effective(uplink, reason, pace, &forecast));
+            let ipv6 = states.get(number).is_some_and(|s| s.ipv6);
+            let _ = wanted.push(UplinkConfig {
+                ipv6,
+                ..effective(uplink, reason, pace, &forecast)
+            });
         }
         if wanted != self.applied {
             gateway.set_uplinks(now, &wanted);
@@ -132,6 +138,8 @@ fn effective(uplink: &Uplink, reason: Reason, pace: Pace, forecast: &Forecast) -
         lend_up_kbit: limit(kbit(uplink.lend_up), pace, up),
         lend_down_kbit: limit(kbit(uplink.lend_down), pace, down),
         idle_kbit: forecast.idle,
+        shares_address: uplink.share_address,
+        ipv6: false,
     }
 }
 

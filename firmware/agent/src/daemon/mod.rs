@@ -13,6 +13,7 @@ mod pooling;
 mod reload;
 mod routing;
 mod sockets;
+mod spread;
 mod status;
 mod tenths;
 

@@ -11,6 +11,8 @@ use heapless::Vec;
 pub struct UplinkState {
     /// The device is there, has carrier and a default route.
     pub up: bool,
+    /// Over IPv6 too.
+    pub ipv6: bool,
     /// Changes when addresses or the next hop do: sockets must be made anew.
     pub fingerprint: u32,
 }
@@ -36,12 +38,13 @@ fn uplink(rtnl: &mut Rtnl, ifname: &str) -> UplinkState {
         return UplinkState::default();
     };
     let mut state = UplinkState {
-        up: false,
         fingerprint: link.index,
+        ..UplinkState::default()
     };
     for family in Family::BOTH {
         if let Ok(Some(hop)) = rtnl.default_gateway(family, link.index, MAIN_TABLE) {
             state.up = link.up && link.running;
+            state.ipv6 |= state.up && family == Family::V6;
             state.fingerprint = mix(state.fingerprint, hop.via);
         }
     }

@@ -3,12 +3,15 @@
 //! `nft` takes tens of milliseconds on a router. It runs beside the data loop, one script at a time.
 
 use super::routing::{self, Applied, Failure};
+use super::spread::{Share, Spread};
 use crate::config::Config;
-use burstmesh_core::node::gateway::Gateway;
+use burstmesh_core::data::reset::Near;
+use burstmesh_core::node::gateway::{Gateway, MAX_PEERS};
 use burstmesh_core::time::{Duration, Instant};
 use burstmesh_linux::netlink::Rtnl;
 use burstmesh_linux::poll::{Interest, Poll};
 use burstmesh_linux::{info, nft, warn};
+use heapless::Vec;
 
 /// An exit that has just come must answer this long before clients are sent to it.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -17,6 +20,8 @@ const IPV6_MINIMUM: u16 = 1280;
 const DOUBT: Duration = Duration::from_millis(400);
 /// ... and so long while another exit takes the place of the one that fell silent.
 const MOVE: Duration = Duration::from_millis(900);
+/// Lines' shares of new connections change no oftener than this.
+const SHARES: Duration = Duration::from_secs(10);
 /// A script that takes longer is given up.
 const STUCK: Duration = Duration::from_secs(4);
 /// What failed is tried again after this long.
@@ -35,6 +40,17 @@ pub struct Pooler {
     retry_at: Option<Instant>,
     /// Nothing is pooled, whatever the gateway could do.
     paused: bool,
+    /// Until then the lines' shares stay as they are.
+    shares_until: Instant,
+}
+
+/// Whose connections are forgotten from here on: who has one is to be told before.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// All that go through the exit.
+    pub pooled: bool,
+    /// All that leave at hosts under these addresses.
+    pub at_hosts: Vec<[u8; 4], MAX_PEERS>,
 }
 
 /// A script that the tool is applying, and what holds when it has.
@@ -88,26 +104,28 @@ impl Pooler {
         self.paused = paused;
     }
 
-    /// Compares what should be with what is. `true`: from here on pooled connections are forgotten, and who has one is to be
-    /// told before.
-    pub fn follow(&mut self, now: Instant, gateway: &Gateway<'_>, tools: &mut Tools<'_>) -> bool {
+    /// Compares what should be with what is.
+    pub fn follow(&mut self, now: Instant, gateway: &Gateway<'_>, tools: &mut Tools<'_>) -> Ends {
         if let Some(under_way) = &self.under_way {
             if now.since(under_way.since) > STUCK {
                 warn!("nft does not come to an end: given up");
                 self.end(now, false, tools.rtnl);
             }
-            return false;
+            return Ends::default();
         }
         if self.retry_at.is_some_and(|at| now < at) {
-            return false;
+            return Ends::default();
         }
-        let want = self.wanted(gateway);
+        let want = self.wanted(now, gateway, tools.config);
         let changes = want != self.applied || self.stale;
         if !changes {
             self.wanted_since = None;
         }
+        let lost = want.spread.lost(&self.applied.spread).next().is_some();
         let patience = match (want.pooling, self.paused) {
+            _ if lost => Duration::ZERO,
             (true, _) => SETTLE,
+            (false, false) if !self.applied.pooling => SETTLE,
             (false, false) if gateway.is_moving(now) => MOVE,
             (false, false) => DOUBT,
             (false, true) => Duration::ZERO,
@@ -120,12 +138,20 @@ impl Pooler {
             // New settings do not wait for an exit.
             self.apply(now, self.applied, gateway, tools);
         }
-        let begun = self.under_way.as_ref();
-        begun.is_some_and(|u| self.applied.pooling && !u.want.pooling)
+        let Some(begun) = &self.under_way else {
+            return Ends::default();
+        };
+        let lost = begun.want.spread.lost(&self.applied.spread);
+        Ends {
+            pooled: self.applied.pooling && !begun.want.pooling,
+            at_hosts: lost.map(|(_, near)| near.v4).collect(),
+        }
     }
 
-    fn wanted(&self, gateway: &Gateway<'_>) -> Applied {
+    fn wanted(&mut self, now: Instant, gateway: &Gateway<'_>, config: &Config) -> Applied {
         let pooling = gateway.pooling().filter(|_| !self.paused);
+        let spread = self.spread(now, gateway);
+        let narrowest = spread.hosts().map(|(_, host)| host.mtu).min();
         Applied {
             pooling: pooling.is_some(),
             // An exit without IPv6 leases none, and a link under its minimum carries none (RFC 8200, 5).
@@ -133,10 +159,32 @@ impl Pooler {
             dns_rescue: pooling.is_some() && !gateway.own_line_works(),
             exit: pooling.map(|p| p.exit).or(self.applied.exit),
             lease: pooling
-                .map(|p| (p.lease.ipv4, p.lease.ipv6))
+                .map(|p| Near {
+                    v4: p.lease.ipv4,
+                    v6: p.lease.ipv6,
+                })
                 .or(self.applied.lease),
-            mtu: pooling.map_or(self.applied.mtu, |p| p.mtu),
+            mtu: pooling
+                .map(|p| p.mtu)
+                .or(narrowest)
+                .unwrap_or(self.applied.mtu),
+            spread,
+            hosting: config.uplinks.iter().any(|u| u.share_address),
         }
+    }
+
+    /// Who our hosts are. Shares alone change rarely: each change is a script.
+    fn spread(&mut self, now: Instant, gateway: &Gateway<'_>) -> Spread {
+        if self.paused {
+            return Spread::default();
+        }
+        let spread = Spread::of(gateway, now);
+        let before = self.applied.spread;
+        if spread.same_lines(&before) && now < self.shares_until {
+            return before;
+        }
+        self.shares_until = now + SHARES;
+        spread
     }
 
     /// Device and rules at once; the decision about connections by the tool, and in [`Self::end`] what follows from it.
@@ -146,12 +194,12 @@ impl Pooler {
             return warn!("{} is gone", tools.tun);
         };
         self.set_up(want, index, gateway, tools);
-        let decision = |a: Applied| (a.pooling, a.ipv6, a.dns_rescue);
+        let decision = |a: Applied| (a.pooling, a.ipv6, a.dns_rescue, a.spread);
         let decides = decision(want) != decision(self.applied) || self.stale || self.rewrite;
         if !decides {
             return;
         }
-        if want.pooling {
+        if want.pooling || want.spread.is_used() {
             routing::add_rules(tools.rtnl);
         }
         let dns = gateway
@@ -159,12 +207,11 @@ impl Pooler {
             .map(|p| *p.lease)
             .filter(|_| want.dns_rescue);
         let config = self.rewrite.then_some(tools.config);
-        let started = routing::start_decision(config, want.pooling, want.ipv6, dns.as_ref())
-            .and_then(|nft| {
-                let watched = tools.poll.add(nft.fd(), tools.token, Interest::Read);
-                watched.map_err(|e| Failure::Nft(nft::Failure::Run(e)))?;
-                Ok(nft)
-            });
+        let started = routing::start_decision(config, &want, dns.as_ref()).and_then(|nft| {
+            let watched = tools.poll.add(nft.fd(), tools.token, Interest::Read);
+            watched.map_err(|e| Failure::Nft(nft::Failure::Run(e)))?;
+            Ok(nft)
+        });
         match started {
             Ok(nft) => {
                 self.stale = false;
@@ -184,25 +231,31 @@ impl Pooler {
 
     /// The device's addresses and routes.
     fn set_up(&mut self, want: Applied, index: u32, gateway: &Gateway<'_>, tools: &mut Tools<'_>) {
-        let moves = (want.exit, want.lease) != (self.applied.exit, self.applied.lease);
-        if !moves && want.mtu == self.applied.mtu {
+        let applied = &mut self.applied;
+        let moves = (want.exit, want.lease) != (applied.exit, applied.lease);
+        let hosting = want.hosting && !applied.hosting;
+        if !moves && !hosting && (want.mtu, want.spread) == (applied.mtu, applied.spread) {
             return;
         }
         let rtnl = &mut tools.rtnl;
         if let Err(error) = rtnl.set_link(index, true, Some(u32::from(want.mtu.max(1280)))) {
             warn!("{}: {}", tools.tun, error);
         }
-        if let Some(lease) = want.lease {
-            routing::set_lease(rtnl, index, self.applied.lease, lease);
+        if moves {
+            routing::set_addresses(rtnl, index, applied.lease, want.lease);
         }
-        routing::set_routes(rtnl, index);
+        for (old, new) in applied.spread.hosts.iter().zip(want.spread.hosts) {
+            let near = |share: Option<Share>| share.map(|s| s.near);
+            routing::set_addresses(rtnl, index, near(*old), near(new));
+        }
+        routing::set_routes(rtnl, index, want.hosting);
         if moves {
             // Their translation was for the lease before, and the exit before has died with what it knew of them.
             routing::forget_pooled();
             tell_exit(gateway, tools.config);
         }
-        let applied = &mut self.applied;
         (applied.mtu, applied.lease, applied.exit) = (want.mtu, want.lease, want.exit);
+        applied.hosting = want.hosting;
     }
 
     /// The tool has said something, or has ended.
@@ -229,8 +282,14 @@ impl Pooler {
                 return;
             }
         }
-        if !want.pooling && self.applied.pooling {
+        let is_used = |a: &Applied| a.pooling || a.spread.is_used();
+        if !is_used(&want) && is_used(&self.applied) {
             routing::delete_rules(rtnl);
+        } else if !want.pooling && self.applied.pooling {
+            routing::forget_pooled();
+        }
+        for (place, _) in want.spread.lost(&self.applied.spread) {
+            routing::forget_host(place);
         }
         if want.pooling != self.applied.pooling {
             info!(
@@ -242,6 +301,13 @@ impl Pooler {
                 } else {
                     "no exit answers: connections go over the own line"
                 }
+            );
+        }
+        let hosts = |a: &Applied| a.spread.hosts().count();
+        if hosts(&want) != hosts(&self.applied) {
+            info!(
+                "new connections may leave at {} neighbours' lines while no exit is used",
+                hosts(&want)
             );
         }
         self.applied = want;

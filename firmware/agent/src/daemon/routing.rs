@@ -5,7 +5,11 @@
 //! connection is marked, the rules go, and only pooled connections are forgotten by the kernel's tracker. Direct ones
 //! are never touched.
 
+mod guests;
+
+use super::spread::Spread;
 use crate::config::{self, Config};
+use burstmesh_core::data::reset::Near;
 use burstmesh_core::wire::handshake::Lease;
 use burstmesh_linux::netlink::conntrack;
 use burstmesh_linux::netlink::counter::{self, Count};
@@ -21,6 +25,10 @@ use heapless::string::StringView;
 pub const POOLED: u32 = 0x1000_0000;
 /// See [`POOLED`].
 pub const MASK: u32 = 0x3000_0000;
+/// The mark of a connection that leaves at a host's line; with the host's place among the neighbours in the next four bits.
+pub const GUEST: u32 = 0x2000_0000;
+/// The bits that say which host.
+pub const HOST_MASK: u32 = 0x3f00_0000;
 /// The table with the default route over `bm0`.
 pub const TABLE: u32 = 181;
 /// The place of our two rules.
@@ -75,9 +83,13 @@ pub struct Applied {
     /// Which exit, once one was used.
     pub exit: Option<usize>,
     /// The lease on the device.
-    pub lease: Option<([u8; 4], [u8; 16])>,
+    pub lease: Option<Near>,
     /// The device's MTU.
     pub mtu: u16,
+    /// Who our hosts are.
+    pub spread: Spread,
+    /// Guests' sessions may leave at our lines.
+    pub hosting: bool,
 }
 
 /// Sets up the table and rules for `config`, with nothing pooled yet.
@@ -120,7 +132,10 @@ fn write_base(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fm
         s,
         "table inet burstmesh {{}}\ndelete table inet burstmesh\ntable inet burstmesh {{"
     )?;
-    writeln!(s, "chain decide {{}}\nchain rescue {{}}")?;
+    writeln!(
+        s,
+        "chain decide {{}}\nchain rescue {{}}\nchain at_hosts {{}}"
+    )?;
     write_bypass(config, s)?;
     writeln!(
         s,
@@ -133,6 +148,7 @@ fn write_base(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fm
             c.ifname
         )?;
     }
+    guests::write_marks(s)?;
     writeln!(
         s,
         "ct mark and {MASK:#x} == {POOLED:#x} meta mark set meta mark and {:#x} or {POOLED:#x}\n}}",
@@ -147,13 +163,14 @@ fn write_base(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fm
         "ct mark and {MASK:#x} == {POOLED:#x} meta mark set meta mark and {:#x} or {POOLED:#x}\n}}",
         !MASK
     )?;
+    guests::write_leaving(config, s)?;
     writeln!(
         s,
         "chain rescue_to {{\ntype nat hook output priority -100; policy accept;\n}}"
     )?;
     writeln!(
         s,
-        "chain out {{\ntype nat hook postrouting priority 90; policy accept;\noifname \"{TUN}\" masquerade\n}}"
+        "chain out {{\ntype nat hook postrouting priority 90; policy accept;\njump lines\noifname \"{TUN}\" jump at_hosts\noifname \"{TUN}\" masquerade\n}}"
     )?;
     write_lanes(config, s)?;
     write_mesh(config, seen, s)?;
@@ -246,6 +263,7 @@ counter name mesh_forward drop
         s,
         "chain from_mesh {{\ntype filter hook input priority -10; policy accept;"
     )?;
+    guests::write_guard("drop", s)?;
     for m in closed() {
         let (ifname, port) = (&m.ifname, m.port);
         writeln!(
@@ -257,6 +275,11 @@ counter name mesh_forward drop
         s,
         "}}\nchain past_mesh {{\ntype filter hook forward priority -10; policy accept;"
     )?;
+    guests::write_guard("goto leaving", s)?;
+    // Nothing else that comes by the tunnel goes out again by a line.
+    for u in &config.uplinks {
+        writeln!(s, "iifname \"{TUN}\" oifname \"{}\" drop", u.ifname)?;
+    }
     for m in closed() {
         writeln!(s, "iifname \"{}\" goto through", m.ifname)?;
     }
@@ -267,8 +290,7 @@ counter name mesh_forward drop
 /// happens at once.
 pub fn start_decision(
     config: Option<&Config>,
-    pooling: bool,
-    ipv6: bool,
+    want: &Applied,
     dns: Option<&Lease>,
 ) -> Result<nft::Running, Failure> {
     let mut s = String::<SCRIPT>::new();
@@ -276,26 +298,25 @@ pub fn start_decision(
         .map_or(Ok(()), |c| {
             write_base(c, refused_from_mesh(), s.as_mut_view())
         })
-        .and_then(|()| write_decision(pooling, ipv6, dns, s.as_mut_view()));
+        .and_then(|()| write_decision(want, dns, s.as_mut_view()));
     written.map_err(|_| Failure::TooLong)?;
     Ok(nft::start(s.as_bytes())?)
 }
 
-fn write_decision(
-    pooling: bool,
-    ipv6: bool,
-    dns: Option<&Lease>,
-    s: &mut StringView,
-) -> core::fmt::Result {
+fn write_decision(want: &Applied, dns: Option<&Lease>, s: &mut StringView) -> core::fmt::Result {
     writeln!(
         s,
-        "flush chain inet burstmesh decide\nflush chain inet burstmesh rescue\nflush chain inet burstmesh rescue_to"
+        "flush chain inet burstmesh decide\nflush chain inet burstmesh rescue\nflush chain inet burstmesh rescue_to\n\
+         flush chain inet burstmesh at_hosts"
     )?;
-    if pooling {
+    guests::write_spread(&want.spread, s)?;
+    if !want.pooling {
+        guests::write_deal(&want.spread, s)?;
+    } else {
         writeln!(
             s,
             "add rule inet burstmesh decide {}ct mark set ct mark and {:#x} or {POOLED:#x}",
-            if ipv6 { "" } else { "meta nfproto ipv4 " },
+            if want.ipv6 { "" } else { "meta nfproto ipv4 " },
             !MASK
         )?;
     }
@@ -332,20 +353,19 @@ fn write_decision(
     Ok(())
 }
 
-/// The lease's addresses and a default route in our table.
-pub fn set_lease(
-    rtnl: &mut Rtnl,
-    index: u32,
-    old: Option<([u8; 4], [u8; 16])>,
-    new: ([u8; 4], [u8; 16]),
-) {
-    let ips = |(v4, v6): ([u8; 4], [u8; 16])| [(IpAddr::from(v4), 32), (IpAddr::from(v6), 128)];
-    if let Some(old) = old.filter(|o| *o != new) {
-        for (ip, len) in ips(old) {
+/// The addresses that a lease, or a host, gives the device, in place of those before.
+pub fn set_addresses(rtnl: &mut Rtnl, index: u32, old: Option<Near>, new: Option<Near>) {
+    let ips = |near: Near| [(IpAddr::from(near.v4), 32), (IpAddr::from(near.v6), 128)];
+    let given = |near: Option<Near>| {
+        let all = near.into_iter().flat_map(ips);
+        all.filter(|(ip, _)| !ip.is_unspecified())
+    };
+    if old != new {
+        for (ip, len) in given(old) {
             note(rtnl.delete_address(index, ip, len));
         }
     }
-    for (ip, len) in ips(new).into_iter().filter(|(ip, _)| !ip.is_unspecified()) {
+    for (ip, len) in given(new) {
         note(rtnl.add_address(index, ip, len));
     }
 }
@@ -355,8 +375,16 @@ pub fn forget_pooled() {
     note(conntrack::delete_marked(POOLED, MASK));
 }
 
+/// The same for those at the host in this place.
+pub fn forget_host(place: usize) {
+    note(conntrack::delete_marked(guests::mark(place), HOST_MASK));
+}
+
 /// The default routes of our table.
-pub fn set_routes(rtnl: &mut Rtnl, index: u32) {
+pub fn set_routes(rtnl: &mut Rtnl, index: u32, hosting: bool) {
+    if hosting {
+        guests::set_host_routes(rtnl, index);
+    }
     for family in Family::BOTH {
         note(rtnl.replace_route(&Route {
             destination: Prefix::all(family),
@@ -370,18 +398,20 @@ pub fn set_routes(rtnl: &mut Rtnl, index: u32) {
     }
 }
 
-fn rules(family: Family) -> [Rule; 2] {
-    let marked = |priority, table| Rule {
-        mark: Some((POOLED, MASK)),
+fn rules(family: Family) -> impl Iterator<Item = Rule> {
+    let marked = move |mark, priority, table| Rule {
+        mark: Some((mark, MASK)),
         ..Rule::new(family, priority, table)
     };
-    [
-        Rule {
-            suppress_prefix_len: Some(0),
-            ..marked(PRIORITY, MAIN_TABLE)
-        },
-        marked(PRIORITY + 1, TABLE),
-    ]
+    [POOLED, GUEST].into_iter().flat_map(move |mark| {
+        [
+            Rule {
+                suppress_prefix_len: Some(0),
+                ..marked(mark, PRIORITY, MAIN_TABLE)
+            },
+            marked(mark, PRIORITY + 1, TABLE),
+        ]
+    })
 }
 
 /// Marked packets look in our table.
@@ -393,13 +423,14 @@ pub fn add_rules(rtnl: &mut Rtnl) {
     }
 }
 
-/// Marked packets are nothing special any more, and pooled connections are forgotten.
+/// Marked packets are nothing special any more, and marked connections are forgotten.
 pub fn delete_rules(rtnl: &mut Rtnl) {
     for family in Family::BOTH {
         note(rtnl.delete_rules_at(family, PRIORITY));
         note(rtnl.delete_rules_at(family, PRIORITY + 1));
     }
     forget_pooled();
+    note(conntrack::delete_marked(GUEST, MASK));
 }
 
 fn note(result: burstmesh_linux::error::Result<()>) {
@@ -418,7 +449,9 @@ pub fn withdraw(_: &(), cause: Cause) {
         Cause::Gone => b"delete table inet burstmesh\n",
     };
     let _ = nft::apply(script);
-    let _ = conntrack::delete_marked(POOLED, MASK);
+    for mark in [POOLED, GUEST] {
+        let _ = conntrack::delete_marked(mark, MASK);
+    }
 }
 
 /// Everything that a run left on the router goes.
@@ -448,7 +481,12 @@ mod tests {
             dns6: Some([255; 16]),
             mtu: 1500,
         };
-        write_decision(true, true, Some(&lease), script.as_mut_view()).unwrap();
+        let want = Applied {
+            pooling: true,
+            ipv6: true,
+            ..Applied::default()
+        };
+        write_decision(&want, Some(&lease), script.as_mut_view()).unwrap();
         script.as_str().into()
     }
 

@@ -34,6 +34,7 @@ table inet home {
     }
     chain zone_burstmesh {
         iifname lan0 oifname bm0 accept
+        iifname bm0 oifname wan0 accept
     }
     chain prerouting {
         type nat hook prerouting priority dstnat; policy accept;

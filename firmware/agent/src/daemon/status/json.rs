@@ -22,6 +22,7 @@ impl View<'_> {
         }
         if wanted(Part::Members) {
             self.json_peers(out)?;
+            self.json_hosts(out)?;
             self.json_relays(out)?;
         }
         if wanted(Part::Flows) {
@@ -164,6 +165,31 @@ impl View<'_> {
                 p.carried.down_bytes,
                 p.carried.up_packets,
                 p.carried.down_packets
+            )?;
+        }
+        write!(out, "],")
+    }
+
+    /// Neighbours at whose lines connections may leave, and of how many new ones each gets how many.
+    fn json_hosts(&self, out: &mut dyn Write) -> fmt::Result {
+        let spread = &self.applied.spread;
+        write!(
+            out,
+            "\"own_share\":{},\"round\":{},\"hosts\":[",
+            spread.own,
+            spread.round()
+        )?;
+        for (n, (place, share)) in spread.hosts().enumerate() {
+            write!(out, "{}{{\"node\":\"", comma(n))?;
+            let peer = self.peer(place as u8);
+            if let Some(peer) = peer {
+                write!(out, "{}", peer.key.node_id())?;
+            }
+            let [up, down] = peer.and_then(|p| p.host).map_or([0; 2], |h| h.kbit);
+            write!(
+                out,
+                "\",\"share\":{},\"up_kbit\":{up},\"down_kbit\":{down},\"ipv6\":{}}}",
+                share.weight, share.ipv6
             )?;
         }
         write!(out, "],")

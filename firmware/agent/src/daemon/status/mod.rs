@@ -121,6 +121,9 @@ impl View<'_> {
                 .filter(|(_, p)| p.usable())
                 .count(),
         ) {
+            (false, _) if self.applied.spread.is_used() => {
+                "no exit is used: each new connection leaves at one line, the own one or a neighbour's"
+            }
             (false, 0) => "not pooling: no exit answers; clients use the own line",
             (false, _) => "about to pool",
             (true, 1) => "pooling over one line",

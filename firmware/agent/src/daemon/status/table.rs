@@ -76,6 +76,7 @@ impl View<'_> {
         self.uplinks(out)?;
         self.paths(out)?;
         self.neighbours(out)?;
+        self.hosts(out)?;
         self.flows(out)?;
         self.refused(out)
     }
@@ -147,6 +148,37 @@ impl View<'_> {
                 p.offers.len(),
                 Tenths::mega(p.carried.up_bytes),
                 Tenths::mega(p.carried.down_bytes)
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Where new connections leave while no exit is used, and why so many of them.
+    fn hosts(&self, out: &mut dyn Write) -> fmt::Result {
+        let spread = &self.applied.spread;
+        if !spread.is_used() {
+            return Ok(());
+        }
+        let round = spread.round();
+        writeln!(
+            out,
+            "\n{:<20} {:<9} likely to have over, kbit/s up/down",
+            "without an exit", "gets"
+        )?;
+        writeln!(out, "{:<20} {} of {round}", "own line", spread.own)?;
+        for (place, share) in spread.hosts() {
+            let Some(peer) = self.peer(place as u8) else {
+                continue;
+            };
+            let [up, down] = peer.host.map_or([0; 2], |h| h.kbit);
+            let mut name = heapless::String::<20>::new();
+            write!(name.as_mut_view(), "{}", peer.key.node_id())?;
+            writeln!(
+                out,
+                "{name:<20} {} of {round}    {}/{}",
+                share.weight,
+                Limit(up),
+                Limit(down)
             )?;
         }
         Ok(())

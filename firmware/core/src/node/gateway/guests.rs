@@ -90,6 +90,13 @@ impl Gateway<'_> {
         })
     }
 
+    /// What our own lines are likely to have over, both ways, kbit/s; 0 = unknown, `None`: they are down.
+    pub fn own_kbit(&self) -> Option<u32> {
+        let up = self.uplinks.iter().filter(|u| u.up);
+        let each = up.map(|u| u.config.idle_kbit[0].saturating_add(u.config.idle_kbit[1]));
+        each.reduce(u32::saturating_add)
+    }
+
     /// Tells the clients of TCP sessions that left at a host that they are over. `near`: our IPv4 address there.
     pub fn end_sessions_with(&mut self, near: [u8; 4], out: &mut impl Output) {
         for place in &mut self.guest_flows.0 {

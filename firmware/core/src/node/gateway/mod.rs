@@ -10,6 +10,7 @@ mod sessions;
 mod settings;
 mod transmit;
 
+pub use super::guest::{NETWORK_V4 as GUESTS_V4, NETWORK_V6 as GUESTS_V6};
 pub use exit_link::{Choice, ExitLink, Route};
 pub use guests::Way;
 pub use transmit::GROUP;

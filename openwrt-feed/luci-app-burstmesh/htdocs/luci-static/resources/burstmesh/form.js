@@ -138,6 +138,7 @@ export function sections() {
 			option('invitation', 'invitation', _('Invitation'), _('Paste what a member or the admin gave you. It is as good as a key: hand it on only to those who should join.')),
 			option('enabled', 'bool', _('Switched on'), _('Switched off, the router is as it was before.'), { preset: '1' }),
 			option('no_uplink', 'bool', _('No line of its own'), _('This house has no Internet line and lives from the lines of others.'), { preset: '0' }),
+			option('no_exit', 'bool', _('No exit'), _('The community has no exit: each connection leaves at one line, yours or that of a neighbour who shares its address.'), { preset: '0' }),
 			option('log_level', 'log level', _('Log'), _('How much goes to the system log.'), { preset: 'info' }),
 			option('lane', 'lane', _('Lane'), _('auto: bursts use all lines. per_session: each connection keeps to one line.'), { preset: 'auto' }),
 			option('name', 'text', _('Name'), _('Only without an invitation.')),
@@ -147,6 +148,7 @@ export function sections() {
 		uplink: { title: _('My lines'), named: true, options: [
 			option('ifname', 'device', _('Device'), _('The device that has the address of the line, such as pppoe-wan.'), { required: true }),
 			option('lend', 'bool', _('Lend it'), _('Others may use what is idle. Your own traffic always comes first.'), { preset: '0' }),
+			option('share_address', 'bool', _('Share its address'), _('Connections of neighbours may leave here without an exit. What they do is seen as coming from your address.'), { preset: '0' }),
 			option('lend_down', 'rate', _('Lend at most, down'), _('From the Internet. 0: all that is idle.'), { preset: '0' }),
 			option('lend_up', 'rate', _('Lend at most, up'), _('Towards the Internet. 0: all that is idle.'), { preset: '0' }),
 			option('default', 'bool', _('Preferred'), _('The line that direct traffic prefers; one at most.'), { preset: '0' }),

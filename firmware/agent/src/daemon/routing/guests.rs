@@ -1,0 +1,133 @@
+//! The firewall's and the routes' part of sessions that leave at one line without an exit: ours at a host's, and guests' at ours.
+
+use super::{DIRECT_V4, GUEST, HOST_MASK, MASK, TUN, note};
+use crate::config::Config;
+use crate::daemon::spread::Spread;
+use burstmesh_core::node::gateway::{GUESTS_V4, GUESTS_V6};
+use burstmesh_linux::netlink::{Kind, MAIN_TABLE, Prefix, Route, Rtnl};
+use core::fmt::Write;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use heapless::string::StringView;
+
+/// The mark of connections that leave at the host in this place.
+pub fn mark(place: usize) -> u32 {
+    GUEST | (place as u32) << 24
+}
+
+/// Both networks of guests, as the firewall writes them.
+fn networks() -> [(&'static str, IpAddr, u8); 2] {
+    [
+        ("ip", IpAddr::from(GUESTS_V4.0), GUESTS_V4.1),
+        ("ip6", IpAddr::from(GUESTS_V6.0), GUESTS_V6.1),
+    ]
+}
+
+/// What guests' packets may do here: leave at a line whose address is shared, for the public Internet. Nothing of the router,
+/// and nothing behind it. To be written into the chains of the hooks input ("drop") and forward ("goto leaving").
+pub fn write_guard(verdict: &str, s: &mut StringView) -> core::fmt::Result {
+    for (family, network, length) in networks() {
+        writeln!(
+            s,
+            "iifname \"{TUN}\" {family} saddr {network}/{length} {verdict}"
+        )?;
+    }
+    Ok(())
+}
+
+/// The chains that the guard goes to, and the translation to the line's own address.
+pub fn write_leaving(config: &Config, s: &mut StringView) -> core::fmt::Result {
+    let shared = || config.uplinks.iter().filter(|u| u.share_address);
+    writeln!(
+        s,
+        "chain leaving {{\nip daddr {{ {DIRECT_V4} }} drop\nip6 daddr != 2000::/3 drop"
+    )?;
+    for u in shared() {
+        writeln!(s, "oifname \"{}\" accept", u.ifname)?;
+    }
+    writeln!(s, "drop\n}}\nchain lines {{")?;
+    for u in shared() {
+        for (family, network, length) in networks() {
+            writeln!(
+                s,
+                "oifname \"{}\" {family} saddr {network}/{length} masquerade",
+                u.ifname
+            )?;
+        }
+    }
+    writeln!(s, "}}")
+}
+
+/// Which new connections leave where: dealt out in turn. Each keeps its line by its mark, and has our address there.
+pub fn write_spread(spread: &Spread, s: &mut StringView) -> core::fmt::Result {
+    for (place, share) in spread.hosts() {
+        let mark = mark(place);
+        let [v4, v6] = [
+            IpAddr::from(Ipv4Addr::from(share.near.v4)),
+            IpAddr::from(Ipv6Addr::from(share.near.v6)),
+        ];
+        writeln!(
+            s,
+            "add chain inet burstmesh host{place}\nflush chain inet burstmesh host{place}\n\
+             add rule inet burstmesh host{place} ct mark set ct mark and {:#x} or {mark:#x}",
+            !HOST_MASK
+        )?;
+        for (family, address) in [("ip", v4), ("ip6", v6)] {
+            writeln!(
+                s,
+                "add rule inet burstmesh at_hosts ct mark and {HOST_MASK:#x} == {mark:#x} snat {family} to {address}"
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Deals out new connections. What no host gets goes direct.
+pub fn write_deal(spread: &Spread, s: &mut StringView) -> core::fmt::Result {
+    for (family, v6) in [("ipv4", false), ("ipv6", true)] {
+        let hosts = || {
+            let deal = spread.deal(v6).enumerate();
+            deal.filter_map(|(turn, place)| Some((turn, place?)))
+        };
+        if hosts().next().is_none() {
+            continue;
+        }
+        write!(
+            s,
+            "add rule inet burstmesh decide meta nfproto {family} numgen inc mod {} vmap {{",
+            spread.deal(v6).count()
+        )?;
+        for (n, (turn, place)) in hosts().enumerate() {
+            let comma = if n == 0 { "" } else { "," };
+            write!(s, "{comma} {turn} : goto host{place}")?;
+        }
+        writeln!(s, " }}")?;
+    }
+    Ok(())
+}
+
+/// Connections of a host's guests are put on our way, as pooled ones are.
+pub fn write_marks(s: &mut StringView) -> core::fmt::Result {
+    writeln!(
+        s,
+        "ct mark and {MASK:#x} == {GUEST:#x} meta mark set meta mark and {:#x} or {GUEST:#x}",
+        !MASK
+    )
+}
+
+/// Answers for guests go to the device.
+pub fn set_host_routes(rtnl: &mut Rtnl, index: u32) {
+    for (_, address, length) in networks() {
+        note(rtnl.replace_route(&Route {
+            destination: Prefix {
+                ip: address,
+                len: length,
+            },
+            via: None,
+            ifindex: index,
+            table: MAIN_TABLE,
+            metric: 0,
+            source: None,
+            kind: Kind::Unicast,
+        }));
+    }
+}

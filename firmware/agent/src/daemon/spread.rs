@@ -1,0 +1,202 @@
+//! How new connections are spread where no exit is used: each leaves at one line, the own one or that of a host.
+//!
+//! The firewall deals them out in turn, by shares. A share follows from what each line is likely to have over, which is what its
+//! owner's habits leave; so it changes rarely, and no packet waits for a decision.
+
+use burstmesh_core::data::reset::Near;
+use burstmesh_core::node::gateway::{Gateway, MAX_PEERS, Way};
+use burstmesh_core::time::Instant;
+
+/// The line with the most gets so many of a round.
+const MOST: u32 = 4;
+/// Less than this (kbit/s) says only that the line was never seen at work.
+const KNOWN: u32 = 1_000;
+
+/// The shares of all lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spread {
+    /// The own line's share; 0: it is down.
+    pub own: u8,
+    /// The hosts', by their places among the neighbours.
+    pub hosts: [Option<Share>; MAX_PEERS],
+}
+
+/// What a host gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Our addresses there.
+    pub near: Near,
+    /// Largest packet.
+    pub mtu: u16,
+    /// Connections over IPv6 too.
+    pub ipv6: bool,
+    /// New connections of a round; 0: none now.
+    pub weight: u8,
+}
+
+impl Spread {
+    /// What the gateway's neighbours let us have now.
+    pub fn of(gateway: &Gateway<'_>, now: Instant) -> Self {
+        let mut spread = Self::default();
+        let own = gateway.own_kbit();
+        let worth = |way: &Way<'_>| way.host.kbit[0].saturating_add(way.host.kbit[1]);
+        let most = gateway.hosts(now).map(|way| worth(&way)).max().unwrap_or(0);
+        let most = most.max(own.unwrap_or(0));
+        spread.own = own.map_or(0, |kbit| weight(kbit, most));
+        for way in gateway.hosts(now) {
+            let share = Share {
+                near: way.near,
+                mtu: way.mtu,
+                ipv6: way.host.ipv6,
+                weight: if way.answers {
+                    weight(worth(&way), most)
+                } else {
+                    0
+                },
+            };
+            if let Some(place) = spread.hosts.get_mut(way.place) {
+                *place = Some(share);
+            }
+        }
+        spread
+    }
+
+    /// All hosts with their places.
+    pub fn hosts(&self) -> impl Iterator<Item = (usize, &Share)> {
+        let all = self.hosts.iter().enumerate();
+        all.filter_map(|(place, share)| Some((place, share.as_ref()?)))
+    }
+
+    /// New connections of a round, over IPv4.
+    pub fn round(&self) -> u32 {
+        self.round_of(false)
+    }
+
+    fn round_of(&self, v6: bool) -> u32 {
+        let hosts = self.hosts().filter(|(_, host)| host.ipv6 || !v6);
+        let hosts = hosts.map(|(_, host)| u32::from(host.weight));
+        hosts.fold(u32::from(self.own), u32::saturating_add)
+    }
+
+    /// A round in the order in which lines get connections, as evenly as shares allow (smooth weighted round robin, as nginx has
+    /// it): the host's place, or `None` for the own line.
+    pub fn deal(&self, v6: bool) -> impl Iterator<Item = Option<usize>> {
+        let mut shares = [0; MAX_PEERS + 1];
+        for (place, host) in self.hosts().filter(|(_, host)| host.ipv6 || !v6) {
+            if let Some(share) = shares.get_mut(place) {
+                *share = i32::from(host.weight);
+            }
+        }
+        shares[MAX_PEERS] = i32::from(self.own);
+        let round = self.round_of(v6);
+        let mut waits = [0; MAX_PEERS + 1];
+        (0..round).map(move |_| {
+            let (mut first, mut most) = (0, i32::MIN);
+            for (n, (wait, share)) in waits.iter_mut().zip(shares).enumerate() {
+                *wait += share;
+                if *wait > most {
+                    (first, most) = (n, *wait);
+                }
+            }
+            if let Some(wait) = waits.get_mut(first) {
+                *wait -= round as i32;
+            }
+            (first < MAX_PEERS).then_some(first)
+        })
+    }
+
+    /// Somebody is our host.
+    pub fn is_used(&self) -> bool {
+        self.hosts().next().is_some()
+    }
+
+    /// Hosts of `before` that are none any more, or not the same, with their places.
+    pub fn lost(&self, before: &Self) -> impl Iterator<Item = (usize, Near)> {
+        let now = self.hosts.map(|share| share.map(|s| s.near));
+        before
+            .hosts
+            .into_iter()
+            .enumerate()
+            .filter_map(move |(place, share)| {
+                let near = share?.near;
+                (now.get(place).copied().flatten() != Some(near)).then_some((place, near))
+            })
+    }
+
+    /// The same lines, each for what it was for before: only shares may differ.
+    pub fn same_lines(&self, other: &Self) -> bool {
+        let uses = |s: Share| (s.near, s.ipv6, s.weight > 0);
+        self.hosts.map(|s| s.map(uses)) == other.hosts.map(|s| s.map(uses))
+            && (self.own > 0) == (other.own > 0)
+    }
+}
+
+/// Who has not said what it has over gets as much as the best.
+fn weight(kbit: u32, most: u32) -> u8 {
+    match (kbit, most) {
+        (..KNOWN, _) | (_, ..KNOWN) => MOST as u8,
+        _ => (u64::from(kbit) * u64::from(MOST)).div_ceil(u64::from(most)) as u8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(last: u8, weight: u8) -> Option<Share> {
+        Some(Share {
+            near: Near {
+                v4: [251, 0, 0, last],
+                v6: [last; 16],
+            },
+            mtu: 1_400,
+            ipv6: true,
+            weight,
+        })
+    }
+
+    fn spread(hosts: &[Option<Share>]) -> Spread {
+        let mut all = Spread {
+            own: 1,
+            ..Spread::default()
+        };
+        all.hosts[..hosts.len()].copy_from_slice(hosts);
+        all
+    }
+
+    #[test]
+    fn shares_are_in_proportion_and_an_unknown_line_counts_as_the_best() {
+        assert_eq!(weight(20_000, 20_000), 4);
+        assert_eq!(weight(10_000, 20_000), 2);
+        assert_eq!(weight(1_000, 20_000), 1);
+        assert_eq!(
+            (weight(0, 20_000), weight(0, 0), weight(64, 900)),
+            (4, 4, 4)
+        );
+        assert_eq!(weight(u32::MAX, u32::MAX), 4);
+    }
+
+    #[test]
+    fn a_round_alternates_as_evenly_as_shares_allow() {
+        let mut lines = spread(&[share(1, 4), None, share(3, 2)]);
+        lines.own = 2;
+        let order: std::vec::Vec<_> = lines.deal(false).collect();
+        let (a, c, own) = (Some(0), Some(2), None);
+        assert_eq!(order, [a, c, own, a, a, c, own, a]);
+        lines.hosts[2].as_mut().unwrap().ipv6 = false;
+        assert!(!lines.deal(true).any(|place| place == c));
+        assert_eq!(lines.deal(true).count(), 6);
+        assert_eq!(Spread::default().deal(false).count(), 0);
+    }
+
+    #[test]
+    fn a_host_with_new_addresses_is_lost_and_one_with_another_share_is_not() {
+        let before = spread(&[share(1, 2), share(2, 2), share(3, 2)]);
+        let after = spread(&[share(1, 4), None, share(9, 2)]);
+        let lost: std::vec::Vec<_> = after.lost(&before).map(|(place, _)| place).collect();
+        assert_eq!(lost, [1, 2]);
+        assert!(!after.same_lines(&before));
+        assert!(spread(&[share(1, 4)]).same_lines(&spread(&[share(1, 1)])));
+        assert!(!spread(&[share(1, 4)]).same_lines(&spread(&[share(1, 0)])));
+    }
+}

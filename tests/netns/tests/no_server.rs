@@ -1,0 +1,169 @@
+//! No server at all: each connection leaves at one line of the street, the own one or that of a neighbour who shares its address.
+
+use std::collections::BTreeMap;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use burstmesh_netns::community::Community;
+use burstmesh_netns::emulator::Way;
+use burstmesh_netns::tools::http::HttpServer;
+use burstmesh_netns::tools::transfer::{self, Running};
+use burstmesh_netns::{Lab, Topology, root};
+
+const HOMES: [&str; 3] = ["gw1", "gw2", "gw3"];
+/// Payload bits per second of the three lines' sum.
+const SUM: f64 = 60e6;
+const READY: Duration = Duration::from_secs(10);
+
+/// Three homes, each with two hosts.
+fn street(lab: &Lab) -> Result<Community<'_>> {
+    let community = Community::without_exit(lab)?;
+    for home in HOMES {
+        community.wait(home, READY, "spread over three lines", |s| {
+            s["hosts"].as_array().is_some_and(|h| h.len() == 2)
+        })?;
+    }
+    Ok(community)
+}
+
+/// The addresses that so many connections of `c1` came from, as a web server sees them, over IPv4 or IPv6.
+fn seen_from(
+    lab: &Lab,
+    server: &HttpServer,
+    v6: bool,
+    connections: usize,
+) -> Result<BTreeMap<String, usize>> {
+    let web = lab.link("web")?;
+    let url = if v6 {
+        server.url(web.v6, "who")
+    } else {
+        server.url(web.v4, "who")
+    };
+    let mut seen = BTreeMap::new();
+    for _ in 0..connections {
+        let from = lab.ns("c1").run("curl", &["-s", "-m", "5", &url])?;
+        *seen.entry(from).or_default() += 1;
+    }
+    Ok(seen)
+}
+
+#[test]
+fn connections_are_dealt_out_over_the_street_and_leave_under_each_lines_own_address() -> Result<()>
+{
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let mut community = street(&lab)?;
+    let server = HttpServer::start(&lab, "web", 80)?;
+    for v6 in [false, true] {
+        let seen = seen_from(&lab, &server, v6, 12)?;
+        println!("{seen:?}");
+        ensure!(
+            seen.len() == 3 && seen.values().all(|n| *n == 4),
+            "{seen:?}"
+        );
+    }
+    for home in ["gw2", "gw3"] {
+        let address = lab.link(home)?.v4.to_string();
+        ensure!(
+            seen_from(&lab, &server, false, 3)?.contains_key(&address),
+            "{home}"
+        );
+    }
+    only_the_public_internet(&lab, &server)?;
+    // A host that stops takes nothing with it but its own connections.
+    community.stop_agent("gw3")?;
+    community.wait("gw1", Duration::from_secs(2), "without gw3", |s| {
+        s["hosts"].as_array().is_some_and(|h| h.len() == 1)
+    })?;
+    sleep(Duration::from_millis(300));
+    let seen = seen_from(&lab, &server, false, 6)?;
+    ensure!(
+        seen.len() == 2 && seen.values().all(|n| *n == 3),
+        "{seen:?}"
+    );
+    Ok(())
+}
+
+/// What a guest gets who sends into the tunnel whatever it likes: its host's line and nothing else of its host.
+fn only_the_public_internet(lab: &Lab, server: &HttpServer) -> Result<()> {
+    let gateway = lab.ns("gw1");
+    let who = server.url(lab.link("web")?.v4, "who");
+    let by_host = gateway.run("curl", &["-s", "-m", "5", "--interface", "bm0", &who])?;
+    let host = ["gw2", "gw3"].into_iter().find(|home| {
+        let link = lab.link(home);
+        link.is_ok_and(|link| link.v4.to_string() == by_host)
+    });
+    let Some(host) = host else {
+        bail!("left at {by_host}, which is no host's");
+    };
+    let own = lab.link(host)?.v4.to_string();
+    // A private network of the Internet's, a cloud's metadata, the host's home, and the host itself.
+    for target in ["10.66.0.1", "172.20.0.1", "169.254.169.254", "192.168.1.10", "192.168.1.1", &own] {
+        let answer = gateway.run("ping", &["-c", "1", "-W", "1", "-I", "bm0", target]);
+        ensure!(answer.is_err(), "{target} answers a guest of {host}");
+    }
+    Ok(())
+}
+
+/// What each line carries towards its home during `time`.
+fn over(lab: &Lab, time: Duration) -> [u64; 3] {
+    let carried = || HOMES.map(|home| lab.line(home).traffic(Way::Down).delivered.bytes);
+    let before = carried();
+    sleep(time);
+    let after = carried();
+    core::array::from_fn(|n| after[n] - before[n])
+}
+
+#[test]
+fn six_downloads_fill_three_lines_and_a_hosts_death_ends_its_own_at_once_and_no_other() -> Result<()>
+{
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let mut community = street(&lab)?;
+    let server = HttpServer::start(&lab, "web", 80)?;
+    let url = server.publish("large", 400_000_000, lab.link("web")?.v4)?;
+    let limit = Duration::from_secs(14);
+    let mut seen = Vec::new();
+    // Two cores carry the lab and whatever else the machine does: a disturbed run is repeated, never averaged away.
+    for attempt in 0..3 {
+        let begin = |_| transfer::start_download(&lab, "c1", &url, limit);
+        let all = (0..6).map(begin).collect::<Result<Vec<_>>>()?;
+        sleep(Duration::from_secs(3));
+        let received = |all: &[Running]| all.iter().map(Running::received).sum::<u64>();
+        let before = received(&all);
+        let lines = over(&lab, Duration::from_secs(5));
+        let share = (received(&all) - before) as f64 * 8.0 / 5.0 / SUM;
+        println!("{:.1} %, lines {lines:?}", 100.0 * share);
+        seen.push(share);
+        if share < 0.85 && attempt < 2 {
+            for one in all {
+                one.finish()?;
+            }
+            continue;
+        }
+        ensure!(
+            share >= 0.85,
+            "shares {seen:.3?}; {:#}",
+            community.status("gw1")?
+        );
+        community.kill_agent("gw2")?;
+        sleep(Duration::from_millis(1_500));
+        let ended = all.iter().filter(|one| one.ended()).count();
+        sleep(Duration::from_secs(1));
+        let mut whole = 0;
+        for one in all {
+            let result = one.finish()?;
+            println!("longest gap {:?}: {}", result.longest_gap, result.said);
+            ensure!(result.intact, "{}", result.said);
+            whole += usize::from(result.said.contains("timed out"));
+        }
+        ensure!((ended, whole) == (2, 4), "{ended} ended, {whole} went on");
+        return Ok(());
+    }
+    bail!("shares {seen:.3?}");
+}
