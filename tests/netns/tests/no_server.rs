@@ -101,7 +101,14 @@ fn only_the_public_internet(lab: &Lab, server: &HttpServer) -> Result<()> {
     };
     let own = lab.link(host)?.v4.to_string();
     // A private network of the Internet's, a cloud's metadata, the host's home, and the host itself.
-    for target in ["10.66.0.1", "172.20.0.1", "169.254.169.254", "192.168.1.10", "192.168.1.1", &own] {
+    for target in [
+        "10.66.0.1",
+        "172.20.0.1",
+        "169.254.169.254",
+        "192.168.1.10",
+        "192.168.1.1",
+        &own,
+    ] {
         let answer = gateway.run("ping", &["-c", "1", "-W", "1", "-I", "bm0", target]);
         ensure!(answer.is_err(), "{target} answers a guest of {host}");
     }

@@ -3,7 +3,7 @@
 //! `nft` takes tens of milliseconds on a router. It runs beside the data loop, one script at a time.
 
 use super::routing::{self, Applied, Failure};
-use super::spread::{Share, Spread};
+use super::spread::Spread;
 use crate::config::Config;
 use burstmesh_core::data::reset::Near;
 use burstmesh_core::node::gateway::{Gateway, MAX_PEERS};
@@ -121,7 +121,7 @@ impl Pooler {
         if !changes {
             self.wanted_since = None;
         }
-        let lost = want.spread.lost(&self.applied.spread).next().is_some();
+        let lost = !want.spread.lost(&self.applied.spread).is_empty();
         let patience = match (want.pooling, self.paused) {
             _ if lost => Duration::ZERO,
             (true, _) => SETTLE,
@@ -144,7 +144,7 @@ impl Pooler {
         let lost = begun.want.spread.lost(&self.applied.spread);
         Ends {
             pooled: self.applied.pooling && !begun.want.pooling,
-            at_hosts: lost.map(|(_, near)| near.v4).collect(),
+            at_hosts: lost.iter().map(|(_, near)| near.v4).collect(),
         }
     }
 
@@ -244,9 +244,9 @@ impl Pooler {
         if moves {
             routing::set_addresses(rtnl, index, applied.lease, want.lease);
         }
-        for (old, new) in applied.spread.hosts.iter().zip(want.spread.hosts) {
-            let near = |share: Option<Share>| share.map(|s| s.near);
-            routing::set_addresses(rtnl, index, near(*old), near(new));
+        for place in 0..MAX_PEERS {
+            let near = (applied.spread.near(place), want.spread.near(place));
+            routing::set_addresses(rtnl, index, near.0, near.1);
         }
         routing::set_routes(rtnl, index, want.hosting);
         if moves {

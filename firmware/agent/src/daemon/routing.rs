@@ -355,18 +355,23 @@ fn write_decision(want: &Applied, dns: Option<&Lease>, s: &mut StringView) -> co
 
 /// The addresses that a lease, or a host, gives the device, in place of those before.
 pub fn set_addresses(rtnl: &mut Rtnl, index: u32, old: Option<Near>, new: Option<Near>) {
-    let ips = |near: Near| [(IpAddr::from(near.v4), 32), (IpAddr::from(near.v6), 128)];
-    let given = |near: Option<Near>| {
-        let all = near.into_iter().flat_map(ips);
-        all.filter(|(ip, _)| !ip.is_unspecified())
-    };
-    if old != new {
-        for (ip, len) in given(old) {
-            note(rtnl.delete_address(index, ip, len));
-        }
+    if old == new {
+        return;
     }
-    for (ip, len) in given(new) {
-        note(rtnl.add_address(index, ip, len));
+    for (near, gone) in [(old, true), (new, false)] {
+        let Some(Near { v4, v6 }) = near else {
+            continue;
+        };
+        for (ip, len) in [(IpAddr::from(v4), 32), (IpAddr::from(v6), 128)] {
+            if ip.is_unspecified() {
+                continue;
+            }
+            note(if gone {
+                rtnl.delete_address(index, ip, len)
+            } else {
+                rtnl.add_address(index, ip, len)
+            });
+        }
     }
 }
 

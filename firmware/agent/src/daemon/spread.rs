@@ -4,8 +4,9 @@
 //! owner's habits leave; so it changes rarely, and no packet waits for a decision.
 
 use burstmesh_core::data::reset::Near;
-use burstmesh_core::node::gateway::{Gateway, MAX_PEERS, Way};
+use burstmesh_core::node::gateway::{Gateway, MAX_PEERS};
 use burstmesh_core::time::Instant;
+use heapless::Vec;
 
 /// The line with the most gets so many of a round.
 const MOST: u32 = 4;
@@ -36,26 +37,30 @@ pub struct Share {
 
 impl Spread {
     /// What the gateway's neighbours let us have now.
+    #[inline(never)]
     pub fn of(gateway: &Gateway<'_>, now: Instant) -> Self {
         let mut spread = Self::default();
         let own = gateway.own_kbit();
-        let worth = |way: &Way<'_>| way.host.kbit[0].saturating_add(way.host.kbit[1]);
-        let most = gateway.hosts(now).map(|way| worth(&way)).max().unwrap_or(0);
-        let most = most.max(own.unwrap_or(0));
-        spread.own = own.map_or(0, |kbit| weight(kbit, most));
+        let (mut worth, mut most) = ([0; MAX_PEERS], own.unwrap_or(0));
         for way in gateway.hosts(now) {
-            let share = Share {
+            let (Some(place), Some(worth)) =
+                (spread.hosts.get_mut(way.place), worth.get_mut(way.place))
+            else {
+                continue;
+            };
+            *worth = way.host.kbit[0].saturating_add(way.host.kbit[1]);
+            most = most.max(*worth);
+            *place = Some(Share {
                 near: way.near,
                 mtu: way.mtu,
                 ipv6: way.host.ipv6,
-                weight: if way.answers {
-                    weight(worth(&way), most)
-                } else {
-                    0
-                },
-            };
-            if let Some(place) = spread.hosts.get_mut(way.place) {
-                *place = Some(share);
+                weight: u8::from(way.answers),
+            });
+        }
+        spread.own = own.map_or(0, |kbit| weight(kbit, most));
+        for (host, worth) in spread.hosts.iter_mut().zip(worth) {
+            if let Some(host) = host {
+                host.weight *= weight(worth, most);
             }
         }
         spread
@@ -110,24 +115,33 @@ impl Spread {
         self.hosts().next().is_some()
     }
 
+    /// Our addresses with the host in this place.
+    pub fn near(&self, place: usize) -> Option<Near> {
+        self.hosts.get(place).copied().flatten().map(|h| h.near)
+    }
+
     /// Hosts of `before` that are none any more, or not the same, with their places.
-    pub fn lost(&self, before: &Self) -> impl Iterator<Item = (usize, Near)> {
-        let now = self.hosts.map(|share| share.map(|s| s.near));
-        before
-            .hosts
-            .into_iter()
-            .enumerate()
-            .filter_map(move |(place, share)| {
-                let near = share?.near;
-                (now.get(place).copied().flatten() != Some(near)).then_some((place, near))
-            })
+    #[inline(never)]
+    pub fn lost(&self, before: &Self) -> Vec<(usize, Near), MAX_PEERS> {
+        let mut lost = Vec::new();
+        for place in 0..MAX_PEERS {
+            if let Some(near) = before.near(place)
+                && self.near(place) != Some(near)
+            {
+                let _ = lost.push((place, near));
+            }
+        }
+        lost
     }
 
     /// The same lines, each for what it was for before: only shares may differ.
     pub fn same_lines(&self, other: &Self) -> bool {
-        let uses = |s: Share| (s.near, s.ipv6, s.weight > 0);
-        self.hosts.map(|s| s.map(uses)) == other.hosts.map(|s| s.map(uses))
-            && (self.own > 0) == (other.own > 0)
+        let same = |(a, b): (&Option<Share>, &Option<Share>)| match (a, b) {
+            (Some(a), Some(b)) => (a.near, a.ipv6, a.weight > 0) == (b.near, b.ipv6, b.weight > 0),
+            (None, None) => true,
+            _ => false,
+        };
+        (self.own > 0) == (other.own > 0) && self.hosts.iter().zip(&other.hosts).all(same)
     }
 }
 
@@ -193,7 +207,7 @@ mod tests {
     fn a_host_with_new_addresses_is_lost_and_one_with_another_share_is_not() {
         let before = spread(&[share(1, 2), share(2, 2), share(3, 2)]);
         let after = spread(&[share(1, 4), None, share(9, 2)]);
-        let lost: std::vec::Vec<_> = after.lost(&before).map(|(place, _)| place).collect();
+        let lost: std::vec::Vec<_> = after.lost(&before).iter().map(|l| l.0).collect();
         assert_eq!(lost, [1, 2]);
         assert!(!after.same_lines(&before));
         assert!(spread(&[share(1, 4)]).same_lines(&spread(&[share(1, 1)])));
