@@ -174,3 +174,54 @@ fn six_downloads_fill_three_lines_and_a_hosts_death_ends_its_own_at_once_and_no_
     }
     bail!("shares {seen:.3?}");
 }
+
+/// The household comes first where guests' connections leave under its address, too.
+#[test]
+fn an_owner_whose_line_is_full_of_guests_has_it_back_within_a_second() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let mut community = street(&lab)?;
+    // The owner's own connections go direct, so that they are on the own line.
+    let web = lab.link("web")?.v4;
+    community.stop_agent("gw2")?;
+    community.start_agent("gw2", &format!("\tlist bypass '{web}/32'\n"))?;
+    community.wait("gw1", READY, "spread over three lines", |s| {
+        s["hosts"].as_array().is_some_and(|h| h.len() == 2)
+    })?;
+    let server = HttpServer::start(&lab, "web", 80)?;
+    let url = server.publish("large", 400_000_000, web)?;
+    let second = Duration::from_secs(1);
+    let lone =
+        transfer::download(&lab, "c2", &url, 5 * second)?.rate_between(2 * second, 5 * second);
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let begin = |_| transfer::start_download(&lab, "c1", &url, 12 * second);
+        let guests = (0..6).map(begin).collect::<Result<Vec<_>>>()?;
+        sleep(3 * second);
+        let owner = transfer::download(&lab, "c2", &url, 5 * second)?;
+        let after = over(&lab, second);
+        for guest in guests {
+            guest.finish()?;
+        }
+        let share = owner.rate_between(second, 5 * second) / lone;
+        let bins: Vec<f64> = (0..5)
+            .map(|n| owner.rate_between(n * second, (n + 1) * second) / lone)
+            .collect();
+        println!(
+            "{:.1} % of {:.1} Mbit/s; by second {bins:.2?}; then the line carries {}",
+            100.0 * share,
+            lone / 1e6,
+            after[1]
+        );
+        seen.push(share);
+        if share >= 0.95 {
+            return Ok(());
+        }
+    }
+    bail!(
+        "shares {seen:.3?} of the lone speed; {}",
+        community.status_table("gw2")?
+    );
+}

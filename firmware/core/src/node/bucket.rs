@@ -14,6 +14,12 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
+    pub(super) const UNLIMITED: Self = Self {
+        kbit: 0,
+        level: 0,
+        at: Instant::ZERO,
+    };
+
     pub(super) fn new(now: Instant, kbit: u32) -> Self {
         let mut bucket = Self {
             kbit,

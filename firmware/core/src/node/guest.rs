@@ -53,6 +53,8 @@ pub fn concerns(packet: &[u8]) -> bool {
 pub struct Guest {
     /// Our uplink.
     pub uplink: u8,
+    /// When something of it passed last.
+    pub active_at: Instant,
     up: Bucket,
     down: Bucket,
 }
@@ -62,6 +64,7 @@ impl Guest {
     pub fn new(now: Instant, uplink: u8, up_kbit: u32, down_kbit: u32) -> Self {
         Self {
             uplink,
+            active_at: Instant::ZERO,
             up: Bucket::new(now, up_kbit),
             down: Bucket::new(now, down_kbit),
         }
@@ -75,14 +78,40 @@ impl Guest {
 
     /// May so many bytes go to the Internet?
     pub fn spend_up(&mut self, now: Instant, bytes: usize) -> Result<(), Refusal> {
+        self.active_at = now;
         self.up.spend(now, bytes)
     }
 
     /// May so many bytes from the Internet go to it?
     pub fn spend_down(&mut self, now: Instant, bytes: usize) -> Result<(), Refusal> {
+        self.active_at = now;
         self.down.spend(now, bytes)
     }
 }
+
+/// Of a line that carries `most`, what is left to all guests together while its household uses `own`, kbit/s; 0 = no limit.
+/// `before`: what they were left the last time.
+///
+/// A household's flow that meets guests' at the line grows only into what they give up: they are left less than what is over, so
+/// that it doubles its share in every step, and get it back more slowly.
+pub fn left_to_guests(most: u32, own: u32, before: u32) -> u32 {
+    if own < most / IDLE && before == 0 {
+        return 0;
+    }
+    let left = most.saturating_sub(own.saturating_add(own / 2));
+    let left = left.max(most / LEAST);
+    let slowly = before.saturating_add(most / IDLE);
+    match before {
+        _ if own < most / IDLE && slowly >= most => 0,
+        0 => left,
+        _ => left.min(slowly),
+    }
+}
+
+/// A household that uses less than this part of its line needs no room.
+const IDLE: u32 = 16;
+/// Guests always get this part, so that their connections live.
+const LEAST: u32 = 32;
 
 /// A neighbour at whose line our sessions may leave.
 #[derive(Clone, Copy, Debug)]
@@ -167,6 +196,26 @@ mod tests {
             assert!(concerns(&packet) && near.receives(&packet) && !near.sends(&packet));
         }
         assert!(!concerns(&[0x45; 20]) && !concerns(&[]));
+    }
+
+    #[test]
+    fn guests_make_room_within_three_steps_and_get_it_back_in_sixteen() {
+        let most = 20_000;
+        assert_eq!(left_to_guests(most, 1_000, 0), 0);
+        // A flow of the household takes what guests give up.
+        let (mut own, mut left) = (most / 3, 0);
+        for _ in 0..3 {
+            left = left_to_guests(most, own, left);
+            own = most - left;
+        }
+        assert_eq!(left, most / 32);
+        let mut steps = 0;
+        while left > 0 {
+            left = left_to_guests(most, 0, left);
+            steps += 1;
+        }
+        assert_eq!(steps, 16);
+        assert_eq!(left_to_guests(0, 0, 0), 0);
     }
 
     #[test]

@@ -124,6 +124,11 @@ impl Usage {
         }
     }
 
+    /// The most that the line was seen to carry, kbit/s.
+    pub fn peak(&self) -> Rates {
+        self.peak
+    }
+
     /// What is likely in the next minutes.
     pub fn forecast(&self, now: Option<(Wall, Zone)>) -> Forecast {
         let mut forecast = Forecast {

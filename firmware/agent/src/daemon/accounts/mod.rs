@@ -38,7 +38,7 @@ pub type Habits = [Usage; MAX_UPLINKS];
 
 /// Counters are read this often.
 const TICK: Duration = Duration::from_secs(1);
-/// And this often near a cap.
+/// And this often near a cap, and while guests use a line that its household may need.
 const TICK_NEAR: Duration = Duration::from_millis(200);
 /// The file is written this often, and at a regular stop; before a cap's promise is used up, also in between.
 const KEEP: Duration = Duration::from_secs(3_600);
@@ -115,7 +115,8 @@ impl Accounts {
                 wanted |= cap.wants_promise(&plan);
             }
         }
-        self.tick_at = now + if near { TICK_NEAR } else { TICK };
+        let often = near || gateway.serves_guests(now);
+        self.tick_at = now + if often { TICK_NEAR } else { TICK };
         if wanted && self.store.is_free() {
             self.keep(now, config, false);
         }
@@ -173,6 +174,9 @@ impl Accounts {
                 let when = self.clock.shown(now).map(|wall| (wall, uplink.zone));
                 let all = [own.up + lent.up, own.down + lent.down];
                 usage.handle_use(when, [own.up, own.down], all, millis);
+                let kbit = |bytes: u64| u32::try_from(bytes * 8 / u64::from(millis.max(1)));
+                let now = [own.up, own.down].map(|bytes| kbit(bytes).unwrap_or(u32::MAX));
+                gateway.put_household_first(number as u8, usage.peak(), now);
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::data::too_big::too_big;
 use crate::error::{Refusal, Refusals};
 use crate::node::guest::{self, Guest, Host};
 use crate::node::{Output, Via};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::Capabilities;
 use crate::wire::control::{MAX_LEN, Message};
 use heapless::Vec;
@@ -106,6 +106,26 @@ impl Gateway<'_> {
                     out.deliver(segment.get(..n).unwrap_or_default());
                 }
             }
+        }
+    }
+
+    /// Something of a guest's passed within the last second.
+    pub fn serves_guests(&self, now: Instant) -> bool {
+        let active = |g: &Guest| now.since(g.active_at) < Duration::from_secs(1);
+        let mut guests = self.peers.iter().flatten().filter_map(|p| p.guest.as_ref());
+        guests.any(active)
+    }
+
+    /// Keeps guests to what the household leaves of an uplink: `most` is what it was seen to carry, `own` what the household uses
+    /// now, up and down in kbit/s. To be called some times a second while guests are served.
+    pub fn put_household_first(&mut self, uplink: u8, most: [u32; 2], own: [u32; 2]) {
+        let Some(line) = self.uplinks.get_mut(usize::from(uplink)) else {
+            return;
+        };
+        let both = line.guests.iter_mut().zip(&mut line.guests_kbit);
+        for ((bucket, kbit), (most, own)) in both.zip(most.into_iter().zip(own)) {
+            *kbit = guest::left_to_guests(most, own, *kbit);
+            bucket.set_rate(*kbit);
         }
     }
 
@@ -241,6 +261,7 @@ impl<O: Output> Carrier<'_, O> {
             let line = line.ok_or(Refusal::Unknown)?;
             line.spares(len)?;
             guest.spend_down(now, len)?;
+            line.guests[1].spend(now, len)?;
             line.spend(len);
             self.peer.count_lent_down(uplink, len);
         } else if let Some(host) = &self.peer.host
@@ -290,6 +311,7 @@ impl Gate<'_> {
             let line = line.ok_or(Refusal::Unknown)?;
             line.spares(len)?;
             guest.spend_up(now, len)?;
+            line.guests[0].spend(now, len)?;
             line.spend(len);
             self.passed[0] += len;
         } else {

@@ -15,6 +15,7 @@ pub use exit_link::{Choice, ExitLink, Route};
 pub use guests::Way;
 pub use transmit::GROUP;
 
+use super::bucket::Bucket;
 use super::guest;
 use super::job::Task;
 use super::lend::Relays;
@@ -108,6 +109,9 @@ struct Uplink {
     up: bool,
     /// Bytes that may be lent until the shell says otherwise.
     left: u64,
+    /// What all guests together may use, up and down, and in kbit/s.
+    guests: [Bucket; 2],
+    guests_kbit: [u32; 2],
 }
 
 impl Uplink {
@@ -116,6 +120,8 @@ impl Uplink {
             config,
             up: false,
             left: u64::MAX,
+            guests: [const { Bucket::UNLIMITED }; 2],
+            guests_kbit: [0; 2],
         }
     }
 
