@@ -82,10 +82,10 @@ pub enum Command<'a> {
         /// For programs rather than people.
         json: bool,
     },
-    /// Make a gateway's private key, or a community's secret.
+    /// Make a gateway's private key, or what founds a community.
     Keygen {
-        /// A community's secret instead.
-        secret: bool,
+        /// What to make.
+        what: Made<'a>,
         /// A new file to write it to; standard output otherwise.
         output: Option<&'a str>,
     },
@@ -105,6 +105,17 @@ pub enum Command<'a> {
     Version,
     /// Show help.
     Help(Topic),
+}
+
+/// What is made of fresh entropy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made<'a> {
+    /// A gateway's private key.
+    Key,
+    /// A community's secret.
+    Secret,
+    /// An invitation to a new community of this name.
+    Invitation(&'a str),
 }
 
 /// For whom something is shown.
@@ -194,6 +205,7 @@ struct Given<'a> {
     config: Option<&'a str>,
     socket: Option<&'a str>,
     ubus: Option<&'a str>,
+    invitation: Option<&'a str>,
     output: Option<&'a str>,
     file: Option<&'a str>,
     minutes: Option<&'a str>,
@@ -266,6 +278,7 @@ impl<'a> Given<'a> {
             ("--ubus", Topic::Run) => Some(&mut self.ubus),
             ("--forget", Topic::Ledger) => Some(&mut self.forget),
             ("--output", Topic::Keygen) => Some(&mut self.output),
+            ("--invitation", Topic::Keygen) => Some(&mut self.invitation),
             _ => None,
         }
     }
@@ -309,7 +322,11 @@ impl<'a> Given<'a> {
                 json: self.json,
             },
             Topic::Keygen => Command::Keygen {
-                secret: self.secret,
+                what: match (self.invitation, self.secret) {
+                    (Some(name), _) => Made::Invitation(name),
+                    (None, true) => Made::Secret,
+                    (None, false) => Made::Key,
+                },
                 output: self.output,
             },
             Topic::Pubkey => Command::Pubkey {

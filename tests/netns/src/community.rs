@@ -14,8 +14,6 @@ use crate::exit::Exit;
 
 /// How long a stopped daemon may take.
 const STOP: Duration = Duration::from_secs(5);
-/// Of communities whose members were invited by nobody's exit.
-const SECRET: &str = "AwswVXqfxOkOM1h9osfsETZbgKXK7xQ5XoOozfIXPGE=";
 
 /// The communities of one exit, running in a lab; mostly one.
 pub struct Community<'l> {
@@ -25,6 +23,8 @@ pub struct Community<'l> {
     agents: BTreeMap<String, Daemon>,
     /// By the community's name.
     invitations: BTreeMap<String, String>,
+    /// The lines' addresses are shared.
+    shares: bool,
 }
 
 impl<'l> Community<'l> {
@@ -50,7 +50,16 @@ impl<'l> Community<'l> {
     /// Starts an agent in every home, of communities that have no exit: the lines' addresses are shared.
     pub fn without_exit(lab: &'l Lab) -> Result<Self> {
         let mut community = Self::idle(lab, Exit::on_server(lab, "exit", "")?);
+        community.shares = true;
         for home in &lab.topology().homes {
+            let name = &home.community;
+            if !community.invitations.contains_key(name) {
+                let founded = ["keygen", "--invitation", name];
+                let invitation = lab.ns(&home.name).run("burstmesh", &founded)?;
+                community
+                    .invitations
+                    .insert(name.clone(), invitation.trim().to_owned());
+            }
             community.start_agent(&home.name, "")?;
         }
         Ok(community)
@@ -62,6 +71,7 @@ impl<'l> Community<'l> {
             exit,
             agents: BTreeMap::new(),
             invitations: BTreeMap::new(),
+            shares: false,
         }
     }
 
@@ -112,17 +122,6 @@ impl<'l> Community<'l> {
         self.exit.status()
     }
 
-    /// How a home's agent becomes a member: by its invitation, or where nobody invites, by hand.
-    fn membership(&self, home: &str) -> Result<String> {
-        let name = &self.lab.topology().home(home)?.community;
-        Ok(match self.invitations.get(name) {
-            Some(invitation) => format!("\toption invitation '{invitation}'\n"),
-            None => format!(
-                "\toption name '{name}'\n\toption secret '{SECRET}'\n\toption no_exit '1'\n"
-            ),
-        })
-    }
-
     /// The UCI file of a home: one invitation, the line lent, the clients served. `more` is appended.
     pub fn write_agent_config(&self, home: &str, more: &str) -> Result<PathBuf> {
         let dir = self.lab.ns(home).dir();
@@ -132,11 +131,11 @@ impl<'l> Community<'l> {
             .homes
             .iter()
             .any(|h| h.name == home && h.has_line());
-        let line = match (has_line, self.invitations.is_empty()) {
+        let line = match (has_line, self.shares) {
+            (true, false) => "config uplink 'wan'\n\toption ifname 'wan0'\n\toption lend '1'\n",
             (true, true) => {
                 "config uplink 'wan'\n\toption ifname 'wan0'\n\toption lend '1'\n\toption share_address '1'\n"
             }
-            (true, false) => "config uplink 'wan'\n\toption ifname 'wan0'\n\toption lend '1'\n",
             (false, _) => "",
         };
         let no_uplink = if has_line {
@@ -145,10 +144,10 @@ impl<'l> Community<'l> {
             "\toption no_uplink '1'\n"
         };
         let text = format!(
-            "config community\n{}\toption key_file '{}/key'\n{no_uplink}\n\
+            "config community\n\toption invitation '{}'\n\toption key_file '{}/key'\n{no_uplink}\n\
              config mesh\n\toption ifname 'mesh0'\n\n{line}\n\
              config client 'lan'\n\toption ifname 'lan0'\n{more}",
-            self.membership(home)?,
+            self.invitation(home)?,
             dir.display(),
         );
         let path = dir.join("burstmesh.uci");

@@ -158,22 +158,26 @@ Example:
 ";
 
 pub(super) const KEYGEN: &str = "\
-Makes a private key for this gateway, or a secret for a new community, and
-prints it in base64.
+Makes a private key for this gateway, or what a new community begins with, and
+prints it.
 
-Usage: burstmesh keygen [--secret] [-o FILE]
+Usage: burstmesh keygen [--secret | --invitation NAME] [-o FILE]
 
 Options:
       --secret         a community's secret instead of a private key
+      --invitation NAME
+                       an invitation to a new community of this name, without
+                       an exit: for every router of it, this one too
   -o, --output FILE    write it to a new file that only its owner can read,
                        never over an existing one; of a private key the public
                        one is printed instead
 
 The agent makes its own key at the first start. By hand this is only needed to
-found a community.
+found a community. One with an exit is founded there: burstmesh-proxy community
+add.
 
 Example:
-  burstmesh keygen -o /etc/burstmesh/key
+  burstmesh keygen --invitation 'Elm Street'
 ";
 
 pub(super) const PUBKEY: &str = "\

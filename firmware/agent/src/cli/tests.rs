@@ -40,7 +40,7 @@ fn every_command_has_its_defaults() {
     assert_eq!(
         read("keygen"),
         Ok(Command::Keygen {
-            secret: false,
+            what: Made::Key,
             output: None
         })
     );
@@ -110,8 +110,15 @@ fn options_are_read_in_every_form() {
     assert_eq!(
         read("keygen --secret --output x"),
         Ok(Command::Keygen {
-            secret: true,
+            what: Made::Secret,
             output: Some("x")
+        })
+    );
+    assert_eq!(
+        read("keygen --invitation=Elm"),
+        Ok(Command::Keygen {
+            what: Made::Invitation("Elm"),
+            output: None
         })
     );
     assert_eq!(

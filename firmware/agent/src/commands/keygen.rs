@@ -2,21 +2,37 @@
 
 use super::check::{Loaded, load, own_key};
 use super::fail;
-use crate::cli::Exit;
+use crate::cli::{Exit, Made};
 use burstmesh_core::identity::SecretKey;
+use burstmesh_core::wire::invitation::{Invitation, Secret, TEXT_CHARS, Text};
 use burstmesh_core::wire::text::key_to_text;
 use burstmesh_linux::process::Output;
 use burstmesh_linux::{entropy, file};
 use core::fmt::Write;
 
-pub(super) fn generate(secret: bool, output: Option<&str>) -> Exit {
+pub(super) fn generate(made: Made<'_>, output: Option<&str>) -> Exit {
     let mut key = [0; 32];
     if let Err(error) = entropy::fill(&mut key) {
         return fail(format_args!("{error}"));
     }
-    let mut line = heapless::String::<64>::new();
-    let _ = writeln!(line.as_mut_view(), "{}", key_to_text(&key).as_str());
-    let what = if secret { "secret" } else { "private key" };
+    let mut line = heapless::String::<{ TEXT_CHARS + 1 }>::new();
+    let what = match made {
+        Made::Key => "private key",
+        Made::Secret => "secret",
+        Made::Invitation(_) => "invitation",
+    };
+    let written = match made {
+        Made::Invitation(name) => match invitation(name, key) {
+            Some(text) => writeln!(line.as_mut_view(), "{text}"),
+            None => {
+                return fail(format_args!(
+                    "a community's name has 1 to 32 characters of text, and no white space at its ends"
+                ));
+            }
+        },
+        _ => writeln!(line.as_mut_view(), "{}", key_to_text(&key).as_str()),
+    };
+    debug_assert!(written.is_ok());
     let Some(path) = output else {
         Output::Standard.write(line.as_bytes());
         return Exit::Success;
@@ -29,10 +45,22 @@ pub(super) fn generate(secret: bool, output: Option<&str>) -> Exit {
     if let Err(error) = file::write_atomically(path, line.as_bytes(), 0o600) {
         return fail(format_args!("{path}: {error}"));
     }
-    if !secret {
+    if made == Made::Key {
         print_public(&SecretKey::from_bytes(key));
     }
     Exit::Success
+}
+
+/// An invitation to a community that nobody else knows of yet.
+fn invitation(name: &str, secret: [u8; 32]) -> Option<Text> {
+    let invitation = Invitation {
+        name: name.parse().ok()?,
+        secret: Secret::new(secret),
+        exits: heapless::Vec::new(),
+        expires: None,
+        admission: None,
+    };
+    invitation.encode().ok()
 }
 
 fn print_public(key: &SecretKey) {

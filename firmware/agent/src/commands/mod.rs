@@ -55,7 +55,7 @@ fn execute(command: &Command<'_>) -> Exit {
             forget,
         } => status::ask(socket, &status::ledger_question(form, forget)),
         Command::Check { config, json } => check::run(config, json),
-        Command::Keygen { secret, output } => keygen::generate(secret, output),
+        Command::Keygen { what, output } => keygen::generate(what, output),
         Command::Pubkey { file, config } => keygen::show_public(file, config),
         Command::Limits { json } => limits::run(json),
         Command::Version => {

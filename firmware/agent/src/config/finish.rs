@@ -167,7 +167,9 @@ impl Draft {
         }
         // Whoever has not joined yet is told to paste an invitation, which brings the exits.
         let joined = self.community.invitation.is_some() || self.community.secret.is_some();
-        let needed = joined && !self.community.no_exit;
+        // One that brings none is to a community without an exit.
+        let none = self.community.no_exit || self.community.invitation.is_some();
+        let needed = joined && !none;
         if self.exits.is_empty() && needed && !self.spoiled.exits && !spoiled(SectionId::Exit) {
             tell(ProblemKind::NoExit);
         }

@@ -347,7 +347,7 @@ const COMMUNITY: Section = Section {
             field: Field::NoExit,
             name: "no_exit",
             default: Some("0"),
-            doc: "Says that this community has no exit: each connection leaves at one line, the own one or that of a neighbour who shares its address.",
+            doc: "Only without an invitation: says that this community has no exit. Each connection leaves at one line, the own one or that of a neighbour who shares its address.",
             ..OPTION
         },
         Opt {

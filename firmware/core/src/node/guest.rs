@@ -89,27 +89,34 @@ impl Guest {
     }
 }
 
-/// Of a line that carries `most`, what is left to all guests together while its household uses `own`, kbit/s; 0 = no limit.
-/// `before`: what they were left the last time.
+/// What is left to all guests of a line together, kbit/s; 0 = no limit. `most` is what the line was seen to carry, `own` what its
+/// household uses now, `lent` what guests use, `before` what they were left the last time.
 ///
-/// A household's flow that meets guests' at the line grows only into what they give up: they are left less than what is over, so
-/// that it doubles its share in every step, and get it back more slowly.
-pub fn left_to_guests(most: u32, own: u32, before: u32) -> u32 {
-    if own < most / IDLE && before == 0 {
+/// Nobody sends a guest's download more slowly for the owner's sake, and among many a new flow of the owner's gets little. So where
+/// the line is full and the household uses some of it, guests are left half of what they use, again and again, until the
+/// household has what it wants and the line is not full any more. They get it back in small steps (additive increase,
+/// multiplicative decrease: Chiu and Jain, 1989).
+pub fn left_to_guests(most: u32, own: u32, lent: u32, before: u32) -> u32 {
+    let wants = own >= most / IDLE;
+    if most < KNOWN || (!wants && before == 0) {
         return 0;
     }
-    let left = most.saturating_sub(own.saturating_add(own / 2));
-    let left = left.max(most / LEAST);
-    let slowly = before.saturating_add(most / IDLE);
-    match before {
-        _ if own < most / IDLE && slowly >= most => 0,
-        0 => left,
-        _ => left.min(slowly),
+    let full = own.saturating_add(lent) >= most / 8 * 7;
+    if wants && full {
+        return (lent / 2).max(most / LEAST);
+    }
+    let step = if wants { most / 32 } else { most / 8 };
+    match before.saturating_add(step) {
+        _ if before == 0 => 0,
+        left if left >= most => 0,
+        left => left,
     }
 }
 
 /// A household that uses less than this part of its line needs no room.
-const IDLE: u32 = 16;
+const IDLE: u32 = 32;
+/// Of a line that was never seen to carry more than this (kbit/s) nobody knows when it is full.
+const KNOWN: u32 = 1_000;
 /// Guests always get this part, so that their connections live.
 const LEAST: u32 = 32;
 
@@ -199,23 +206,39 @@ mod tests {
     }
 
     #[test]
-    fn guests_make_room_within_three_steps_and_get_it_back_in_sixteen() {
+    fn guests_make_room_within_five_steps_and_get_it_back_in_eight() {
         let most = 20_000;
-        assert_eq!(left_to_guests(most, 1_000, 0), 0);
+        assert_eq!(left_to_guests(most, 600, 19_000, 0), 0);
+        assert_eq!(left_to_guests(900, 450, 450, 0), 0);
         // A flow of the household takes what guests give up.
-        let (mut own, mut left) = (most / 3, 0);
-        for _ in 0..3 {
-            left = left_to_guests(most, own, left);
+        let (mut own, mut left) = (1_000, 0);
+        for _ in 0..5 {
+            left = left_to_guests(most, own, most - own, left);
             own = most - left;
         }
         assert_eq!(left, most / 32);
         let mut steps = 0;
         while left > 0 {
-            left = left_to_guests(most, 0, left);
+            left = left_to_guests(most, 0, left, left);
             steps += 1;
         }
-        assert_eq!(steps, 16);
-        assert_eq!(left_to_guests(0, 0, 0), 0);
+        assert_eq!(steps, 8);
+    }
+
+    #[test]
+    fn guests_use_what_a_household_with_enough_leaves() {
+        let (most, own) = (20_000, 5_000);
+        let (mut left, mut used) = (0, 0);
+        for step in 0..200 {
+            let lent = if left == 0 {
+                most - own
+            } else {
+                left.min(most - own)
+            };
+            left = left_to_guests(most, own, lent, left);
+            used += if step >= 100 { lent } else { 0 };
+        }
+        assert!(used / 100 > (most - own) * 6 / 10, "{}", used / 100);
     }
 
     #[test]

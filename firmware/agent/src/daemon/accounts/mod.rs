@@ -174,9 +174,15 @@ impl Accounts {
                 let when = self.clock.shown(now).map(|wall| (wall, uplink.zone));
                 let all = [own.up + lent.up, own.down + lent.down];
                 usage.handle_use(when, [own.up, own.down], all, millis);
-                let kbit = |bytes: u64| u32::try_from(bytes * 8 / u64::from(millis.max(1)));
-                let now = [own.up, own.down].map(|bytes| kbit(bytes).unwrap_or(u32::MAX));
-                gateway.put_household_first(number as u8, usage.peak(), now);
+                let kbit = |bytes: u64| {
+                    let rate = bytes.saturating_mul(8) / u64::from(millis.max(1));
+                    u32::try_from(rate).unwrap_or(u32::MAX)
+                };
+                let [up, down] = usage.peak();
+                let most = [up.max(kbit(all[0])), down.max(kbit(all[1]))];
+                let own = [kbit(own.up), kbit(own.down)];
+                let lent = [kbit(lent.up), kbit(lent.down)];
+                gateway.put_household_first(number as u8, most, own, lent);
             }
         }
     }

@@ -117,14 +117,21 @@ impl Gateway<'_> {
     }
 
     /// Keeps guests to what the household leaves of an uplink: `most` is what it was seen to carry, `own` what the household uses
-    /// now, up and down in kbit/s. To be called some times a second while guests are served.
-    pub fn put_household_first(&mut self, uplink: u8, most: [u32; 2], own: [u32; 2]) {
+    /// now, `lent` what others use, up and down in kbit/s. To be called some times a second while guests are served.
+    pub fn put_household_first(
+        &mut self,
+        uplink: u8,
+        most: [u32; 2],
+        own: [u32; 2],
+        lent: [u32; 2],
+    ) {
         let Some(line) = self.uplinks.get_mut(usize::from(uplink)) else {
             return;
         };
         let both = line.guests.iter_mut().zip(&mut line.guests_kbit);
-        for ((bucket, kbit), (most, own)) in both.zip(most.into_iter().zip(own)) {
-            *kbit = guest::left_to_guests(most, own, *kbit);
+        let uses = own.into_iter().zip(lent);
+        for ((bucket, kbit), (most, (own, lent))) in both.zip(most.into_iter().zip(uses)) {
+            *kbit = guest::left_to_guests(most, own, lent, *kbit);
             bucket.set_rate(*kbit);
         }
     }
@@ -259,11 +266,14 @@ impl<O: Output> Carrier<'_, O> {
             let uplink = guest.uplink;
             let line = self.uplinks.get_mut(usize::from(uplink));
             let line = line.ok_or(Refusal::Unknown)?;
-            line.spares(len)?;
-            guest.spend_down(now, len)?;
-            line.guests[1].spend(now, len)?;
+            // It has come over the line already, whatever becomes of it now.
+            let spares = line.spares(len);
             line.spend(len);
+            let passes = spares
+                .and_then(|()| guest.spend_down(now, len))
+                .and_then(|()| line.guests[1].spend(now, len));
             self.peer.count_lent_down(uplink, len);
+            passes?;
         } else if let Some(host) = &self.peer.host
             && let Some(tally) = self.peer.borrowed.get_mut(usize::from(host.uplink))
         {

@@ -134,7 +134,7 @@ impl Uplink {
     fn spend(&mut self, bytes: usize) {
         // Without a cap there is no end of it.
         if self.left != u64::MAX {
-            self.left -= bytes as u64;
+            self.left = self.left.saturating_sub(bytes as u64);
         }
     }
 }
