@@ -150,7 +150,7 @@ impl Pooler {
 
     fn wanted(&mut self, now: Instant, gateway: &Gateway<'_>, config: &Config) -> Applied {
         let pooling = gateway.pooling().filter(|_| !self.paused);
-        let spread = self.spread(now, gateway);
+        let spread = self.spread(now, gateway, config);
         let narrowest = spread.hosts().map(|(_, host)| host.mtu).min();
         Applied {
             pooling: pooling.is_some(),
@@ -173,9 +173,10 @@ impl Pooler {
         }
     }
 
-    /// Who our hosts are. Shares alone change rarely: each change is a script.
-    fn spread(&mut self, now: Instant, gateway: &Gateway<'_>) -> Spread {
-        if self.paused {
+    /// Who our hosts are. Shares alone change rarely: each change is a script. A community with an exit has none: a host sees
+    /// what an exit's lenders do not, so an exit that falls silent is no reason to go there.
+    fn spread(&mut self, now: Instant, gateway: &Gateway<'_>, config: &Config) -> Spread {
+        if self.paused || !config.exits.is_empty() {
             return Spread::default();
         }
         let spread = Spread::of(gateway, now);
