@@ -55,9 +55,11 @@ impl Sources {
         })
     }
 
-    /// Lets `cargo` build `core` and nothing else from these sources. Neither `alloc` nor `std` exists in such a build.
+    /// Lets `cargo` build `core` and nothing else from these sources, its variant for small flash. Neither `alloc` nor `std` exists in
+    /// such a build.
     pub fn build_core(&self, cargo: &mut Command) {
         self.build(cargo, "core");
+        cargo.arg("-Zbuild-std-features=optimize_for_size");
     }
 
     /// Lets `cargo` build what the test harness needs as well. One panic strategy for all, or there would be two `core`s.
