@@ -4,10 +4,10 @@
 
 use blake2::Blake2sVarCore;
 use blake2::digest::core_api::{Buffer, UpdateCore, VariableOutputCore};
-use siphasher::sip::{SipHasher13, SipHasher24};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+mod sip;
 #[cfg(any(target_arch = "mips", test))]
 mod x25519;
 
@@ -100,15 +100,13 @@ pub(crate) fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; MAC_LEN] {
 }
 
 /// SipHash-2-4 (Aumasson, Bernstein 2012): a PRF for short inputs.
-#[inline(never)]
 pub(crate) fn sip24(key: &[u8; 16], bytes: &[u8]) -> u64 {
-    SipHasher24::new_with_key(key).hash(bytes)
+    sip::sip(key, bytes, 2, 4)
 }
 
 /// SipHash-1-3: for tables whose keys strangers choose.
-#[inline(never)]
 pub(crate) fn sip13(key: &[u8; 16], bytes: &[u8]) -> u64 {
-    SipHasher13::new_with_key(key).hash(bytes)
+    sip::sip(key, bytes, 1, 3)
 }
 
 /// Compares without telling by its time where the difference is.

@@ -13,16 +13,20 @@ use super::{Community, Config, Exit, Rule};
 const DEVICES: usize = schema::MESHES + schema::UPLINKS + schema::CLIENTS;
 
 impl Draft {
-    /// The configuration, unless something without which there is none is missing. All problems are reported.
-    pub(super) fn finish(mut self, report: &mut dyn FnMut(Problem)) -> Option<Config> {
+    /// Reports the problems of the whole, and gives the community, unless something without which there is none is missing.
+    pub(super) fn finish(&mut self, report: &mut dyn FnMut(Problem)) -> Option<Community> {
         self.check_devices(report);
         self.check_exits(report);
         self.take_invited_exits(report);
         self.check_uplinks(report);
         self.check_purpose(report);
         self.check_rules(report);
-        let community = self.community(report)?;
-        Some(Config {
+        self.community(report)
+    }
+
+    /// The configuration.
+    pub(super) fn config(self, community: Community) -> Config {
+        Config {
             community,
             meshes: self.meshes,
             uplinks: self.uplinks,
@@ -30,7 +34,7 @@ impl Draft {
             clients: self.clients,
             bypasses: self.bypasses,
             rules: self.rules,
-        })
+        }
     }
 
     /// Each device serves one purpose only.

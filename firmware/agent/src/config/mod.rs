@@ -223,9 +223,9 @@ impl Config {
             fatal |= problem.is_fatal();
             problems(problem);
         };
-        let draft = read::Draft::read(bytes, &mut report);
-        let config = draft.finish(&mut report);
-        config.filter(|_| !fatal)
+        let mut draft = read::Draft::read(bytes, &mut report);
+        let community = draft.finish(&mut report)?;
+        (!fatal).then(|| draft.config(community))
     }
 
     /// The uplink that direct traffic prefers.

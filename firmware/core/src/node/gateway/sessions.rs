@@ -1,7 +1,7 @@
 //! Handshakes: what is given to the worker, and what becomes of its results.
 
-use super::Gateway;
-use crate::control::handshake::{Established, RespondJob};
+use super::{Gateway, Peer};
+use crate::control::handshake::{Established, Initiator, RespondJob};
 use crate::identity::{PublicKey, SecretKey};
 use crate::node::job::{Done, Outcome, Owner, Responded, Task, Work};
 use crate::node::{Letter, Via};
@@ -16,6 +16,8 @@ use heapless::Vec;
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
 impl Gateway<'_> {
+    // Apart from its caller, which would take a large task to pieces and put it together again for each way it comes.
+    #[inline(never)]
     pub(super) fn next_task(
         &mut self,
         now: Instant,
@@ -90,74 +92,78 @@ impl Gateway<'_> {
 
     /// Takes what the worker has done.
     pub fn handle_done(&mut self, now: Instant, done: Done) {
-        match (done.owner, done.outcome) {
-            (Owner::Exit, Outcome::Initiated(made)) => {
-                if let Some(d) = self.link.initiator.handle_initiated(now, made) {
-                    self.send_init_to_exit(&d);
+        let owner = done.owner;
+        match done.outcome {
+            Outcome::Initiated(made) => {
+                let initiator = self.initiator(owner);
+                if let Some(d) = initiator.and_then(|i| i.handle_initiated(now, made)) {
+                    self.send_init(owner, &d);
                 }
             }
-            (Owner::Exit, Outcome::Finished(result)) => {
+            Outcome::Finished(result) => {
                 let rekey = self.link.rekeying;
-                if let Some(e) = self.link.initiator.handle_finished(result) {
-                    let secret = self.draw.secret();
-                    self.link.establish(now, &e, rekey, secret);
-                    self.maintain_at = now;
+                let initiator = self.initiator(owner);
+                if let Some(e) = initiator.and_then(|i| i.handle_finished(result)) {
+                    self.established(now, owner, rekey, e);
                 }
             }
-            (Owner::Rival(exit), Outcome::Initiated(made)) => {
-                let rival = self.rival_initiator(exit);
-                if let Some(d) = rival.and_then(|i| i.handle_initiated(now, made)) {
-                    self.send_init_to_rival(exit, &d);
-                }
-            }
-            (Owner::Rival(exit), Outcome::Finished(result)) => {
-                let rival = self.rival_initiator(exit);
-                if let Some(e) = rival.and_then(|i| i.handle_finished(result)) {
-                    self.rival_answered(now, exit, e);
-                }
-            }
-            (Owner::Peer(place), Outcome::Initiated(made)) => {
-                let Some(peer) = self
-                    .peers
-                    .get_mut(usize::from(place))
-                    .and_then(Option::as_mut)
-                else {
-                    return;
-                };
-                if let Some(d) = peer.initiator.handle_initiated(now, made) {
-                    let (via, to) = (Via::Mesh(peer.mesh), Some(peer.addr));
-                    self.post(via, to, &d);
-                }
-            }
-            (Owner::Peer(place), Outcome::Finished(result)) => {
-                let Some(peer) = self
-                    .peers
-                    .get_mut(usize::from(place))
-                    .and_then(Option::as_mut)
-                else {
-                    return;
-                };
-                if let Some(e) = peer.initiator.handle_finished(result) {
-                    self.peer_established(now, place, &e);
-                }
-            }
-            (Owner::Stranger { via, from }, Outcome::Responded(result)) => {
+            Outcome::Responded(result) => {
                 self.answering = false;
-                if let (Via::Mesh(mesh), Ok(r)) = (via, result) {
+                if let (Owner::Stranger { via, from }, Ok(r)) = (owner, result)
+                    && let Via::Mesh(mesh) = via
+                {
                     self.answered(now, mesh, from, &r);
                 }
             }
-            _ => {}
         }
+    }
+
+    /// Who asked the question that the work was about.
+    fn initiator(&mut self, owner: Owner) -> Option<&mut Initiator> {
+        match owner {
+            Owner::Exit => Some(&mut self.link.initiator),
+            Owner::Rival(exit) => self.rival_initiator(exit),
+            Owner::Peer(place) => self.peer(place).map(|p| &mut p.initiator),
+            Owner::Stranger { .. } => None,
+        }
+    }
+
+    fn send_init(&mut self, owner: Owner, datagram: &Datagram) {
+        match owner {
+            Owner::Exit => self.send_init_to_exit(datagram),
+            Owner::Rival(exit) => self.send_init_to_rival(exit, datagram),
+            Owner::Peer(place) => {
+                if let Some(peer) = self.peer(place) {
+                    let (via, to) = (Via::Mesh(peer.mesh), Some(peer.addr));
+                    self.post(via, to, datagram);
+                }
+            }
+            Owner::Stranger { .. } => {}
+        }
+    }
+
+    fn established(&mut self, now: Instant, owner: Owner, rekey: bool, e: Established) {
+        match owner {
+            Owner::Exit => {
+                let secret = self.draw.secret();
+                self.link.establish(now, &e, rekey, secret);
+                self.maintain_at = now;
+            }
+            Owner::Rival(exit) => self.rival_answered(now, exit, e),
+            Owner::Peer(place) => self.peer_established(now, place, &e),
+            Owner::Stranger { .. } => {}
+        }
+    }
+
+    /// The neighbour at a place.
+    fn peer(&mut self, place: u8) -> Option<&mut Peer> {
+        self.peers.get_mut(usize::from(place))?.as_mut()
     }
 
     fn peer_established(&mut self, now: Instant, place: u8, e: &Established) {
         let secret = self.draw.secret();
         let caps = e.welcome.caps.and(Capabilities::OURS);
-        if let Some(peer) = self
-            .peers
-            .get_mut(usize::from(place))
-            .and_then(Option::as_mut)
+        if let Some(peer) = self.peer(place)
             && peer.rekeying
             && peer.session.is_some()
         {
@@ -166,11 +172,7 @@ impl Gateway<'_> {
         }
         self.relays.forget_peer(place);
         self.close_paths_over(place);
-        if let Some(peer) = self
-            .peers
-            .get_mut(usize::from(place))
-            .and_then(Option::as_mut)
-        {
+        if let Some(peer) = self.peer(place) {
             peer.minor = e.welcome.minor;
             peer.establish(now, &e.keys, e.cid, e.remote_cid, true, caps, secret);
         }
@@ -195,7 +197,7 @@ impl Gateway<'_> {
         let secret = self.draw.secret();
         self.post(Via::Mesh(mesh), Some(from), &r.answered.datagram);
         let caps = r.hello.caps.and(Capabilities::OURS);
-        if let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut)
+        if let Some(peer) = self.peer(place as u8)
             && peer
                 .session
                 .as_ref()
@@ -205,7 +207,7 @@ impl Gateway<'_> {
         }
         self.relays.forget_peer(place as u8);
         self.close_paths_over(place as u8);
-        if let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) {
+        if let Some(peer) = self.peer(place as u8) {
             (peer.addr, peer.mesh, peer.minor) = (from, mesh, r.hello.minor);
             peer.initiator.cancel();
             let a = &r.answered;
