@@ -251,13 +251,9 @@ pub fn ifname(text: &str) -> Result<Ifname, ValueError> {
 /// # Errors
 /// [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
 pub fn port(text: &str) -> Result<u16, ValueError> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(ValueError::Malformed);
-    }
-    match digits(text).map(u16::try_from) {
-        Some(Ok(port)) if port > 0 => Ok(port),
-        _ => Err(ValueError::OutOfRange),
-    }
+    let port = digits(text).ok_or(ValueError::Malformed)?;
+    let port = u16::try_from(port).ok().filter(|port| *port > 0);
+    port.ok_or(ValueError::OutOfRange)
 }
 
 /// A rate in bits per second: a number with at most three decimals and `bit`, `kbit`, `Mbit` or `Gbit` (powers of 1000, in
@@ -266,21 +262,13 @@ pub fn port(text: &str) -> Result<u16, ValueError> {
 /// # Errors
 /// [`ValueError::NoUnit`], [`ValueError::BadUnit`], [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
 pub fn rate(text: &str) -> Result<Rate, ValueError> {
-    let (thousandths, unit) = number(text)?;
-    let factor = match unit {
-        "" if thousandths == 0 => 1,
-        "" => return Err(ValueError::NoUnit),
-        _ if unit.eq_ignore_ascii_case("bit") => 1,
-        _ if unit.eq_ignore_ascii_case("kbit") => 1_000,
-        _ if unit.eq_ignore_ascii_case("mbit") => 1_000_000,
-        _ if unit.eq_ignore_ascii_case("gbit") => 1_000_000_000,
-        _ => return Err(ValueError::BadUnit),
-    };
-    let bits = scaled(thousandths, factor)?;
-    if bits > RATE_MAX || (bits < RATE_MIN && thousandths > 0) {
-        return Err(ValueError::OutOfRange);
-    }
-    Ok(Rate(bits))
+    let units = [
+        ("bit", 1),
+        ("kbit", 1_000),
+        ("mbit", 1_000_000),
+        ("gbit", 1_000_000_000),
+    ];
+    quantity(text, &units, str::eq_ignore_ascii_case, RATE_MIN, RATE_MAX).map(Rate)
 }
 
 /// A duration: a number with at most three decimals and `ms`, `s`, `m` or `h`; or `0`.
@@ -288,22 +276,14 @@ pub fn rate(text: &str) -> Result<Rate, ValueError> {
 /// # Errors
 /// [`ValueError::NoUnit`], [`ValueError::BadUnit`], [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
 pub fn duration(text: &str) -> Result<Duration, ValueError> {
-    let (thousandths, unit) = number(text)?;
-    let micros_per_unit = match unit {
-        "" if thousandths == 0 => 1,
-        "" => return Err(ValueError::NoUnit),
-        "ms" => 1_000,
-        "s" => 1_000_000,
-        "m" => 60_000_000,
-        "h" => 3_600_000_000,
-        _ => return Err(ValueError::BadUnit),
-    };
-    let duration = Duration::from_micros(scaled(thousandths, micros_per_unit)?);
-    if duration > DURATION_MAX {
-        Err(ValueError::OutOfRange)
-    } else {
-        Ok(duration)
-    }
+    let micros = [
+        ("ms", 1_000),
+        ("s", 1_000_000),
+        ("m", 60_000_000),
+        ("h", 3_600_000_000),
+    ];
+    let most = DURATION_MAX.as_micros() as u64;
+    quantity(text, &micros, str::eq, 1, most).map(Duration::from_micros)
 }
 
 /// A volume in bytes: a number with at most three decimals and `MB`, `GB` or `TB` (powers of 1000, in any case); or `0`.
@@ -311,20 +291,18 @@ pub fn duration(text: &str) -> Result<Duration, ValueError> {
 /// # Errors
 /// [`ValueError::NoUnit`], [`ValueError::BadUnit`], [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
 pub fn volume(text: &str) -> Result<u64, ValueError> {
-    let (thousandths, unit) = number(text)?;
-    let factor = match unit {
-        "" if thousandths == 0 => return Ok(0),
-        "" => return Err(ValueError::NoUnit),
-        _ if unit.eq_ignore_ascii_case("mb") => 1_000_000,
-        _ if unit.eq_ignore_ascii_case("gb") => 1_000_000_000,
-        _ if unit.eq_ignore_ascii_case("tb") => 1_000_000_000_000,
-        _ => return Err(ValueError::BadUnit),
-    };
-    let bytes = scaled(thousandths, factor)?;
-    if !(VOLUME_MIN..=VOLUME_MAX).contains(&bytes) {
-        return Err(ValueError::OutOfRange);
-    }
-    Ok(bytes)
+    let units = [
+        ("mb", 1_000_000),
+        ("gb", 1_000_000_000),
+        ("tb", 1_000_000_000_000),
+    ];
+    quantity(
+        text,
+        &units,
+        str::eq_ignore_ascii_case,
+        VOLUME_MIN,
+        VOLUME_MAX,
+    )
 }
 
 /// A day of the month.
@@ -332,11 +310,10 @@ pub fn volume(text: &str) -> Result<u64, ValueError> {
 /// # Errors
 /// [`ValueError::OutOfRange`] or [`ValueError::Malformed`].
 pub fn month_day(text: &str) -> Result<u8, ValueError> {
-    let day = text.parse().map_err(|_| ValueError::Malformed)?;
-    if !(1..=31).contains(&day) {
-        return Err(ValueError::OutOfRange);
+    match at_most(31, text)? {
+        0 => Err(ValueError::OutOfRange),
+        day => Ok(day),
     }
-    Ok(day)
 }
 
 /// A distance from UTC: `+01:00`, `-03:30`, or `0`.
@@ -375,17 +352,14 @@ pub fn hours(text: &str) -> Result<Hours, ValueError> {
 /// Minutes since midnight, from `7:00` or `24:00`.
 fn time_of_day(text: &str) -> Result<u16, ValueError> {
     let (hours, minutes) = text.split_once(':').ok_or(ValueError::Malformed)?;
-    let digits = |t: &str| t.len() <= 2 && t.bytes().all(|b| b.is_ascii_digit());
-    if !digits(hours) || !digits(minutes) || minutes.len() != 2 {
+    if hours.len() > 2 || minutes.len() != 2 {
         return Err(ValueError::Malformed);
     }
-    let hours: u16 = hours.parse().map_err(|_| ValueError::Malformed)?;
-    let minutes: u16 = minutes.parse().map_err(|_| ValueError::Malformed)?;
-    let time = hours * 60 + minutes;
-    if minutes > 59 || time > 24 * 60 {
-        return Err(ValueError::OutOfRange);
+    let (hours, minutes) = (at_most(24, hours)?, at_most(59, minutes)?);
+    match u16::from(hours) * 60 + u16::from(minutes) {
+        time @ ..=1440 => Ok(time),
+        _ => Err(ValueError::OutOfRange),
     }
-    Ok(time)
 }
 
 /// A public key in base64.
@@ -460,13 +434,7 @@ pub fn prefix(text: &str) -> Result<Prefix, ValueError> {
     let longest = if address.is_ipv4() { 32 } else { 128 };
     let length = match length {
         None => longest,
-        Some(text) if (1..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) => {
-            digits(text)
-                .and_then(|length| u8::try_from(length).ok())
-                .filter(|length| *length <= longest)
-                .ok_or(ValueError::OutOfRange)?
-        }
-        Some(_) => return Err(ValueError::Malformed),
+        Some(text) => at_most(longest, text)?,
     };
     let meant = Prefix {
         address: masked(address, length),
@@ -505,6 +473,28 @@ fn short<const N: usize>(text: &str) -> Result<String<N>, ValueError> {
     String::try_from(text).map_err(|_| ValueError::TooLong(u8::try_from(N).unwrap_or(u8::MAX)))
 }
 
+/// A number with one of these units, in the smallest of them; or `0`, which needs none and is in every range.
+fn quantity(
+    text: &str,
+    units: &[(&str, u64)],
+    same: fn(&str, &str) -> bool,
+    least: u64,
+    most: u64,
+) -> Result<u64, ValueError> {
+    let (thousandths, unit) = number(text)?;
+    let factor = units.iter().find(|(name, _)| same(unit, name));
+    match (thousandths, unit, factor) {
+        (0, "", _) | (0, _, Some(_)) => Ok(0),
+        (_, "", _) => Err(ValueError::NoUnit),
+        (_, _, None) => Err(ValueError::BadUnit),
+        (_, _, Some((_, factor))) => thousandths
+            .checked_mul(*factor)
+            .map(|n| n / 1_000)
+            .filter(|n| (least..=most).contains(n))
+            .ok_or(ValueError::OutOfRange),
+    }
+}
+
 /// Splits `12.5Mbit` into 12500 thousandths and `Mbit`.
 fn number(text: &str) -> Result<(u64, &str), ValueError> {
     let counts = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
@@ -539,13 +529,6 @@ pub(crate) fn digits(text: &str) -> Option<u64> {
         let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
         value.checked_mul(10)?.checked_add(u64::from(digit))
     })
-}
-
-fn scaled(thousandths: u64, factor: u64) -> Result<u64, ValueError> {
-    thousandths
-        .checked_mul(factor)
-        .map(|n| n / 1_000)
-        .ok_or(ValueError::OutOfRange)
 }
 
 /// What is wrong with a text that is no socket address.
