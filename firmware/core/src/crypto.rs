@@ -38,7 +38,7 @@ impl Blake2s {
         if let Some(start) = block.get_mut(..key.len()).filter(|s| !s.is_empty()) {
             start.copy_from_slice(key);
             state.update(&block);
-            block.zeroize();
+            wipe(&mut block);
         }
         state
     }
@@ -107,6 +107,12 @@ pub(crate) fn sip24(key: &[u8; 16], bytes: &[u8]) -> u64 {
 /// SipHash-1-3: for tables whose keys strangers choose.
 pub(crate) fn sip13(key: &[u8; 16], bytes: &[u8]) -> u64 {
     sip::sip(key, bytes, 1, 3)
+}
+
+/// Overwrites a secret that is not needed any more.
+#[inline(never)]
+pub(crate) fn wipe(secret: &mut [u8]) {
+    secret.zeroize();
 }
 
 /// Compares without telling by its time where the difference is.

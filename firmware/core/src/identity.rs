@@ -6,7 +6,6 @@
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroize;
 
 use crate::crypto;
 
@@ -33,7 +32,7 @@ impl SecretKey {
 
 impl Drop for SecretKey {
     fn drop(&mut self) {
-        self.0.zeroize();
+        crypto::wipe(&mut self.0);
     }
 }
 
@@ -152,16 +151,16 @@ impl CommunityKeys {
             psk: crypto::prf(&root, &[b"psk"]),
             mac_key: crypto::prf(&root, &[b"mac"]),
         };
-        root.zeroize();
+        crypto::wipe(&mut root);
         keys
     }
 }
 
 impl Drop for CommunityKeys {
     fn drop(&mut self) {
-        self.announce_key.zeroize();
-        self.psk.zeroize();
-        self.mac_key.zeroize();
+        crypto::wipe(&mut self.announce_key);
+        crypto::wipe(&mut self.psk);
+        crypto::wipe(&mut self.mac_key);
     }
 }
 

@@ -342,6 +342,7 @@ impl Rate {
 }
 
 /// `value * n / 256`.
+#[inline(never)]
 fn fraction(value: u32, n: u32) -> u32 {
     ((u64::from(value) * u64::from(n)) >> 8).min(u64::from(MOST)) as u32
 }

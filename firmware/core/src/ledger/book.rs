@@ -31,6 +31,7 @@ impl Amount {
         self.up.saturating_add(self.down)
     }
     /// Adds.
+    #[inline(never)]
     pub fn add(&mut self, more: Self) {
         self.up = self.up.saturating_add(more.up);
         self.down = self.down.saturating_add(more.down);

@@ -129,6 +129,8 @@ impl Task {
     }
 }
 
+// Apart, and so are the other jobs: together in one frame their parts are moved many times.
+#[inline(never)]
 fn respond(
     job: RespondJob,
     cid: u32,

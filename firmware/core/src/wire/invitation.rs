@@ -19,7 +19,6 @@ use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
 
 use super::compact;
 use crate::crypto;
@@ -82,7 +81,7 @@ impl Secret {
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        self.0.zeroize();
+        crypto::wipe(&mut self.0);
     }
 }
 

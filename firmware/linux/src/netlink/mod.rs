@@ -55,6 +55,7 @@ impl Family {
 }
 
 /// An address as it stands in an attribute.
+#[inline(never)]
 fn ip_from(bytes: &[u8]) -> Option<IpAddr> {
     match bytes.len() {
         4 => bytes

@@ -76,6 +76,7 @@ impl InitiateJob {
     ///
     /// # Errors
     /// [`HandshakeError::WeakKey`]: `remote` is no key to talk to. [`HandshakeError::TooLong`] does not happen.
+    #[inline(never)]
     pub fn run(self) -> Result<Initiated, HandshakeError> {
         let mut payload = [0; MAX_NOISE_LEN - INIT_OVERHEAD];
         let payload = self.hello.encode(&mut payload)?;
@@ -143,6 +144,7 @@ impl FinishJob {
     /// # Errors
     /// [`HandshakeError::Malformed`], [`HandshakeError::Unauthentic`], [`HandshakeError::WeakKey`],
     /// [`HandshakeError::BadPayload`]; the Init may still be answered by a better Response.
+    #[inline(never)]
     pub fn run(self) -> Result<Established, HandshakeError> {
         let Self {
             mut pending,

@@ -3,7 +3,6 @@
 use core::fmt;
 
 use noise_protocol::U8Array;
-use zeroize::Zeroize;
 
 use super::noise::State;
 use crate::crypto;
@@ -57,10 +56,10 @@ impl SessionKeys {
 
 impl Drop for SessionKeys {
     fn drop(&mut self) {
-        self.send.zeroize();
-        self.recv.zeroize();
-        self.relay_send.zeroize();
-        self.relay_recv.zeroize();
+        crypto::wipe(&mut self.send);
+        crypto::wipe(&mut self.recv);
+        crypto::wipe(&mut self.relay_send);
+        crypto::wipe(&mut self.relay_recv);
     }
 }
 

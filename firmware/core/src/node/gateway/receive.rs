@@ -80,6 +80,8 @@ impl Gateway<'_> {
         Ok(())
     }
 
+    // Rare, and so are others here: apart from what is done for each datagram.
+    #[inline(never)]
     fn handle_init(
         &mut self,
         now: Instant,
@@ -117,6 +119,7 @@ impl Gateway<'_> {
     }
 
     /// Something addressed by connection ID, straight from the network.
+    #[inline(never)]
     fn handle_answer(
         &mut self,
         now: Instant,

@@ -8,7 +8,6 @@ use core::fmt;
 use burstmesh_aead::{AeadInPlace, ChaCha20Poly1305, Key, KeyInit, Nonce};
 use chacha20::cipher::consts::U10;
 use chacha20::hchacha;
-use zeroize::Zeroize;
 
 use super::{CookieReply, Datagram};
 use crate::crypto::{self, MAC_LEN};
@@ -127,8 +126,8 @@ impl RecipientKeys {
 
 impl Drop for RecipientKeys {
     fn drop(&mut self) {
-        self.mac1.zeroize();
-        self.cookie.zeroize();
+        crypto::wipe(&mut self.mac1);
+        crypto::wipe(&mut self.cookie);
     }
 }
 
@@ -166,7 +165,7 @@ fn extended(key: &[u8; 32], nonce: &[u8; 24]) -> (ChaCha20Poly1305, Nonce) {
     let (first, last) = nonce.split_at(16);
     let mut subkey: Key = hchacha::<U10>(key.into(), first.into());
     let cipher = ChaCha20Poly1305::new(&subkey);
-    subkey.zeroize();
+    crypto::wipe(&mut subkey);
     let mut short = Nonce::default();
     let (_, low) = short.split_at_mut(4);
     low.copy_from_slice(last);
