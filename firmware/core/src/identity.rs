@@ -44,7 +44,7 @@ impl fmt::Debug for SecretKey {
 
 /// An X25519 public key: the name of a node that cannot be forged.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct PublicKey(#[serde(with = "crate::bytes32")] pub [u8; 32]);
+pub struct PublicKey(#[serde(with = "crate::bytes")] pub [u8; 32]);
 
 impl PublicKey {
     /// The key in the 32-byte form of RFC 7748.

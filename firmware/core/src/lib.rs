@@ -1,7 +1,7 @@
 //! The burstmesh protocol, sans I/O.
 #![cfg_attr(not(test), no_std)]
 
-mod bytes32;
+mod bytes;
 pub mod calendar;
 pub mod control;
 mod crypto;

@@ -50,6 +50,7 @@ pub enum Message {
         /// The lender's uplink.
         uplink: u8,
         /// The exit's key, first 8 bytes of its BLAKE2s name (node ID).
+        #[serde(with = "crate::bytes")]
         exit: [u8; 8],
         /// Which of the exit's pinned addresses.
         address: u8,
@@ -61,6 +62,7 @@ pub enum Message {
         /// The uplink asked for.
         uplink: u8,
         /// The exit asked for.
+        #[serde(with = "crate::bytes")]
         exit: [u8; 8],
         /// The name to put in relay frames.
         relay: u32,
@@ -76,6 +78,7 @@ pub enum Message {
         /// The uplink asked for.
         uplink: u8,
         /// The exit asked for.
+        #[serde(with = "crate::bytes")]
         exit: [u8; 8],
         /// Why.
         reason: Reason,

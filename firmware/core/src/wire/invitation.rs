@@ -289,7 +289,7 @@ pub fn check_name(name: &str) -> Result<(), InvitationError> {
 #[derive(Serialize, Deserialize)]
 struct Body {
     name: Name,
-    #[serde(with = "crate::bytes32")]
+    #[serde(with = "crate::bytes")]
     secret: [u8; 32],
     exits: Vec<ExitBody, EXITS>,
     expires: Option<u64>,
@@ -298,15 +298,15 @@ struct Body {
 
 #[derive(Serialize, Deserialize)]
 struct ExitBody {
-    #[serde(with = "crate::bytes32")]
+    #[serde(with = "crate::bytes")]
     key: [u8; 32],
     addresses: Vec<AddressBody, ADDRESSES>,
 }
 
 #[derive(Serialize, Deserialize)]
 enum AddressBody {
-    V4([u8; 4], u16),
-    V6([u8; 16], u16),
+    V4(#[serde(with = "crate::bytes")] [u8; 4], u16),
+    V6(#[serde(with = "crate::bytes")] [u8; 16], u16),
 }
 
 impl From<&Invitation> for Body {

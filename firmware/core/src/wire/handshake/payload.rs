@@ -35,12 +35,16 @@ pub struct Welcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The gateway's IPv4 address in the tunnel.
+    #[serde(with = "crate::bytes")]
     pub ipv4: [u8; 4],
     /// The gateway's IPv6 address in the tunnel.
+    #[serde(with = "crate::bytes")]
     pub ipv6: [u8; 16],
     /// A name server that is reached through the exit over IPv4.
+    #[serde(with = "crate::bytes::optional")]
     pub dns4: Option<[u8; 4]>,
     /// A name server that is reached through the exit over IPv6.
+    #[serde(with = "crate::bytes::optional")]
     pub dns6: Option<[u8; 16]>,
     /// The largest inner packet the exit takes, in bytes.
     pub mtu: u16,
