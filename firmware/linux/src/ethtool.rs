@@ -1,6 +1,6 @@
 //! What drivers are told by ethtool's requests.
 
-use crate::error::{Result, check};
+use crate::error::Result;
 use crate::fd;
 use crate::path::InterfaceName;
 
@@ -39,9 +39,7 @@ fn ask(op: &'static str, ifname: &str, command: u32, data: u32) -> Result<u32> {
     request.ifr_name = InterfaceName::new(ifname)?.to_kernel();
     request.ifr_ifru.ifru_data = (&raw mut value).cast();
     // SAFETY: a valid request; the value it points to lives until the call returns, and has the layout of both commands.
-    check(op, unsafe {
-        libc::ioctl(socket.raw(), SIOCETHTOOL as _, &mut request)
-    })?;
+    unsafe { socket.ioctl(op, SIOCETHTOOL as u32, &mut request) }?;
     Ok(value.data)
 }
 

@@ -3,7 +3,7 @@
 //! Where the kernel has it, a virtio-net header stands before each packet (virtio 1.2, 5.1.6): the kernel then hands
 //! over, and takes, up to 64 KB of one flow at a time, without checksums. One crossing is what makes a tunnel dear.
 
-use crate::error::{Error, Result, check, transfer};
+use crate::error::{Error, Result, transfer};
 use crate::fd::{Fd, retry};
 use crate::path::InterfaceName;
 use burstmesh_core::data::coalesce::Takes;
@@ -52,11 +52,9 @@ impl Tun {
 
     fn open_large(name: &str) -> Result<Self> {
         let (fd, name) = create(name, libc::IFF_VNET_HDR)?;
-        let set = |request, value: libc::c_int| {
+        let set = |request, mut value: libc::c_int| {
             // SAFETY: the request reads one integer.
-            check("set the tunnel device's framing", unsafe {
-                libc::ioctl(fd.raw(), request, &value)
-            })
+            unsafe { fd.ioctl("set the tunnel device's framing", request, &mut value) }
         };
         set(libc::TUNSETVNETHDRSZ as _, HEADER as libc::c_int)?;
         // One order on every machine, also where an emulator stands between us and the kernel.
@@ -65,13 +63,9 @@ impl Tun {
         let udp = libc::TUN_F_USO4 | libc::TUN_F_USO6;
         let offload = |features: libc::c_uint| {
             // SAFETY: the argument is no pointer.
-            check("let the kernel hand over large segments", unsafe {
-                libc::ioctl(
-                    fd.raw(),
-                    libc::TUNSETOFFLOAD as _,
-                    libc::c_ulong::from(features),
-                )
-            })
+            let op = "let the kernel hand over large segments";
+            let number = core::ptr::without_provenance_mut::<u8>(features as usize);
+            unsafe { fd.ioctl(op, libc::TUNSETOFFLOAD as _, number) }
         };
         // UDP since 6.2.
         let takes = if offload(tcp | udp).is_ok() {
@@ -173,9 +167,13 @@ fn create(name: &str, more: libc::c_int) -> Result<(Fd, InterfaceName)> {
     request.ifr_name = InterfaceName::new(name)?.to_kernel();
     request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI | more) as _;
     // SAFETY: the request is a valid ifreq, in and out.
-    check("create the tunnel device", unsafe {
-        libc::ioctl(fd.raw(), libc::TUNSETIFF as _, &mut request)
-    })?;
+    unsafe {
+        fd.ioctl(
+            "create the tunnel device",
+            libc::TUNSETIFF as _,
+            &mut request,
+        )
+    }?;
     let name = InterfaceName::from_kernel(&request.ifr_name);
     Ok((fd, name))
 }

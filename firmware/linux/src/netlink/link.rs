@@ -2,7 +2,7 @@
 
 use super::message::{Attributes, Message, u32_at, u64_at};
 use super::socket::{ASK, LIST, Rtnl};
-use crate::error::{Result, check};
+use crate::error::Result;
 use crate::fd;
 use crate::path::InterfaceName;
 
@@ -80,10 +80,7 @@ impl Rtnl {
         let socket = fd::socket("set up an interface", libc::AF_INET, libc::SOCK_DGRAM, 0)?;
         let ask = |number: libc::c_ulong, request: &mut libc::ifreq| {
             // SAFETY: the request is a valid ifreq, in and out.
-            check("set up an interface", unsafe {
-                libc::ioctl(socket.raw(), number as _, request)
-            })
-            .map(drop)
+            unsafe { socket.ioctl("set up an interface", number as u32, request) }
         };
         // SAFETY: plain old data.
         let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
