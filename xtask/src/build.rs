@@ -197,7 +197,10 @@ pub fn make(job: &Job) -> Result<Built> {
     cargo.args(["--package", "burstmesh", "--bin", "burstmesh"]);
     cargo.args(["--profile", "router", "--target", triple]);
     // Symbols are kept to see what the binary is made of, and to decode the log of the defmt build; see `elf::strip`.
-    cargo.args(["--config", "profile.router.strip=\"none\""]);
+    // Cargo wants it said again for a package with settings of its own.
+    for profile in ["router", "router.package.burstmesh"] {
+        cargo.args(["--config", &format!("profile.{profile}.strip=\"none\"")]);
+    }
     let defmt = (job.log == Log::Defmt).then_some("defmt");
     for feature in job.limits.feature().into_iter().chain(defmt) {
         cargo.args(["--features", feature]);
