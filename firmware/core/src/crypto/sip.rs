@@ -4,57 +4,45 @@
 /// SipHash-c-d of `bytes`: `c` rounds for every eight bytes, `d` at the end.
 #[inline(never)]
 pub fn sip(key: &[u8; 16], bytes: &[u8], c: u8, d: u8) -> u64 {
-    let [k0, k1] = halves(key);
-    let mut state = [
-        k0 ^ 0x736f_6d65_7073_6575,
-        k1 ^ 0x646f_7261_6e64_6f6d,
-        k0 ^ 0x6c79_6765_6e65_7261,
-        k1 ^ 0x7465_6462_7974_6573,
-    ];
-    let mut left = bytes;
-    while let Some((word, rest)) = left.split_first_chunk() {
-        absorb(&mut state, u64::from_le_bytes(*word), c);
-        left = rest;
+    let key = u128::from_le_bytes(*key);
+    let (k0, k1) = (key as u64, (key >> 64) as u64);
+    let (mut v0, mut v1) = (k0 ^ 0x736f_6d65_7073_6575, k1 ^ 0x646f_7261_6e64_6f6d);
+    let (mut v2, mut v3) = (k0 ^ 0x6c79_6765_6e65_7261, k1 ^ 0x7465_6462_7974_6573);
+    let words = bytes.len() / 8;
+    // The rounds stand here once, so that the state stays in registers: the last step is the end's.
+    for step in 0..words + 2 {
+        let (word, rounds) = if step <= words {
+            (word_at(bytes, step), c)
+        } else {
+            v2 ^= 0xff;
+            (0, d)
+        };
+        v3 ^= word;
+        for _ in 0..rounds {
+            v0 = v0.wrapping_add(v1);
+            v1 = v1.rotate_left(13) ^ v0;
+            v0 = v0.rotate_left(32);
+            v2 = v2.wrapping_add(v3);
+            v3 = v3.rotate_left(16) ^ v2;
+            v0 = v0.wrapping_add(v3);
+            v3 = v3.rotate_left(21) ^ v0;
+            v2 = v2.wrapping_add(v1);
+            v1 = v1.rotate_left(17) ^ v2;
+            v2 = v2.rotate_left(32);
+        }
+        v0 ^= word;
     }
-    let mut last = [0; 8];
-    for (to, from) in last.iter_mut().zip(left) {
-        *to = *from;
-    }
-    // The last byte is the length's.
-    last[7] = bytes.len() as u8;
-    absorb(&mut state, u64::from_le_bytes(last), c);
-    state[2] ^= 0xff;
-    rounds(&mut state, d);
-    state.into_iter().fold(0, core::ops::BitXor::bitxor)
+    v0 ^ v1 ^ v2 ^ v3
 }
 
-fn halves(key: &[u8; 16]) -> [u64; 2] {
-    let number = u128::from_le_bytes(*key);
-    [number as u64, (number >> 64) as u64]
-}
-
-fn absorb(state: &mut [u64; 4], word: u64, c: u8) {
-    state[3] ^= word;
-    rounds(state, c);
-    state[0] ^= word;
-}
-
-#[inline(never)]
-fn rounds(state: &mut [u64; 4], count: u8) {
-    let [mut v0, mut v1, mut v2, mut v3] = *state;
-    for _ in 0..count {
-        v0 = v0.wrapping_add(v1);
-        v1 = v1.rotate_left(13) ^ v0;
-        v0 = v0.rotate_left(32);
-        v2 = v2.wrapping_add(v3);
-        v3 = v3.rotate_left(16) ^ v2;
-        v0 = v0.wrapping_add(v3);
-        v3 = v3.rotate_left(21) ^ v0;
-        v2 = v2.wrapping_add(v1);
-        v1 = v1.rotate_left(17) ^ v2;
-        v2 = v2.rotate_left(32);
+/// Eight bytes, little end first; at the end what is left, and in the highest byte the length.
+fn word_at(bytes: &[u8], step: usize) -> u64 {
+    let left = bytes.get(8 * step..).unwrap_or_default();
+    if let Some(word) = left.first_chunk() {
+        return u64::from_le_bytes(*word);
     }
-    *state = [v0, v1, v2, v3];
+    let last = left.iter().rev();
+    last.fold(0, |word, byte| word << 8 | u64::from(*byte)) | (bytes.len() as u64) << 56
 }
 
 #[cfg(test)]
