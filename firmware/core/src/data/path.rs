@@ -184,6 +184,10 @@ pub struct Path {
     pub(super) yields_until: Instant,
     /// When the path last carried anything for clients.
     pub(super) last_data: Instant,
+    /// The most that its lender lets through, sent by us and by the other end, in kbit/s; 0: no limit is known.
+    pub(super) limits: [u32; 2],
+    /// What the other end found that it carries from there, in kbit/s; 0: it has not said.
+    pub(super) found: u32,
 }
 
 /// An answer that is owed to a challenge.
@@ -223,6 +227,8 @@ impl Path {
             wanted: Instant::ZERO,
             yields_until: Instant::ZERO,
             last_data: Instant::ZERO,
+            limits: [0; 2],
+            found: 0,
         }
     }
 
@@ -245,6 +251,52 @@ impl Path {
     /// Measured rate and delay.
     pub fn rate(&self) -> &Rate {
         &self.rate
+    }
+    /// What it was measured to carry, by us and from the other end by that, in kbit/s; 0: unknown.
+    pub fn measured(&self) -> [u32; 2] {
+        let known = !self.rate.starting();
+        [if known { self.rate.rate() / 125 } else { 0 }, self.found]
+    }
+    /// The most that its lender lets through, sent by us and by the other end, in kbit/s; 0: no limit is known.
+    pub fn limits(&self) -> [u32; 2] {
+        self.limits
+    }
+    /// What there is to say to the other end: a gateway's limit, an exit's measure.
+    pub(super) fn says(&self, gateway: bool) -> u32 {
+        let ([_, most], [measured, _]) = (self.limits, self.measured());
+        if gateway { most } else { measured }
+    }
+    /// The other end said it.
+    pub(super) fn told(&mut self, gateway: bool, kbit: u32) {
+        let [most, theirs] = self.limits;
+        if gateway {
+            self.found = kbit;
+        } else if kbit != most {
+            self.limit([kbit, theirs]);
+        }
+    }
+    /// From now on its lender lets through so much.
+    pub(super) fn limit(&mut self, limits: [u32; 2]) {
+        self.limits = limits;
+        self.set_pace();
+    }
+    /// Packets leave at what was measured, and no faster than the lender lets them through: he would drop the rest.
+    pub(super) fn set_pace(&mut self) {
+        let ([most, _], rate) = (self.limits, self.rate.rate());
+        let limit = if most > 0 {
+            most.saturating_mul(125)
+        } else {
+            rate
+        };
+        self.pacer.set_rate(rate.min(limit));
+    }
+    /// Its rate is still being looked for, and no lender's limit holds it below.
+    pub(super) fn starting(&self) -> bool {
+        self.rate.starting() && self.pacer.rate() >= self.rate.rate()
+    }
+    /// What so many bytes take there without others, a lender's limit aside.
+    pub(super) fn time_for(&self, bytes: usize) -> Duration {
+        Pacer::new(self.rate.rate()).time_for(bytes)
     }
     /// Whether it carries runs.
     pub fn runs(&self) -> &Runs {

@@ -22,6 +22,8 @@ pub struct Loan {
     pub relay: Option<u32>,
     /// Until when the grant holds.
     pub until: Instant,
+    /// The most that the lender lets through, towards the exit and from it, in kbit/s; 0: it has not said.
+    pub limits: [u32; 2],
     /// The name that the counters belong to, also while the grant is taken back.
     named: Option<u32>,
     ask_at: Instant,
@@ -39,6 +41,7 @@ impl Loan {
             address: 0,
             relay: None,
             until: now,
+            limits: [0; 2],
             named: None,
             ask_at: now,
             next_up: 0,
@@ -75,12 +78,12 @@ impl Loan {
     }
 
     /// The lender said yes. A new name means new counters.
-    pub fn grant(&mut self, now: Instant, relay: u32, seconds: u16) {
+    pub fn grant(&mut self, now: Instant, relay: u32, seconds: u16, limits: [u32; 2]) {
         if self.named != Some(relay) {
             self.named = Some(relay);
             (self.next_up, self.window) = (0, ReplayWindow::default());
         }
-        self.relay = Some(relay);
+        (self.relay, self.limits) = (Some(relay), limits);
         self.until = now + Duration::from_secs(u64::from(seconds));
         self.ask_at = now + RENEW;
     }

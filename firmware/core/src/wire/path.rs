@@ -89,7 +89,8 @@ pub struct Body {
     pub cid: u32,
     /// The author's clock in us.
     pub time: u32,
-    /// Response: the challenge's `time`. Challenge: 0.
+    /// Response: the challenge's `time`. Challenge: a rate in kbit/s, 0 where there is nothing to say. A gateway says what may
+    /// be sent to it over the path at most, an exit what it found that the path carries.
     pub echo: u32,
     /// Response: length of the challenge's datagram as it arrived, in bytes (path MTU). Challenge: 0.
     pub size: u16,

@@ -131,6 +131,13 @@ impl View<'_> {
                 p.mtu(),
                 p.in_flight()
             )?;
+            let [most_up, most_down] = p.limits();
+            if most_up.max(most_down) > 0 {
+                write!(
+                    out,
+                    "\"limit_up_kbit\":{most_up},\"limit_down_kbit\":{most_down},"
+                )?;
+            }
             write!(
                 out,
                 "\"runs\":{},\"tx_bytes\":{},\"rx_bytes\":{},\"tx_packets\":{},\"rx_packets\":{},\"acked\":{},\"lost\":{},\"repairs\":{},\"deaths\":{}}}",

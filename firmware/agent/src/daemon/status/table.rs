@@ -264,7 +264,11 @@ fn path_row(way: &str, path: &Path, out: &mut dyn Write) -> fmt::Result {
         c.lost,
         Tenths::mega(c.tx_bytes),
         Tenths::mega(c.rx_bytes)
-    )
+    )?;
+    match path.limits() {
+        [0, 0] => Ok(()),
+        [up, down] => writeln!(out, "  lent to us: {}/{} kbit/s", Limit(up), Limit(down)),
+    }
 }
 
 #[cfg(test)]

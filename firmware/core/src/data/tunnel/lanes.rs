@@ -68,14 +68,26 @@ impl AnyTunnel<'_> {
     fn settle(&mut self, now: Instant, slot: u16, why: Why) {
         let bursts = self.queue.bursts(now, slot);
         let free = self.paths().any(|(_, p)| p.free_for_bursts(now));
-        let mut choice = Choice::NONE;
+        let (mut choice, mut kept_out) = (Choice::NONE, i64::MAX);
         for (at, path) in self.paths() {
             if path.usable() && (!free || path.free_for_bursts(now)) {
                 let others = bursts.get(at + 1).copied().unwrap_or(0);
-                let alone = path.pacer.time_for(planner::OBJECT);
-                choice.consider(at as u8, planner::cost(alone, path.arrival(now), others));
+                let cost = |alone| planner::cost(alone, path.arrival(now), others);
+                let alone = path.time_for(planner::OBJECT);
+                let [ours, theirs] = path.limits.map(planner::time_at);
+                // Nobody knows yet which way a gateway's flow that begins is going to carry more.
+                let both = self.initiator && why == Why::Began;
+                let limited = if both { ours.max(theirs) } else { ours };
+                choice.consider(at as u8, cost(alone.max(limited)));
+                if limited > alone {
+                    kept_out = kept_out.min(cost(alone));
+                }
             }
         }
+        let why = match why {
+            Why::Began | Why::Burst if choice.no_better_than(kept_out) => Why::Lent,
+            why => why,
+        };
         self.queue
             .keep_to(slot, choice.best(), choice.second(), why);
     }
@@ -187,7 +199,7 @@ impl AnyTunnel<'_> {
     pub(super) fn measure_of(&self, now: Instant, turn: Turn) -> Measure {
         match self.kept_path(turn.lane) {
             None => self.measure(now),
-            Some(path) if path.rate.starting() => Measure {
+            Some(path) if path.starting() => Measure {
                 interval: codel::PATIENCE,
                 ..Measure::USUAL
             },

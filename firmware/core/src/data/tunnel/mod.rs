@@ -483,6 +483,15 @@ impl AnyTunnel<'_> {
         }
     }
 
+    /// The most that a path's lender lets through, towards the exit and from it, in kbit/s (0: no limit). The exit is told at
+    /// once.
+    pub fn set_limits(&mut self, now: Instant, at: usize, limits: [u32; 2]) {
+        if let Some(p) = self.path_mut(at).filter(|p| p.limits != limits) {
+            p.limit(limits);
+            p.prober.look_now(now);
+        }
+    }
+
     /// The shell learned something about a path (an ICMP error, a route change): look at once.
     pub fn look_now(&mut self, now: Instant, at: usize) {
         if let Some(p) = self.path_mut(at) {

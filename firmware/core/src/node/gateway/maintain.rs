@@ -192,7 +192,9 @@ impl Gateway<'_> {
                     if self.link.stuck(now, at) {
                         self.give_up(now, at);
                         self.turn_loans(now, |p, l| (p, l.uplink) == (peer, uplink));
-                    } else if !self.loan_stands(now, peer, uplink) {
+                    } else if let Some(limits) = self.lent(now, peer, uplink) {
+                        self.link.tunnel.set_limits(now, at, limits);
+                    } else {
                         self.link.close(at);
                     }
                 }
@@ -217,9 +219,12 @@ impl Gateway<'_> {
         }
     }
 
-    fn loan_stands(&self, now: Instant, peer: u8, uplink: u8) -> bool {
-        let peer = self.peers.get(usize::from(peer)).and_then(Option::as_ref);
-        peer.is_some_and(|p| p.loans.iter().any(|l| l.uplink == uplink && l.granted(now)))
+    /// How much of it its lender lends, as long as the grant holds.
+    fn lent(&self, now: Instant, peer: u8, uplink: u8) -> Option<[u32; 2]> {
+        let peer = self.peers.get(usize::from(peer))?.as_ref()?;
+        let mut loans = peer.loans.iter();
+        let loan = loans.find(|l| l.uplink == uplink && l.granted(now))?;
+        Some(loan.limits)
     }
 
     fn open_paths(&mut self, now: Instant) {

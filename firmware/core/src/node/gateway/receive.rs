@@ -386,6 +386,8 @@ impl Gateway<'_> {
                 uplink,
                 relay,
                 seconds,
+                up_kbit,
+                down_kbit,
                 ..
             } => {
                 if let Some(loan) = peer.loans.iter_mut().find(|l| l.uplink == *uplink) {
@@ -393,7 +395,7 @@ impl Gateway<'_> {
                         peer: place as u8,
                         uplink: *uplink,
                     });
-                    loan.grant(now, *relay, *seconds);
+                    loan.grant(now, *relay, *seconds, [*up_kbit, *down_kbit]);
                     self.maintain_at = now;
                 }
             }
