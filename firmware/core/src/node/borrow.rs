@@ -6,6 +6,8 @@ use crate::time::{Duration, Instant};
 
 /// An unanswered question is repeated after this.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// What a line was seen to carry is held against its lender's word for so long after its path was given up.
+const REMEMBERED: Duration = Duration::from_secs(600);
 /// A grant is renewed this long after it was given or renewed.
 const RENEW: Duration = Duration::from_secs(10);
 
@@ -27,6 +29,8 @@ pub struct Loan {
     /// The name that the counters belong to, also while the grant is taken back.
     named: Option<u32>,
     ask_at: Instant,
+    /// What the last path over it was measured to carry, and until when that counts.
+    seen: ([u32; 2], Instant),
     next_up: u32,
     /// Frames from the lender are taken once.
     pub window: ReplayWindow,
@@ -44,6 +48,7 @@ impl Loan {
             limits: [0; 2],
             named: None,
             ask_at: now,
+            seen: ([0; 2], now),
             next_up: 0,
             window: ReplayWindow::default(),
         }
@@ -61,6 +66,17 @@ impl Loan {
     /// It may be used.
     pub fn granted(&self, now: Instant) -> bool {
         self.relay.is_some() && self.until > now
+    }
+
+    /// Its path is given up, which was measured to carry so many kbit/s.
+    pub fn remember(&mut self, now: Instant, measured: [u32; 2]) {
+        self.seen = (measured, now + REMEMBERED);
+    }
+
+    /// What a path over it was measured to carry lately, in kbit/s; 0: unknown.
+    pub fn seen(&self, now: Instant) -> [u32; 2] {
+        let (kbit, until) = self.seen;
+        if now < until { kbit } else { [0; 2] }
     }
 
     /// Is it time to ask, or to renew?

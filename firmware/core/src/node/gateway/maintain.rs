@@ -4,6 +4,7 @@ use super::exit_link::Route;
 use super::{Gateway, Uplink};
 use crate::control::announcer::{self, Sighting};
 use crate::control::heard::Life;
+use crate::data::path::Path;
 use crate::data::planner;
 use crate::data::probe::State;
 use crate::data::tunnel::MAX_PATHS;
@@ -267,7 +268,7 @@ impl Gateway<'_> {
                 };
                 let at = self.link.place_of(|r| r == route);
                 let path = at.and_then(|at| self.link.tunnel.path(at));
-                let worth = peer.worth(loan.uplink, path);
+                let worth = peer.worth(now, loan.uplink, path);
                 lent += usize::from(at.is_some());
                 match at {
                     Some(at) if worst.is_none_or(|(least, _)| worth < least) => {
@@ -303,6 +304,7 @@ impl Gateway<'_> {
 
     /// Closes a path whose place is wanted, and says so: the exit has no more places than we.
     fn give_up(&mut self, now: Instant, at: usize) {
+        self.remember(now, at);
         let mut out = [0; 128];
         let said = self.link.tunnel.close_message(now, at, &mut out);
         if let (Some(said), Some(route)) = (said, self.link.route(at)) {
@@ -314,6 +316,20 @@ impl Gateway<'_> {
             );
         }
         self.link.close(at);
+    }
+
+    /// Without this a lender whose word was found wrong would be believed again at once.
+    fn remember(&mut self, now: Instant, at: usize) {
+        let Some(Route::Lent { peer, uplink }) = self.link.route(at) else {
+            return;
+        };
+        let measured = self.link.tunnel.path(at).map(Path::measured);
+        let peer = self.peers.get_mut(usize::from(peer));
+        let loans = peer.and_then(Option::as_mut).map(|p| &mut p.loans);
+        let loan = loans.and_then(|l| l.iter_mut().find(|l| l.uplink == uplink));
+        if let (Some(measured), Some(loan)) = (measured, loan) {
+            loan.remember(now, measured);
+        }
     }
 
     pub(super) fn close_paths_over(&mut self, place: u8) {
