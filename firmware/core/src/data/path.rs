@@ -10,6 +10,7 @@ use super::runs::Runs;
 use super::tunnel::train::Train;
 use crate::time::{Duration, Instant};
 use crate::wire::feedback::{Feedback, MAX_SAMPLES, Sample, TICK_US};
+use crate::wire::path::METERED;
 use heapless::Deque;
 
 /// The receiver reports at most this often per path,
@@ -186,6 +187,10 @@ pub struct Path {
     pub(super) last_data: Instant,
     /// The most that its lender lets through, sent by us and by the other end, in kbit/s; 0: no limit is known.
     pub(super) limits: [u32; 2],
+    /// Its volume costs money: it is for when no other one carries anything, and looked at rarely.
+    pub(super) metered: bool,
+    /// It is metered, and another one carries what there is.
+    pub(super) stands_by: bool,
     /// What the other end found that it carries from there, in kbit/s; 0: it has not said.
     pub(super) found: u32,
 }
@@ -228,6 +233,8 @@ impl Path {
             yields_until: Instant::ZERO,
             last_data: Instant::ZERO,
             limits: [0; 2],
+            metered: false,
+            stands_by: false,
             found: 0,
         }
     }
@@ -264,21 +271,30 @@ impl Path {
     /// What there is to say to the other end: a gateway's limit, an exit's measure.
     pub(super) fn says(&self, gateway: bool) -> u32 {
         let ([_, most], [measured, _]) = (self.limits, self.measured());
-        if gateway { most } else { measured }
+        match gateway {
+            true if self.metered => most | METERED,
+            true => most,
+            false => measured,
+        }
     }
     /// The other end said it.
     pub(super) fn told(&mut self, gateway: bool, kbit: u32) {
-        let [most, theirs] = self.limits;
+        let [_, theirs] = self.limits;
         if gateway {
             self.found = kbit;
-        } else if kbit != most {
-            self.limit([kbit, theirs]);
+        } else {
+            self.agree([kbit & !METERED, theirs], kbit & METERED != 0);
         }
     }
-    /// From now on its lender lets through so much.
-    pub(super) fn limit(&mut self, limits: [u32; 2]) {
-        self.limits = limits;
-        self.set_pace();
+    /// What holds for it from now on; `true` if that is new.
+    pub(super) fn agree(&mut self, limits: [u32; 2], metered: bool) -> bool {
+        let new = (limits, metered) != (self.limits, self.metered);
+        if new {
+            (self.limits, self.metered) = (limits, metered);
+            self.prober.look_rarely(metered);
+            self.set_pace();
+        }
+        new
     }
     /// Packets leave at what was measured, and no faster than the lender lets them through: he would drop the rest.
     pub(super) fn set_pace(&mut self) {
@@ -318,9 +334,13 @@ impl Path {
     pub fn usable(&self) -> bool {
         self.prober.state() == State::Live && self.remote_known && !self.suspect
     }
+    /// Is it to carry clients' packets now?
+    pub(super) fn carries(&self) -> bool {
+        self.usable() && !self.stands_by
+    }
     /// May it carry bursts, as far as its owner is concerned?
     pub(super) fn free_for_bursts(&self, now: Instant) -> bool {
-        self.usable() && self.yields_until <= now
+        self.carries() && self.yields_until <= now
     }
     /// When packets on their way count as lost although nothing was said about them (a tail-loss probe, RFC 8985, 7).
     pub(super) fn tail_at(&self) -> Option<Instant> {

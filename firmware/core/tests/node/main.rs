@@ -13,6 +13,7 @@ mod idle;
 mod lanes;
 mod lender_silent;
 mod mesh_cut;
+mod metered;
 mod nat_rebinding;
 mod new_settings;
 mod no_own_line;

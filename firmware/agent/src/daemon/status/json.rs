@@ -88,11 +88,12 @@ impl View<'_> {
             let up = self.uplinks.get(i).is_some_and(|s| s.up);
             write!(
                 out,
-                "{}{{\"name\":{},\"ifname\":{},\"up\":{up},\"lend\":{},\"lending\":\"{}\",",
+                "{}{{\"name\":{},\"ifname\":{},\"up\":{up},\"lend\":{},\"metered\":{},\"lending\":\"{}\",",
                 comma(i),
                 Quoted(&u.name),
                 Quoted(&u.ifname),
                 u.lend,
+                u.metered,
                 self.lending.reason(i).words()
             )?;
             let (up_kbit, down_kbit) = self.lending.limits(i);

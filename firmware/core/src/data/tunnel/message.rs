@@ -171,6 +171,7 @@ impl AnyTunnel<'_> {
         match body.ask {
             Ask::Challenge => {
                 path.told(self.initiator, body.echo);
+                path.prober.asked(now);
                 let size = if len == MIN_LEN { 0 } else { len as u16 };
                 path.answer = Some(Answer {
                     token: body.token,

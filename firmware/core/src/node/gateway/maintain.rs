@@ -45,19 +45,22 @@ impl Gateway<'_> {
         let addresses = self.exits.get(exit).map_or(0, |e| e.addresses.len() as u8);
         let mut ways = Vec::new();
         for address in 0..addresses {
-            for (u, _) in self.uplinks.iter().enumerate().filter(|(_, u)| u.up) {
-                let _ = ways.push(Route::Own {
-                    uplink: u as u8,
-                    address,
-                });
-            }
-            if address == 0 && exit == self.link.exit {
+            // What costs money comes last.
+            for metered in [false, true] {
+                let own = self.uplinks.iter().enumerate();
+                let own = own.filter(|(_, u)| u.up && u.config.metered == metered);
+                for (u, _) in own {
+                    let _ = ways.push(Route::Own {
+                        uplink: u as u8,
+                        address,
+                    });
+                }
+                if metered || address != 0 || exit != self.link.exit {
+                    continue;
+                }
                 for (place, peer) in self.peers.iter().enumerate() {
-                    for loan in peer
-                        .iter()
-                        .flat_map(|p| &p.loans)
-                        .filter(|l| l.relay.is_some())
-                    {
+                    let loans = peer.iter().flat_map(|p| &p.loans);
+                    for loan in loans.filter(|l| l.relay.is_some()) {
                         let _ = ways.push(Route::Lent {
                             peer: place as u8,
                             uplink: loan.uplink,
@@ -194,7 +197,7 @@ impl Gateway<'_> {
                         self.give_up(now, at);
                         self.turn_loans(now, |p, l| (p, l.uplink) == (peer, uplink));
                     } else if let Some(limits) = self.lent(now, peer, uplink) {
-                        self.link.tunnel.set_limits(now, at, limits);
+                        self.link.tunnel.set_terms(now, at, limits, false);
                     } else {
                         self.link.close(at);
                     }
@@ -233,21 +236,21 @@ impl Gateway<'_> {
             return;
         };
         let count = exit.addresses.len().max(1) as u8;
-        for u in 0..self.uplinks.len() as u8 {
-            let up = self.uplinks.get(usize::from(u)).is_some_and(|u| u.up);
-            let has = self
-                .link
-                .place_of(|r| matches!(r, Route::Own { uplink, .. } if uplink == u))
-                .is_some();
-            if up && !has {
-                let address = self.next_address.of(u) % count;
+        for (u, own) in self.uplinks.iter().enumerate() {
+            let same = |r| matches!(r, Route::Own { uplink, .. } if usize::from(uplink) == u);
+            if own.up && self.link.place_of(same).is_none() {
+                let address = self.next_address.of(u as u8) % count;
                 let v6 = exit
                     .addresses
                     .get(usize::from(address))
                     .is_some_and(SocketAddr::is_ipv6);
                 let cid = self.draw.cid();
-                self.link
-                    .open(now, Route::Own { uplink: u, address }, cid, v6);
+                let uplink = u as u8;
+                self.link.open(now, Route::Own { uplink, address }, cid, v6);
+            }
+            if let Some(at) = self.link.place_of(same) {
+                let metered = own.config.metered;
+                self.link.tunnel.set_terms(now, at, [0; 2], metered);
             }
         }
         while self.open_best_loan(now) {}
