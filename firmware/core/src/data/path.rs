@@ -251,6 +251,10 @@ impl Path {
     pub fn state(&self) -> State {
         self.prober.state()
     }
+    /// It has not opened within this time, or has been dead for that one.
+    pub fn given_up(&self, now: Instant, opening: Duration, dead: Duration) -> bool {
+        self.prober.given_up(now, opening, dead)
+    }
     /// Totals.
     pub fn counters(&self) -> Counters {
         self.counters

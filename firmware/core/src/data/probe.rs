@@ -113,6 +113,15 @@ impl Prober {
             .map_or(Instant::FAR, |t| t + self.patience());
         self.next_at.min(death)
     }
+    /// It has not opened within this time, or has been dead for that one.
+    pub fn given_up(&self, now: Instant, opening: Duration, dead: Duration) -> bool {
+        let most = match self.state {
+            State::Opening => opening,
+            State::Dead => dead,
+            _ => return false,
+        };
+        now.since(self.heard) > most
+    }
     /// The path answers.
     pub fn is_up(&self) -> bool {
         matches!(self.state, State::Sizing | State::Live)

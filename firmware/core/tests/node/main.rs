@@ -8,6 +8,7 @@ mod bulk_transfer;
 mod exit_restart;
 mod finding_each_other;
 mod foreign_source;
+mod forgotten_paths;
 mod guests;
 mod idle;
 mod lanes;
