@@ -3,6 +3,7 @@
 use super::Via;
 use crate::data::replay::ReplayWindow;
 use crate::time::{Duration, Instant};
+use crate::wire::control::Reason;
 
 /// An unanswered question is repeated after this.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
@@ -104,10 +105,11 @@ impl Loan {
         self.ask_at = now + RENEW;
     }
 
-    /// The lender said no: ask again in a while.
-    pub fn refuse(&mut self, now: Instant) {
+    /// The lender said no: ask again in a while, or soon where his line may be about to come up.
+    pub fn refuse(&mut self, now: Instant, reason: Reason) {
+        let soon = reason == Reason::Down;
         self.relay = None;
-        self.ask_at = now + RENEW.shr(1);
+        self.ask_at = now + if soon { ASK_AGAIN.shr(1) } else { RENEW.shr(1) };
     }
 
     /// The exit did not answer by this lender under that address: ask for the next of `count`, under another name.

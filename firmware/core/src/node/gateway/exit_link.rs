@@ -3,6 +3,7 @@
 use super::{ExitConfig, MAX_EXITS};
 use crate::control::handshake::{Credentials, Established, FinishJob, Initiator, Lifetime};
 use crate::data::path::Setup;
+use crate::data::probe::State;
 use crate::data::tunnel::{MAX_PATHS, Memory, Tunnel};
 use crate::identity::PublicKey;
 use crate::node::job::Owner;
@@ -179,6 +180,13 @@ impl<'m> ExitLink<'m> {
     pub(super) fn proven(&self, uplink: u8) -> bool {
         self.tunnel.paths().any(|(at, p)| {
             p.usable()
+                && matches!(self.route(at), Some(Route::Own { uplink: u, .. }) if u == uplink)
+        })
+    }
+    /// An exit has answered by this uplink, though it may be silent now.
+    pub(super) fn opened(&self, uplink: u8) -> bool {
+        self.tunnel.paths().any(|(at, p)| {
+            p.state() != State::Opening
                 && matches!(self.route(at), Some(Route::Own { uplink: u, .. }) if u == uplink)
         })
     }

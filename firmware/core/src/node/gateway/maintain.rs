@@ -9,6 +9,7 @@ use crate::data::planner;
 use crate::data::probe::State;
 use crate::data::tunnel::MAX_PATHS;
 use crate::node::borrow::Loan;
+use crate::node::peer::Session;
 use crate::node::{Letter, Output, Via};
 use crate::time::{Duration, Instant};
 use crate::wire::control::{MAX_LEN, MAX_UPLINKS, Message, Offer, Reason};
@@ -84,33 +85,17 @@ impl Gateway<'_> {
                 self.post(via, None, datagram);
             }
             Route::Lent { peer, uplink } => {
-                let Some(peer) = self
-                    .peers
-                    .get_mut(usize::from(peer))
-                    .and_then(Option::as_mut)
-                else {
+                let peer = self.peers.get_mut(usize::from(peer));
+                let Some(peer) = peer.and_then(Option::as_mut) else {
                     return;
                 };
-                let (Some(session), Some(loan)) = (
-                    &peer.session,
-                    peer.loans.iter_mut().find(|l| l.uplink == uplink),
-                ) else {
+                let loan = peer.loans.iter_mut().find(|l| l.uplink == uplink);
+                let (Some(session), Some(loan)) = (&peer.session, loan) else {
                     return;
                 };
-                let Some(relay) = loan.relay else { return };
-                let header = relay::Header {
-                    relay,
-                    counter: loan.count_up(),
-                }
-                .seal(datagram, session.relay.sending());
-                let mut bytes = Vec::new();
-                if bytes
-                    .extend_from_slice(&header)
-                    .and_then(|()| bytes.extend_from_slice(datagram))
-                    .is_ok()
-                {
-                    let (via, to) = (Via::Mesh(peer.mesh), Some(peer.addr));
-                    let _ = self.letters.push_back(Letter { via, to, bytes });
+                let letter = relayed(session, (peer.mesh, peer.addr), loan, datagram);
+                if let Some(letter) = letter {
+                    let _ = self.letters.push_back(letter);
                 }
             }
         }
@@ -488,6 +473,22 @@ impl Gateway<'_> {
                 .for_each(|p| p.offered_at = Instant::ZERO);
         }
     }
+}
+
+/// A datagram for an exit, by the neighbour who lent the way to it.
+pub(super) fn relayed(
+    session: &Session,
+    (mesh, addr): (u8, SocketAddr),
+    loan: &mut Loan,
+    datagram: &[u8],
+) -> Option<Letter> {
+    let (relay, counter) = (loan.relay?, loan.count_up());
+    let header = relay::Header { relay, counter }.seal(datagram, session.relay.sending());
+    let mut bytes = Vec::new();
+    bytes.extend_from_slice(&header).ok()?;
+    bytes.extend_from_slice(datagram).ok()?;
+    let (via, to) = (Via::Mesh(mesh), Some(addr));
+    Some(Letter { via, to, bytes })
 }
 
 /// Says something to a peer over its sealed session.
