@@ -203,5 +203,36 @@ fn a_reload_in_a_download_puts_new_settings_in_force_and_a_broken_file_changes_n
         community.status("gw1")?["uptime_s"].as_u64() > Some(20),
         "it was restarted"
     );
+    spare_a_metered_line(&lab, &mut community, &large)
+}
+
+/// The own line of `gw1` costs money from now on: it carries a download only while the neighbours' lines are silent.
+fn spare_a_metered_line(lab: &Lab, community: &mut Community<'_>, large: &str) -> Result<()> {
+    let metered = ("option lend '1'", "option metered '1'");
+    reconfigure(community, "gw1", "", metered)?;
+    let limit = Duration::from_secs(5);
+    community.wait("gw1", limit, "metered", |s| {
+        s["uplinks"][0]["metered"] == true
+    })?;
+    let table = community.status_table("gw1")?;
+    ensure!(table.contains("metered, not lent"), "{table}");
+    let running = transfer::start_download(lab, "c1", large, Duration::from_secs(6))?;
+    let own = || {
+        let carried = || lab.line("gw1").traffic(Way::Down).delivered.bytes;
+        let before = carried();
+        sleep(Duration::from_secs(1));
+        carried() - before
+    };
+    sleep(Duration::from_millis(1_500));
+    let spared = own();
+    for home in ["gw2", "gw3"] {
+        lab.line(home).silent()?;
+    }
+    sleep(Duration::from_millis(1_500));
+    let needed = own();
+    println!("the metered line carried {spared} bytes in a second, {needed} when it was needed");
+    // A moment's doubt about the others costs it a few packets.
+    ensure!(spared < 100_000 && needed > 1_000_000, "{table}");
+    ensure!(running.finish()?.intact);
     Ok(())
 }

@@ -52,6 +52,12 @@ pub fn check(config: &Config, system: &dyn System, problems: &mut dyn FnMut(Prob
             ProblemKind::PortOfBridge { ifname, bridge }
         });
     }
+    for uplink in config.uplinks.iter().filter(|u| u.metered && u.lend) {
+        report(Problem {
+            line: uplink.line,
+            kind: ProblemKind::MeteredLent,
+        });
+    }
     if let Some(client) = config.clients.first()
         && system.firewall_knows_tunnel() == Some(false)
     {
@@ -145,6 +151,20 @@ mod tests {
             let (fine, all) = ask(&Router { devices, own, zone });
             assert!(fine && all.len() == notes, "{zone:?}: {all:?}");
             assert!(all.iter().all(|note| note.contains("'bm0'")), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn a_metered_line_that_is_lent_is_noted() {
+        let devices = &[("mesh0", None), ("wan", None), ("br-lan", None)];
+        let (own, zone) = (None, None);
+        let router = Router { devices, own, zone };
+        for (lend, notes) in [(true, 1), (false, 0)] {
+            let (mut config, mut all) = (good(), std::vec::Vec::new());
+            (config.uplinks[0].metered, config.uplinks[0].lend) = (true, lend);
+            let fine = check(&config, &router, &mut |p| all.push(p.to_string()));
+            assert!(fine && all.len() == notes, "{all:?}");
+            assert!(all.iter().all(|note| note.starts_with("metered, and lent")));
         }
     }
 

@@ -155,6 +155,8 @@ pub enum ProblemKind {
     /// The router's firewall does not know the tunnel, so it refuses what clients send there. A note: it may be told by
     /// other means.
     NoZone,
+    /// What is lent costs money. A note: the owner may mean it.
+    MeteredLent,
     /// The mesh's device is a port of a bridge.
     MeshInBridge {
         /// The device.
@@ -175,7 +177,10 @@ impl Problem {
     /// Whether the agent must refuse to run. What is not fatal is a note to the reader.
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
-        !matches!(self.kind, ProblemKind::NoDevice(_) | ProblemKind::NoZone)
+        !matches!(
+            self.kind,
+            ProblemKind::NoDevice(_) | ProblemKind::NoZone | ProblemKind::MeteredLent
+        )
     }
 }
 
@@ -349,6 +354,9 @@ impl ProblemKind {
             }
             Self::NoZone => {
                 "no zone of /etc/config/firewall has the device 'bm0', so pooled connections would be refused; run '/usr/libexec/burstmesh/settings add', or add the zone by hand as docs/firewall.md shows"
+            }
+            Self::MeteredLent => {
+                "metered, and lent: neighbours use volume that costs money; without option lend they do not"
             }
             _ => "the configuration is wrong; see 'burstmesh help config'",
         }

@@ -501,7 +501,7 @@ const UPLINK: Section = Section {
             field: Field::Metered,
             name: "metered",
             default: Some("0"),
-            doc: "Says that its volume costs money. Reserved: it is read, but has no effect yet.",
+            doc: "Its volume costs money: connections use it only while no other line carries them, and it is looked at every two minutes. Lent only where lend says so.",
             ..OPTION
         },
     ],

@@ -140,6 +140,7 @@ fn effective(uplink: &Uplink, reason: Reason, pace: Pace, forecast: &Forecast) -
         idle_kbit: forecast.idle,
         shares_address: uplink.share_address,
         ipv6: false,
+        metered: uplink.metered,
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Why {
     Silent,
     /// The one before is needed by its owner.
     Owner,
+    /// The best one, now that the lender of another as good lends only a part of that.
+    Lent,
 }
 
 impl Why {
@@ -72,6 +74,7 @@ impl Why {
             Self::Followed => "the exit's choice",
             Self::Silent => "the other fell silent",
             Self::Owner => "the owner needs the other",
+            Self::Lent => "more is lent there now",
         }
     }
 }

@@ -10,6 +10,7 @@ use super::runs::Runs;
 use super::tunnel::train::Train;
 use crate::time::{Duration, Instant};
 use crate::wire::feedback::{Feedback, MAX_SAMPLES, Sample, TICK_US};
+use crate::wire::path::METERED;
 use heapless::Deque;
 
 /// The receiver reports at most this often per path,
@@ -184,6 +185,14 @@ pub struct Path {
     pub(super) yields_until: Instant,
     /// When the path last carried anything for clients.
     pub(super) last_data: Instant,
+    /// The most that its lender lets through, sent by us and by the other end, in kbit/s; 0: no limit is known.
+    pub(super) limits: [u32; 2],
+    /// Its volume costs money: it is for when no other one carries anything, and looked at rarely.
+    pub(super) metered: bool,
+    /// It is metered, and another one carries what there is.
+    pub(super) stands_by: bool,
+    /// What the other end found that it carries from there, in kbit/s; 0: it has not said.
+    pub(super) found: u32,
 }
 
 /// An answer that is owed to a challenge.
@@ -223,6 +232,10 @@ impl Path {
             wanted: Instant::ZERO,
             yields_until: Instant::ZERO,
             last_data: Instant::ZERO,
+            limits: [0; 2],
+            metered: false,
+            stands_by: false,
+            found: 0,
         }
     }
 
@@ -238,6 +251,10 @@ impl Path {
     pub fn state(&self) -> State {
         self.prober.state()
     }
+    /// It has not opened within this time, or has been dead for that one.
+    pub fn given_up(&self, now: Instant, opening: Duration, dead: Duration) -> bool {
+        self.prober.given_up(now, opening, dead)
+    }
     /// Totals.
     pub fn counters(&self) -> Counters {
         self.counters
@@ -245,6 +262,61 @@ impl Path {
     /// Measured rate and delay.
     pub fn rate(&self) -> &Rate {
         &self.rate
+    }
+    /// What it was measured to carry, by us and from the other end by that, in kbit/s; 0: unknown.
+    pub fn measured(&self) -> [u32; 2] {
+        let known = !self.rate.starting();
+        [if known { self.rate.rate() / 125 } else { 0 }, self.found]
+    }
+    /// The most that its lender lets through, sent by us and by the other end, in kbit/s; 0: no limit is known.
+    pub fn limits(&self) -> [u32; 2] {
+        self.limits
+    }
+    /// What there is to say to the other end: a gateway's limit, an exit's measure.
+    pub(super) fn says(&self, gateway: bool) -> u32 {
+        let ([_, most], [measured, _]) = (self.limits, self.measured());
+        match gateway {
+            true if self.metered => most | METERED,
+            true => most,
+            false => measured,
+        }
+    }
+    /// The other end said it.
+    pub(super) fn told(&mut self, gateway: bool, kbit: u32) {
+        let [_, theirs] = self.limits;
+        if gateway {
+            self.found = kbit;
+        } else {
+            self.agree([kbit & !METERED, theirs], kbit & METERED != 0);
+        }
+    }
+    /// What holds for it from now on; `true` if that is new.
+    pub(super) fn agree(&mut self, limits: [u32; 2], metered: bool) -> bool {
+        let new = (limits, metered) != (self.limits, self.metered);
+        if new {
+            (self.limits, self.metered) = (limits, metered);
+            self.prober.look_rarely(metered);
+            self.set_pace();
+        }
+        new
+    }
+    /// Packets leave at what was measured, and no faster than the lender lets them through: he would drop the rest.
+    pub(super) fn set_pace(&mut self) {
+        let ([most, _], rate) = (self.limits, self.rate.rate());
+        let limit = if most > 0 {
+            most.saturating_mul(125)
+        } else {
+            rate
+        };
+        self.pacer.set_rate(rate.min(limit));
+    }
+    /// Its rate is still being looked for, and no lender's limit holds it below.
+    pub(super) fn starting(&self) -> bool {
+        self.rate.starting() && self.pacer.rate() >= self.rate.rate()
+    }
+    /// What so many bytes take there without others, a lender's limit aside.
+    pub(super) fn time_for(&self, bytes: usize) -> Duration {
+        Pacer::new(self.rate.rate()).time_for(bytes)
     }
     /// Whether it carries runs.
     pub fn runs(&self) -> &Runs {
@@ -266,9 +338,13 @@ impl Path {
     pub fn usable(&self) -> bool {
         self.prober.state() == State::Live && self.remote_known && !self.suspect
     }
+    /// Is it to carry clients' packets now?
+    pub(super) fn carries(&self) -> bool {
+        self.usable() && !self.stands_by
+    }
     /// May it carry bursts, as far as its owner is concerned?
     pub(super) fn free_for_bursts(&self, now: Instant) -> bool {
-        self.usable() && self.yields_until <= now
+        self.carries() && self.yields_until <= now
     }
     /// When packets on their way count as lost although nothing was said about them (a tail-loss probe, RFC 8985, 7).
     pub(super) fn tail_at(&self) -> Option<Instant> {

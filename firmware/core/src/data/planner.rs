@@ -38,6 +38,11 @@ impl Choice {
         self.best.1
     }
 
+    /// The best one would have had an equal in one of this cost, or nearly so: by an eighth.
+    pub fn no_better_than(&self, cost: i64) -> bool {
+        cost.saturating_sub(cost / 8) <= self.best.0
+    }
+
     /// The runner-up.
     pub fn second(&self) -> u8 {
         self.second.1
@@ -84,6 +89,14 @@ mod tests {
         choice.consider(1, cost(time_at(10_000), 10_000, 0));
         choice.consider(2, cost(time_at(2_000), 10_000, 0));
         assert_eq!((choice.best(), choice.second()), (2, 1));
+    }
+
+    #[test]
+    fn a_line_that_would_have_been_as_good_or_nearly_so_is_told_from_a_worse_one() {
+        let mut choice = Choice::NONE;
+        choice.consider(0, 800);
+        assert!(choice.no_better_than(700) && choice.no_better_than(900));
+        assert!(!choice.no_better_than(1_000) && !choice.no_better_than(i64::MAX));
     }
 
     #[test]

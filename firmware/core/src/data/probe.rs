@@ -19,6 +19,9 @@ const RETRY: Duration = Duration::from_millis(100);
 /// While another path is in doubt a path counts as idle when it was last heard of so long ago.
 const HEARD: Duration = Duration::from_millis(150);
 const RETRY_DEAD: Duration = Duration::from_millis(1_000);
+/// Where volume costs money an idle path is looked at this often, dead or alive: as long as RFC 4787 (REQ-5) asks NATs to
+/// keep a mapping.
+const RARELY: Duration = Duration::from_secs(120);
 /// How long the first round of MTU probes may take before the path is used with what is known.
 const MTU_ROUND: Duration = Duration::from_millis(400);
 /// Larger sizes are tried again this often: a route may have become wider (RFC 8899, 5.1.1, PMTU_RAISE_TIMER) ...
@@ -62,6 +65,8 @@ pub struct Prober {
     srtt: Duration,
     /// Looks in a row at an idle path.
     looks: u8,
+    /// Looks cost money.
+    rarely: bool,
     /// When something was last confirmed.
     heard: Instant,
     /// When the oldest thing left that nothing has confirmed since; `None` while all is confirmed.
@@ -82,6 +87,7 @@ impl Prober {
             mtu: SMALLEST,
             srtt: Duration::from_millis(100),
             looks: 0,
+            rarely: false,
             heard: now,
             unconfirmed: None,
         }
@@ -107,6 +113,15 @@ impl Prober {
             .map_or(Instant::FAR, |t| t + self.patience());
         self.next_at.min(death)
     }
+    /// It has not opened within this time, or has been dead for that one.
+    pub fn given_up(&self, now: Instant, opening: Duration, dead: Duration) -> bool {
+        let most = match self.state {
+            State::Opening => opening,
+            State::Dead => dead,
+            _ => return false,
+        };
+        now.since(self.heard) > most
+    }
     /// The path answers.
     pub fn is_up(&self) -> bool {
         matches!(self.state, State::Sizing | State::Live)
@@ -117,7 +132,7 @@ impl Prober {
         if now < self.next_at {
             return None;
         }
-        if now >= self.raise_at {
+        if now >= self.raise_at && !self.rarely {
             self.raise_every = self.raise_every.times(2).min(RAISE);
             (self.step, self.raise_at) = (0, now + self.raise_every);
         }
@@ -129,6 +144,7 @@ impl Prober {
         let wait = match self.state {
             State::Opening if self.srtt > Duration::from_millis(150) => RETRY_DEAD,
             State::Opening => RETRY.times(2),
+            State::Dead if self.rarely => RARELY.shr(3),
             State::Dead => RETRY_DEAD,
             _ if self.unconfirmed.is_some() => RETRY,
             _ => {
@@ -165,6 +181,9 @@ impl Prober {
 
     /// How long an idle path is left alone.
     fn keep_alive(&self) -> Duration {
+        if self.rarely {
+            return RARELY;
+        }
         KEEP_ALIVE.times(1 << (self.looks / LOOKS).min(DOUBLINGS))
     }
 
@@ -296,6 +315,18 @@ impl Prober {
             return true;
         }
         false
+    }
+
+    /// The other end looks at a path: perhaps what was lost of it is back.
+    pub fn asked(&mut self, now: Instant) {
+        if self.state == State::Dead && self.rarely {
+            self.next_at = now;
+        }
+    }
+
+    /// Whether looks cost money: then an idle path is left alone for long.
+    pub fn look_rarely(&mut self, rarely: bool) {
+        self.rarely = rarely;
     }
 
     /// The path is known not to work (an ICMP error, the interface went down).

@@ -167,7 +167,9 @@ impl<'m> FairQueue<'m> {
     }
     /// The flow that has become a burst since the last call, if it keeps to one path.
     pub fn take_turned(&mut self) -> Option<u16> {
-        self.turned.take()
+        let slot = self.turned.take()?;
+        self.flows.get_mut(usize::from(slot))?.settled = true;
+        Some(slot)
     }
     /// How many bursts keep to each path and are at work, by lane; without the one in `besides`.
     pub fn bursts(&self, now: Instant, besides: u16) -> [u16; LANES] {
@@ -198,7 +200,6 @@ impl<'m> FairQueue<'m> {
             && flow.lane == Lane::PerSession
         {
             (flow.path, flow.second, flow.why) = (path, second, why);
-            flow.settled |= why == Why::Burst;
         }
     }
     /// The flows that sent the most packets lately, the busiest first.

@@ -3,9 +3,12 @@
 use super::Via;
 use crate::data::replay::ReplayWindow;
 use crate::time::{Duration, Instant};
+use crate::wire::control::Reason;
 
 /// An unanswered question is repeated after this.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// What a line was seen to carry is held against its lender's word for so long after its path was given up.
+const REMEMBERED: Duration = Duration::from_secs(600);
 /// A grant is renewed this long after it was given or renewed.
 const RENEW: Duration = Duration::from_secs(10);
 
@@ -22,9 +25,13 @@ pub struct Loan {
     pub relay: Option<u32>,
     /// Until when the grant holds.
     pub until: Instant,
+    /// The most that the lender lets through, towards the exit and from it, in kbit/s; 0: it has not said.
+    pub limits: [u32; 2],
     /// The name that the counters belong to, also while the grant is taken back.
     named: Option<u32>,
     ask_at: Instant,
+    /// What the last path over it was measured to carry, and until when that counts.
+    seen: ([u32; 2], Instant),
     next_up: u32,
     /// Frames from the lender are taken once.
     pub window: ReplayWindow,
@@ -39,8 +46,10 @@ impl Loan {
             address: 0,
             relay: None,
             until: now,
+            limits: [0; 2],
             named: None,
             ask_at: now,
+            seen: ([0; 2], now),
             next_up: 0,
             window: ReplayWindow::default(),
         }
@@ -60,6 +69,17 @@ impl Loan {
         self.relay.is_some() && self.until > now
     }
 
+    /// Its path is given up, which was measured to carry so many kbit/s.
+    pub fn remember(&mut self, now: Instant, measured: [u32; 2]) {
+        self.seen = (measured, now + REMEMBERED);
+    }
+
+    /// What a path over it was measured to carry lately, in kbit/s; 0: unknown.
+    pub fn seen(&self, now: Instant) -> [u32; 2] {
+        let (kbit, until) = self.seen;
+        if now < until { kbit } else { [0; 2] }
+    }
+
     /// Is it time to ask, or to renew?
     pub fn wants_asking(&mut self, now: Instant) -> bool {
         let due = now >= self.ask_at;
@@ -75,20 +95,21 @@ impl Loan {
     }
 
     /// The lender said yes. A new name means new counters.
-    pub fn grant(&mut self, now: Instant, relay: u32, seconds: u16) {
+    pub fn grant(&mut self, now: Instant, relay: u32, seconds: u16, limits: [u32; 2]) {
         if self.named != Some(relay) {
             self.named = Some(relay);
             (self.next_up, self.window) = (0, ReplayWindow::default());
         }
-        self.relay = Some(relay);
+        (self.relay, self.limits) = (Some(relay), limits);
         self.until = now + Duration::from_secs(u64::from(seconds));
         self.ask_at = now + RENEW;
     }
 
-    /// The lender said no: ask again in a while.
-    pub fn refuse(&mut self, now: Instant) {
+    /// The lender said no: ask again in a while, or soon where his line may be about to come up.
+    pub fn refuse(&mut self, now: Instant, reason: Reason) {
+        let soon = reason == Reason::Down;
         self.relay = None;
-        self.ask_at = now + RENEW.shr(1);
+        self.ask_at = now + if soon { ASK_AGAIN.shr(1) } else { RENEW.shr(1) };
     }
 
     /// The exit did not answer by this lender under that address: ask for the next of `count`, under another name.

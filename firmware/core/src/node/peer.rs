@@ -274,14 +274,18 @@ impl Peer {
         }
     }
 
-    /// What a path over one of its uplinks is worth, kbit/s both ways: what it expects to have over. What a path that is there
-    /// carries towards the Internet was measured; what it brings from there only the exit knows.
-    pub fn worth(&self, uplink: u8, path: Option<&Path>) -> u32 {
+    /// What a path over one of its uplinks is worth, kbit/s both ways: what it expects to have over, and no more than what a
+    /// path was measured to carry there, by us towards the Internet and by the exit from there.
+    pub fn worth(&self, now: Instant, uplink: u8, path: Option<&Path>) -> u32 {
         let offer = self.offers.iter().find(|o| o.uplink == uplink);
+        let loan = self.loans.iter().find(|l| l.uplink == uplink);
         let (up, down) = offer.map_or((0, 0), |o| (o.up_kbit, o.down_kbit));
-        let measured = path.filter(|p| !p.rate().starting());
-        let up = planner::worth(up, measured.map_or(0, |p| p.rate().rate() / 125));
-        up.saturating_add(planner::worth(down, 0))
+        let [mut seen_up, mut seen_down] = loan.map_or([0; 2], |l| l.seen(now));
+        if let Some([now_up, now_down]) = path.map(Path::measured) {
+            seen_up = if now_up > 0 { now_up } else { seen_up };
+            seen_down = if now_down > 0 { now_down } else { seen_down };
+        }
+        planner::worth(up, seen_up).saturating_add(planner::worth(down, seen_down))
     }
 
     /// It answers.

@@ -20,6 +20,9 @@ pub const MIN_LEN: usize = HEADER + BODY + super::frame::TAG;
 /// The flag of a lent path in the body's first byte.
 const LENT: u8 = 0x80;
 
+/// In the rate that a gateway's challenge tells: the path is for when no other one carries anything.
+pub const METERED: u32 = 1 << 31;
+
 /// The clear part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -89,7 +92,9 @@ pub struct Body {
     pub cid: u32,
     /// The author's clock in us.
     pub time: u32,
-    /// Response: the challenge's `time`. Challenge: 0.
+    /// Response: the challenge's `time`. Challenge: a rate in kbit/s, 0 where there is nothing to say. A gateway says what may
+    /// be sent to it over the path at most, and by [`METERED`] that its volume costs money; an exit what it found that the path
+    /// carries.
     pub echo: u32,
     /// Response: length of the challenge's datagram as it arrived, in bytes (path MTU). Challenge: 0.
     pub size: u16,

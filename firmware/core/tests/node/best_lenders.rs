@@ -1,12 +1,18 @@
+use crate::world::packet::{FAR, leased, packet};
 use crate::world::{Line, World};
 use burstmesh_core::node::gateway::{Route, UplinkConfig};
 
 /// Says what the two lines of this lender are likely to have over, Mbit/s.
 fn expect(w: &mut World, lender: usize, lines: [u32; 2]) {
+    promise(w, lender, lines.map(|mbit| [mbit; 2]));
+}
+
+/// The same, both ways.
+fn promise(w: &mut World, lender: usize, lines: [[u32; 2]; 2]) {
     let now = w.instant();
     let configs = lines.map(|mbit| UplinkConfig {
         lend: true,
-        idle_kbit: [mbit * 1_000; 2],
+        idle_kbit: mbit.map(|mbit| mbit * 1_000),
         ..UplinkConfig::default()
     });
     let gw = w.gateways[lender].gw.as_mut().unwrap();
@@ -58,4 +64,32 @@ fn of_more_lines_than_paths_the_best_are_used_and_one_that_becomes_better_takes_
         (gw.live_paths(), gw.gw().link().sessions()),
         ((1, 7), sessions)
     );
+}
+
+#[test]
+fn a_lender_who_promises_more_from_the_internet_than_comes_loses_his_places_once_he_was_tried() {
+    let honest = [Line::mbit(20, 10); 2];
+    let liar = [Line::unlike(20, 1, 10); 2];
+    let mut w = World::new(&[&honest[..1], &liar, &honest, &honest, &honest, &honest]);
+    for lender in 1..6 {
+        promise(&mut w, lender, [[20, if lender == 1 { 50 } else { 20 }]; 2]);
+    }
+    let lies = |w: &World| used(w).iter().filter(|(lender, _)| *lender == 1).count();
+    w.run_until(120_000, |w| lies(w) == 2);
+    w.run(31_000);
+    assert_eq!(lies(&w), 2, "he is believed until he is tried");
+    let mut next = 0;
+    w.run_with(800, 1_000, |w| {
+        let now = w.instant();
+        let seat = w.exits[0].seat_of(&w.gateways[0].key()).unwrap();
+        for _ in 0..15 {
+            let mut p = packet(FAR, leased(0), 7, next, 1_160);
+            w.exits[0].send(now, seat, &mut p);
+            next += 1;
+        }
+    });
+    let took = w.run_until(90_000, |w| lies(w) == 0);
+    println!("after {took} ms");
+    w.run(40_000);
+    assert_eq!(lies(&w), 0, "and he is not believed again soon");
 }

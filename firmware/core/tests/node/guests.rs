@@ -12,6 +12,7 @@ const LINE: UplinkConfig = UplinkConfig {
     shares_address: true,
     ipv6: true,
     idle_kbit: [0; 2],
+    metered: false,
 };
 
 fn set_line(w: &mut World, gateway: usize, config: UplinkConfig) {

@@ -1,8 +1,8 @@
 use crate::world::packet::{FAR, leased, packet};
-use crate::world::{World, mesh_addr};
-use burstmesh_core::data::lane::Lane;
+use crate::world::{Line, World, mesh_addr};
+use burstmesh_core::data::lane::{Lane, Why};
 use burstmesh_core::data::tunnel::Tunnel;
-use burstmesh_core::node::gateway::Route;
+use burstmesh_core::node::gateway::{Route, UplinkConfig};
 use burstmesh_lab::flow::Kind;
 use burstmesh_lab::flow::congestion::Law;
 use burstmesh_lab::lab::Lab;
@@ -230,6 +230,45 @@ fn an_upload_moves_within_a_second_when_its_line_falls_silent_and_loses_nothing(
 #[test]
 fn a_download_moves_within_a_second_when_its_line_falls_silent_and_loses_nothing() {
     moves(false);
+}
+
+/// The home over whose line a session of gateway 0 goes when the household of home 1 leaves so much to others, and why. The
+/// line of home 1 is the best by far, and that of home 2 better than the own one.
+fn chosen(up: bool, left_kbit: u32) -> (usize, Why) {
+    let lines = [4, 30, 10].map(|rate| [Line::mbit(rate, 10)]);
+    let mut w = World::new(&lines.each_ref().map(|l| &l[..]));
+    let config = UplinkConfig {
+        lend: true,
+        lend_up_kbit: if up { left_kbit } else { 0 },
+        lend_down_kbit: if up { 0 } else { left_kbit },
+        ..UplinkConfig::default()
+    };
+    let now = w.instant();
+    let gw = w.gateways[1].gw.as_mut().unwrap();
+    gw.set_uplinks(now, &[config].into_iter().collect());
+    w.gateways[0]
+        .gw
+        .as_mut()
+        .unwrap()
+        .set_lane(Lane::PerSession);
+    w.run(3_000);
+    let mut next = [0, 0];
+    let mut feed = conversation(up, &mut next);
+    w.run_with(2_000, 1_000, &mut feed);
+    let path = busiest(&mut w, up, &mut feed);
+    let now = w.instant();
+    let flows = w.gateways[0].gw().link().tunnel().busiest(now);
+    (home_of(&w, path), flows[0].why)
+}
+
+#[test]
+fn a_session_goes_where_more_is_lent_than_by_the_lender_of_the_fastest_line_and_it_is_said_why() {
+    for up in [true, false] {
+        assert_eq!(chosen(up, 2_000), (2, Why::Lent), "up: {up}");
+        let (home, why) = chosen(up, 0);
+        assert_eq!(home, 1, "up: {up}");
+        assert_ne!(why, Why::Lent);
+    }
 }
 
 /// The packet with the code point by which a rule gives its flow a lane.

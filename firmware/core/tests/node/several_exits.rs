@@ -57,6 +57,54 @@ fn another_exit_carries_what_comes_within_a_second_of_the_death_of_the_one_in_us
     assert!(w.exits[1].at(0).in_order(7));
 }
 
+/// The exit in use dies while homes talk: how long until the other one has something of home 0, which has no line.
+fn moves_without_a_line(lenders: usize, all_talk: bool) -> u64 {
+    let line = [Line::mbit(20, 10)];
+    let homes: Vec<&[Line]> = [&[][..]]
+        .into_iter()
+        .chain((0..lenders).map(|_| &line[..]))
+        .collect();
+    let mut w = World::with(&homes, 2);
+    let mut next = 0;
+    w.run(5_000);
+    let mut talk = |w: &mut World, ms| {
+        w.run_with(ms, 5_000, |w| {
+            let now = w.instant();
+            let talking = if all_talk { w.gateways.len() } else { 1 };
+            for g in 0..talking {
+                w.gateways[g].send(now, &mut packet(leased(g), FAR, 7, next, 300));
+            }
+            next += 1;
+        });
+    };
+    talk(&mut w, 1_000);
+    assert_eq!(
+        exit_of(&w).map(|(exit, _)| exit),
+        Some(0),
+        "{}",
+        w.describe()
+    );
+    w.exits[0].exit = None;
+    let died = w.ms();
+    while w.exits[1].at(0).packets.is_empty() {
+        talk(&mut w, 10);
+        assert!(w.ms() - died < 12_000, "{}", w.describe());
+    }
+    let took = w.ms() - died;
+    talk(&mut w, 3_000);
+    assert_eq!(w.gateways[0].live_paths(), (0, lenders));
+    took
+}
+
+#[test]
+fn a_home_without_a_line_asks_other_exits_by_its_neighbours_and_moves_within_a_second() {
+    for (lenders, all_talk) in [(1, false), (2, false), (2, true)] {
+        let took = moves_without_a_line(lenders, all_talk);
+        println!("{lenders} lenders, all talk {all_talk}: after {took} ms");
+        assert!(took < 1_000, "{took} ms");
+    }
+}
+
 #[test]
 fn after_an_idle_hour_another_exit_is_there_within_a_second_of_the_first_packet() {
     let mut w = two_exits();

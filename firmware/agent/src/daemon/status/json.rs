@@ -88,11 +88,12 @@ impl View<'_> {
             let up = self.uplinks.get(i).is_some_and(|s| s.up);
             write!(
                 out,
-                "{}{{\"name\":{},\"ifname\":{},\"up\":{up},\"lend\":{},\"lending\":\"{}\",",
+                "{}{{\"name\":{},\"ifname\":{},\"up\":{up},\"lend\":{},\"metered\":{},\"lending\":\"{}\",",
                 comma(i),
                 Quoted(&u.name),
                 Quoted(&u.ifname),
                 u.lend,
+                u.metered,
                 self.lending.reason(i).words()
             )?;
             let (up_kbit, down_kbit) = self.lending.limits(i);
@@ -131,6 +132,13 @@ impl View<'_> {
                 p.mtu(),
                 p.in_flight()
             )?;
+            let [most_up, most_down] = p.limits();
+            if most_up.max(most_down) > 0 {
+                write!(
+                    out,
+                    "\"limit_up_kbit\":{most_up},\"limit_down_kbit\":{most_down},"
+                )?;
+            }
             write!(
                 out,
                 "\"runs\":{},\"tx_bytes\":{},\"rx_bytes\":{},\"tx_packets\":{},\"rx_packets\":{},\"acked\":{},\"lost\":{},\"repairs\":{},\"deaths\":{}}}",

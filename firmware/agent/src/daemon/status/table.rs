@@ -98,7 +98,8 @@ impl View<'_> {
                 yes(up),
                 yes(u.lend)
             )?;
-            write!(out, "  {}", self.lending.reason(i).words())?;
+            let metered = if u.metered { "metered, " } else { "" };
+            write!(out, "  {metered}{}", self.lending.reason(i).words())?;
             if let Some((cap, plan)) = self.accounts.cap(u) {
                 let (used, all) = (cap.used() / 1_000_000, plan.bytes / 1_000_000);
                 write!(out, ", {used} of {all} MB used")?;
@@ -264,7 +265,11 @@ fn path_row(way: &str, path: &Path, out: &mut dyn Write) -> fmt::Result {
         c.lost,
         Tenths::mega(c.tx_bytes),
         Tenths::mega(c.rx_bytes)
-    )
+    )?;
+    match path.limits() {
+        [0, 0] => Ok(()),
+        [up, down] => writeln!(out, "  lent to us: {}/{} kbit/s", Limit(up), Limit(down)),
+    }
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ impl AnyTunnel<'_> {
 
     /// The path with this number (place + 1) carries packets.
     fn serves(&self, path: u8) -> bool {
-        self.kept_path(path).is_some_and(Path::usable)
+        self.kept_path(path).is_some_and(Path::carries)
     }
 
     fn kept_path(&self, path: u8) -> Option<&Path> {
@@ -68,14 +68,26 @@ impl AnyTunnel<'_> {
     fn settle(&mut self, now: Instant, slot: u16, why: Why) {
         let bursts = self.queue.bursts(now, slot);
         let free = self.paths().any(|(_, p)| p.free_for_bursts(now));
-        let mut choice = Choice::NONE;
+        let (mut choice, mut kept_out) = (Choice::NONE, i64::MAX);
         for (at, path) in self.paths() {
-            if path.usable() && (!free || path.free_for_bursts(now)) {
+            if path.carries() && (!free || path.free_for_bursts(now)) {
                 let others = bursts.get(at + 1).copied().unwrap_or(0);
-                let alone = path.pacer.time_for(planner::OBJECT);
-                choice.consider(at as u8, planner::cost(alone, path.arrival(now), others));
+                let cost = |alone| planner::cost(alone, path.arrival(now), others);
+                let alone = path.time_for(planner::OBJECT);
+                let [ours, theirs] = path.limits.map(planner::time_at);
+                // Nobody knows yet which way a gateway's flow that begins is going to carry more.
+                let both = self.initiator && why == Why::Began;
+                let limited = if both { ours.max(theirs) } else { ours };
+                choice.consider(at as u8, cost(alone.max(limited)));
+                if limited > alone {
+                    kept_out = kept_out.min(cost(alone));
+                }
             }
         }
+        let why = match why {
+            Why::Began | Why::Burst if choice.no_better_than(kept_out) => Why::Lent,
+            why => why,
+        };
         self.queue
             .keep_to(slot, choice.best(), choice.second(), why);
     }
@@ -116,7 +128,7 @@ impl AnyTunnel<'_> {
 
     fn keeps(&self, now: Instant, turn: Turn) -> bool {
         self.kept_path(turn.lane).is_some_and(|p| match turn.kind {
-            Kind::Light => p.usable(),
+            Kind::Light => p.carries(),
             Kind::Burst => p.free_for_bursts(now),
         })
     }
@@ -174,7 +186,7 @@ impl AnyTunnel<'_> {
                 while let Some(len) = self.queue.peek_len(turn, &self.pool)
                     && self
                         .kept_path(lane)
-                        .is_some_and(|p| p.usable() && !p.fits(len))
+                        .is_some_and(|p| p.carries() && !p.fits(len))
                     && let Some(id) = self.queue.pop(now, &mut self.pool, turn, Measure::USUAL)
                 {
                     self.pool.push(&mut self.repair, id);
@@ -187,7 +199,7 @@ impl AnyTunnel<'_> {
     pub(super) fn measure_of(&self, now: Instant, turn: Turn) -> Measure {
         match self.kept_path(turn.lane) {
             None => self.measure(now),
-            Some(path) if path.rate.starting() => Measure {
+            Some(path) if path.starting() => Measure {
                 interval: codel::PATIENCE,
                 ..Measure::USUAL
             },
@@ -203,7 +215,7 @@ impl AnyTunnel<'_> {
             .queue
             .flow(self.pool.meta(id).slot)
             .map_or(0, |f| f.path());
-        let takes = |p: &Path| p.usable() && p.fits(len) && p.pacer.ready_for_urgent(now);
+        let takes = |p: &Path| p.carries() && p.fits(len) && p.pacer.ready_for_urgent(now);
         if self.kept_path(kept).is_some_and(takes) {
             return usize::from(kept).checked_sub(1);
         }

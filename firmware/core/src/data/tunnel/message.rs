@@ -11,10 +11,12 @@ use crate::wire::path::{Ask, BODY, Body, HEADER, Header, MIN_LEN};
 impl AnyTunnel<'_> {
     /// An answer that is owed, or a challenge that is due.
     pub(super) fn poll_message(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
+        let gateway = self.initiator;
         for at in 0..self.paths.len() {
             let Some(path) = self.path_mut(at) else {
                 continue;
             };
+            let says = path.says(gateway);
             let time = now.as_micros32();
             let (cid, lent) = (path.setup.local_cid, path.setup.lent);
             if let Some(Answer { token, echo, size }) = path.answer.take() {
@@ -43,7 +45,7 @@ impl AnyTunnel<'_> {
                     token,
                     cid,
                     time,
-                    echo: 0,
+                    echo: says,
                     size: 0,
                 };
                 return self.send_message(now, at, body, usize::from(size), out);
@@ -168,6 +170,8 @@ impl AnyTunnel<'_> {
         }
         match body.ask {
             Ask::Challenge => {
+                path.told(self.initiator, body.echo);
+                path.prober.asked(now);
                 let size = if len == MIN_LEN { 0 } else { len as u16 };
                 path.answer = Some(Answer {
                     token: body.token,

@@ -45,6 +45,8 @@ const MAX_REPAIRS: u8 = 4;
 
 /// No hole is waited for longer.
 const MOST_HOLD: Duration = Duration::from_millis(500);
+/// Metered paths carry bursts when all others have rested for their owners for so long.
+const NEED: Duration = Duration::from_secs(1);
 /// How long a lent path rests after its owner was last seen to need it.
 const YIELD: Duration = Duration::from_millis(300);
 
@@ -125,6 +127,8 @@ pub struct AnyTunnel<'m, Paths: ?Sized = [Option<Path>]> {
     delay_origin: Option<u32>,
     /// How long a hole may wait, as the other end was last told.
     told_hold: Duration,
+    /// When a path that is not metered was last free for bursts.
+    relieved: Instant,
     counters: Counters,
     /// Last, so that its length may stay open.
     paths: Paths,
@@ -162,6 +166,7 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
             drawn: 0,
             delay_origin: None,
             told_hold: Duration::ZERO,
+            relieved: Instant::ZERO,
             counters: Counters::default(),
             paths: [const { None }; PATHS],
         }
@@ -380,6 +385,7 @@ impl AnyTunnel<'_> {
                 path.prober.size_anew(now);
             }
         }
+        self.review_metered(now);
     }
 
     /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] has something to do.
@@ -409,7 +415,7 @@ impl AnyTunnel<'_> {
     /// went silent (the slowest way to lose a packet), and to send again.
     fn hold(&self, now: Instant) -> Duration {
         let (mut least, mut most, mut rtt) = (i32::MAX, i32::MIN, Duration::ZERO);
-        for (_, p) in self.paths().filter(|(_, p)| p.usable()) {
+        for (_, p) in self.paths().filter(|(_, p)| p.carries()) {
             let delay = p.rate.delay(now).unwrap_or(0);
             (least, most) = (least.min(delay), most.max(delay));
             rtt = rtt.max(p.srtt());
@@ -480,6 +486,35 @@ impl AnyTunnel<'_> {
     pub fn yield_to_owner(&mut self, now: Instant, at: usize) {
         if let Some(p) = self.path_mut(at) {
             p.yields_until = now + YIELD;
+        }
+    }
+
+    /// The most that a path's lender lets through, towards the exit and from it, in kbit/s (0: no limit), and whether its
+    /// volume costs money. The exit is told at once.
+    pub fn set_terms(&mut self, now: Instant, at: usize, limits: [u32; 2], metered: bool) {
+        if let Some(p) = self.path_mut(at)
+            && p.agree(limits, metered)
+        {
+            p.prober.look_now(now);
+        }
+    }
+
+    /// Metered paths stand by while another one carries something, be it light flows only for a moment.
+    fn review_metered(&mut self, now: Instant) {
+        if !self.paths.iter().flatten().any(|p| p.metered) {
+            return;
+        }
+        let others = || self.paths().filter(|(_, p)| !p.metered && p.usable());
+        let (some, free) = (
+            others().next().is_some(),
+            others().any(|(_, p)| p.free_for_bursts(now)),
+        );
+        if free {
+            self.relieved = now;
+        }
+        let stands_by = some && now.since(self.relieved) < NEED;
+        for path in self.paths.iter_mut().flatten() {
+            path.stands_by = stands_by && path.metered;
         }
     }
 

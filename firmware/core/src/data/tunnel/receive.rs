@@ -262,6 +262,6 @@ impl Path {
         if let Some(rate) = self.train.report(now, f.arrival, f.bytes) {
             self.rate.trained(rate);
         }
-        self.pacer.set_rate(self.rate.rate());
+        self.set_pace();
     }
 }

@@ -108,7 +108,7 @@ impl AnyTunnel<'_> {
             .filter_map(|(_, p)| lateness(earliest?, p))
             .filter(|l| *l > NEAR_US)
             .min();
-        let interval = if usable().any(|(_, p)| p.rate.starting()) {
+        let interval = if usable().any(|(_, p)| p.starting()) {
             codel::PATIENCE
         } else {
             codel::INTERVAL

@@ -117,7 +117,10 @@ impl AnyTunnel<'_> {
             SECOND_TURN
         };
         let waiting = |p: &crate::data::path::Path| {
-            p.train.state == State::Waiting && p.usable() && now.since(p.opened) >= from
+            p.train.state == State::Waiting
+                && p.usable()
+                && !p.metered
+                && now.since(p.opened) >= from
         };
         self.paths().find(|(_, p)| waiting(p)).map(|(at, _)| at)
     }

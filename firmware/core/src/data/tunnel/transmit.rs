@@ -39,7 +39,7 @@ impl AnyTunnel<'_> {
         let burst = len_of(self.stash).or_else(|| front(Kind::Burst));
         let earliest = self.earliest(now);
         let mut at = Instant::FAR;
-        for (place, path) in self.paths().filter(|(_, p)| p.usable()) {
+        for (place, path) in self.paths().filter(|(_, p)| p.carries()) {
             let lane = place as u8 + 1;
             let keeps = |kind| self.queue.waiting(Turn { kind, lane });
             let fits = |len: &Option<usize>| len.is_some_and(|len| path.fits(len));
@@ -57,7 +57,7 @@ impl AnyTunnel<'_> {
 
     /// The path on which something small arrives first.
     fn first_to_arrive(&self, now: Instant, len: usize) -> Option<usize> {
-        let fitting = self.paths().filter(|(_, p)| p.usable() && p.fits(len));
+        let fitting = self.paths().filter(|(_, p)| p.carries() && p.fits(len));
         fitting.min_by_key(|(_, p)| p.arrival(now)).map(|(i, _)| i)
     }
 
@@ -384,14 +384,14 @@ impl AnyTunnel<'_> {
 
     /// Some path is in use, but none that takes an inner packet of this length.
     fn misfit(&self, len: usize) -> bool {
-        let mut usable = self.paths().filter(|(_, p)| p.usable()).peekable();
+        let mut usable = self.paths().filter(|(_, p)| p.carries()).peekable();
         usable.peek().is_some() && !usable.any(|(_, p)| p.fits(len))
     }
 
     /// Where something urgent arrives first, of the paths that take it now. (Waiting for a better one that is not ready
     /// would leave the others idle.)
     pub(super) fn urgent_path(&self, now: Instant, len: usize) -> Option<usize> {
-        let fitting = self.paths().filter(|(_, p)| p.usable() && p.fits(len));
+        let fitting = self.paths().filter(|(_, p)| p.carries() && p.fits(len));
         fitting
             .filter(|(_, p)| p.pacer.ready_for_urgent(now))
             .min_by_key(|(_, p)| p.arrival(now))
@@ -405,7 +405,7 @@ impl AnyTunnel<'_> {
 
     /// There is more to send than the paths' rates allow.
     fn mark_busy(&mut self, now: Instant) {
-        for path in self.paths.iter_mut().flatten().filter(|p| p.usable()) {
+        for path in self.paths.iter_mut().flatten().filter(|p| p.carries()) {
             path.wants_more(now);
         }
     }

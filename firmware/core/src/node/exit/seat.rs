@@ -13,6 +13,10 @@ use core::net::SocketAddr;
 
 /// Keys of the phase before are kept so long.
 const RETIRE: Duration = Duration::from_secs(10);
+/// A path that does not open has its place for so long: the member tries another one after three seconds.
+const OPENING: Duration = Duration::from_secs(10);
+/// A dead one has it for so long: the member opens another one after a minute.
+const DEAD: Duration = Duration::from_secs(600);
 /// An unproved address is given up after this.
 const PROVE: Duration = Duration::from_secs(1);
 
@@ -85,6 +89,12 @@ impl<'m> Seat<'m> {
         if session.retire_at.is_some_and(|t| t <= now) {
             session.retire_at = None;
             self.tunnel.retire_old_keys();
+        }
+        for place in 0..MAX_PATHS {
+            let path = self.tunnel.path(place);
+            if path.is_some_and(|p| p.given_up(now, OPENING, DEAD)) {
+                self.tunnel.close_path(place);
+            }
         }
         let mut sink = FromMember {
             seat: at,

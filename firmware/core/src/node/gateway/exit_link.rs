@@ -15,6 +15,10 @@ use heapless::Vec;
 
 /// A path that does not open within this time is tried at the exit's next address.
 const NEXT_ADDRESS: Duration = Duration::from_secs(3);
+/// A path that is dead for so long is opened anew: the exit forgets it after ten minutes.
+const OPEN_ANEW: Duration = Duration::from_secs(60);
+/// From this path ID on, paths that do not open are tried anew as rarely as dead ones.
+const THRIFT: u16 = 1_000;
 /// The paths of a new session are waited for this long.
 const OPENING: Duration = Duration::from_millis(600);
 /// Old keys are kept so long after a rekey, for frames on their way.
@@ -89,7 +93,7 @@ pub struct ExitLink<'m> {
     /// Our connection ID in a first handshake.
     pub(super) cid: u32,
     pub(super) session: Option<Session>,
-    routes: [Option<(Route, Instant)>; MAX_PATHS],
+    routes: [Option<Route>; MAX_PATHS],
     next_path: u16,
     /// Which way the next Init takes.
     pub(super) turn: u8,
@@ -160,7 +164,7 @@ impl<'m> ExitLink<'m> {
     }
     /// The way of the path at this place.
     pub fn route(&self, at: usize) -> Option<Route> {
-        self.routes.get(at).copied().flatten().map(|(r, _)| r)
+        self.routes.get(at).copied().flatten()
     }
     /// The exit and what it leased, while some path works.
     pub fn lease(&self) -> Option<(usize, &Lease)> {
@@ -176,6 +180,13 @@ impl<'m> ExitLink<'m> {
     pub(super) fn proven(&self, uplink: u8) -> bool {
         self.tunnel.paths().any(|(at, p)| {
             p.usable()
+                && matches!(self.route(at), Some(Route::Own { uplink: u, .. }) if u == uplink)
+        })
+    }
+    /// An exit has answered by this uplink, though it may be silent now.
+    pub(super) fn opened(&self, uplink: u8) -> bool {
+        self.tunnel.paths().any(|(at, p)| {
+            p.state() != State::Opening
                 && matches!(self.route(at), Some(Route::Own { uplink: u, .. }) if u == uplink)
         })
     }
@@ -232,9 +243,7 @@ impl<'m> ExitLink<'m> {
 
     /// The path over this way, if there is one.
     pub(super) fn place_of(&self, same: impl Fn(Route) -> bool) -> Option<usize> {
-        self.routes
-            .iter()
-            .position(|r| r.is_some_and(|(r, _)| same(r)))
+        self.routes.iter().position(|r| r.is_some_and(&same))
     }
 
     /// Opens a path over a way that has none yet.
@@ -257,7 +266,7 @@ impl<'m> ExitLink<'m> {
         if let Ok(at) = self.tunnel.open_path(now, setup)
             && let Some(place) = self.routes.get_mut(at)
         {
-            *place = Some((route, now));
+            *place = Some(route);
             self.next_path = next;
         }
     }
@@ -270,19 +279,16 @@ impl<'m> ExitLink<'m> {
         }
     }
 
-    /// A path that has not opened in time.
+    /// A path that has not opened in time, or that the exit may have forgotten.
     pub(super) fn stuck(&self, now: Instant, at: usize) -> bool {
-        let opening = self
-            .tunnel
-            .path(at)
-            .is_some_and(|p| p.state() == State::Opening);
-        opening
-            && self
-                .routes
-                .get(at)
-                .copied()
-                .flatten()
-                .is_some_and(|(_, since)| now.since(since) > NEXT_ADDRESS)
+        let path = self.tunnel.path(at);
+        // A line that is out for days must not use up the path IDs: that would end the session.
+        let patience = if self.next_path < THRIFT {
+            NEXT_ADDRESS
+        } else {
+            OPEN_ANEW
+        };
+        path.is_some_and(|p| p.given_up(now, patience, OPEN_ANEW))
     }
 
     /// Old keys go some seconds after a rekey; dead sessions are noticed.

@@ -4,10 +4,12 @@ use super::exit_link::Route;
 use super::{Gateway, Uplink};
 use crate::control::announcer::{self, Sighting};
 use crate::control::heard::Life;
+use crate::data::path::Path;
 use crate::data::planner;
 use crate::data::probe::State;
 use crate::data::tunnel::MAX_PATHS;
 use crate::node::borrow::Loan;
+use crate::node::peer::Session;
 use crate::node::{Letter, Output, Via};
 use crate::time::{Duration, Instant};
 use crate::wire::control::{MAX_LEN, MAX_UPLINKS, Message, Offer, Reason};
@@ -44,19 +46,22 @@ impl Gateway<'_> {
         let addresses = self.exits.get(exit).map_or(0, |e| e.addresses.len() as u8);
         let mut ways = Vec::new();
         for address in 0..addresses {
-            for (u, _) in self.uplinks.iter().enumerate().filter(|(_, u)| u.up) {
-                let _ = ways.push(Route::Own {
-                    uplink: u as u8,
-                    address,
-                });
-            }
-            if address == 0 && exit == self.link.exit {
+            // What costs money comes last.
+            for metered in [false, true] {
+                let own = self.uplinks.iter().enumerate();
+                let own = own.filter(|(_, u)| u.up && u.config.metered == metered);
+                for (u, _) in own {
+                    let _ = ways.push(Route::Own {
+                        uplink: u as u8,
+                        address,
+                    });
+                }
+                if metered || address != 0 || exit != self.link.exit {
+                    continue;
+                }
                 for (place, peer) in self.peers.iter().enumerate() {
-                    for loan in peer
-                        .iter()
-                        .flat_map(|p| &p.loans)
-                        .filter(|l| l.relay.is_some())
-                    {
+                    let loans = peer.iter().flat_map(|p| &p.loans);
+                    for loan in loans.filter(|l| l.relay.is_some()) {
                         let _ = ways.push(Route::Lent {
                             peer: place as u8,
                             uplink: loan.uplink,
@@ -80,33 +85,17 @@ impl Gateway<'_> {
                 self.post(via, None, datagram);
             }
             Route::Lent { peer, uplink } => {
-                let Some(peer) = self
-                    .peers
-                    .get_mut(usize::from(peer))
-                    .and_then(Option::as_mut)
-                else {
+                let peer = self.peers.get_mut(usize::from(peer));
+                let Some(peer) = peer.and_then(Option::as_mut) else {
                     return;
                 };
-                let (Some(session), Some(loan)) = (
-                    &peer.session,
-                    peer.loans.iter_mut().find(|l| l.uplink == uplink),
-                ) else {
+                let loan = peer.loans.iter_mut().find(|l| l.uplink == uplink);
+                let (Some(session), Some(loan)) = (&peer.session, loan) else {
                     return;
                 };
-                let Some(relay) = loan.relay else { return };
-                let header = relay::Header {
-                    relay,
-                    counter: loan.count_up(),
-                }
-                .seal(datagram, session.relay.sending());
-                let mut bytes = Vec::new();
-                if bytes
-                    .extend_from_slice(&header)
-                    .and_then(|()| bytes.extend_from_slice(datagram))
-                    .is_ok()
-                {
-                    let (via, to) = (Via::Mesh(peer.mesh), Some(peer.addr));
-                    let _ = self.letters.push_back(Letter { via, to, bytes });
+                let letter = relayed(session, (peer.mesh, peer.addr), loan, datagram);
+                if let Some(letter) = letter {
+                    let _ = self.letters.push_back(letter);
                 }
             }
         }
@@ -192,7 +181,9 @@ impl Gateway<'_> {
                     if self.link.stuck(now, at) {
                         self.give_up(now, at);
                         self.turn_loans(now, |p, l| (p, l.uplink) == (peer, uplink));
-                    } else if !self.loan_stands(now, peer, uplink) {
+                    } else if let Some(limits) = self.lent(now, peer, uplink) {
+                        self.link.tunnel.set_terms(now, at, limits, false);
+                    } else {
                         self.link.close(at);
                     }
                 }
@@ -217,9 +208,12 @@ impl Gateway<'_> {
         }
     }
 
-    fn loan_stands(&self, now: Instant, peer: u8, uplink: u8) -> bool {
-        let peer = self.peers.get(usize::from(peer)).and_then(Option::as_ref);
-        peer.is_some_and(|p| p.loans.iter().any(|l| l.uplink == uplink && l.granted(now)))
+    /// How much of it its lender lends, as long as the grant holds.
+    fn lent(&self, now: Instant, peer: u8, uplink: u8) -> Option<[u32; 2]> {
+        let peer = self.peers.get(usize::from(peer))?.as_ref()?;
+        let mut loans = peer.loans.iter();
+        let loan = loans.find(|l| l.uplink == uplink && l.granted(now))?;
+        Some(loan.limits)
     }
 
     fn open_paths(&mut self, now: Instant) {
@@ -227,21 +221,21 @@ impl Gateway<'_> {
             return;
         };
         let count = exit.addresses.len().max(1) as u8;
-        for u in 0..self.uplinks.len() as u8 {
-            let up = self.uplinks.get(usize::from(u)).is_some_and(|u| u.up);
-            let has = self
-                .link
-                .place_of(|r| matches!(r, Route::Own { uplink, .. } if uplink == u))
-                .is_some();
-            if up && !has {
-                let address = self.next_address.of(u) % count;
+        for (u, own) in self.uplinks.iter().enumerate() {
+            let same = |r| matches!(r, Route::Own { uplink, .. } if usize::from(uplink) == u);
+            if own.up && self.link.place_of(same).is_none() {
+                let address = self.next_address.of(u as u8) % count;
                 let v6 = exit
                     .addresses
                     .get(usize::from(address))
                     .is_some_and(SocketAddr::is_ipv6);
                 let cid = self.draw.cid();
-                self.link
-                    .open(now, Route::Own { uplink: u, address }, cid, v6);
+                let uplink = u as u8;
+                self.link.open(now, Route::Own { uplink, address }, cid, v6);
+            }
+            if let Some(at) = self.link.place_of(same) {
+                let metered = own.config.metered;
+                self.link.tunnel.set_terms(now, at, [0; 2], metered);
             }
         }
         while self.open_best_loan(now) {}
@@ -262,7 +256,7 @@ impl Gateway<'_> {
                 };
                 let at = self.link.place_of(|r| r == route);
                 let path = at.and_then(|at| self.link.tunnel.path(at));
-                let worth = peer.worth(loan.uplink, path);
+                let worth = peer.worth(now, loan.uplink, path);
                 lent += usize::from(at.is_some());
                 match at {
                     Some(at) if worst.is_none_or(|(least, _)| worth < least) => {
@@ -298,6 +292,7 @@ impl Gateway<'_> {
 
     /// Closes a path whose place is wanted, and says so: the exit has no more places than we.
     fn give_up(&mut self, now: Instant, at: usize) {
+        self.remember(now, at);
         let mut out = [0; 128];
         let said = self.link.tunnel.close_message(now, at, &mut out);
         if let (Some(said), Some(route)) = (said, self.link.route(at)) {
@@ -309,6 +304,20 @@ impl Gateway<'_> {
             );
         }
         self.link.close(at);
+    }
+
+    /// Without this a lender whose word was found wrong would be believed again at once.
+    fn remember(&mut self, now: Instant, at: usize) {
+        let Some(Route::Lent { peer, uplink }) = self.link.route(at) else {
+            return;
+        };
+        let measured = self.link.tunnel.path(at).map(Path::measured);
+        let peer = self.peers.get_mut(usize::from(peer));
+        let loans = peer.and_then(Option::as_mut).map(|p| &mut p.loans);
+        let loan = loans.and_then(|l| l.iter_mut().find(|l| l.uplink == uplink));
+        if let (Some(measured), Some(loan)) = (measured, loan) {
+            loan.remember(now, measured);
+        }
     }
 
     pub(super) fn close_paths_over(&mut self, place: u8) {
@@ -464,6 +473,22 @@ impl Gateway<'_> {
                 .for_each(|p| p.offered_at = Instant::ZERO);
         }
     }
+}
+
+/// A datagram for an exit, by the neighbour who lent the way to it.
+pub(super) fn relayed(
+    session: &Session,
+    (mesh, addr): (u8, SocketAddr),
+    loan: &mut Loan,
+    datagram: &[u8],
+) -> Option<Letter> {
+    let (relay, counter) = (loan.relay?, loan.count_up());
+    let header = relay::Header { relay, counter }.seal(datagram, session.relay.sending());
+    let mut bytes = Vec::new();
+    bytes.extend_from_slice(&header).ok()?;
+    bytes.extend_from_slice(datagram).ok()?;
+    let (via, to) = (Via::Mesh(mesh), Some(addr));
+    Some(Letter { via, to, bytes })
 }
 
 /// Says something to a peer over its sealed session.

@@ -72,6 +72,8 @@ pub struct UplinkConfig {
     pub ipv6: bool,
     /// What its household is likely to leave over, up and down, kbit/s; 0 = unknown. No limit, but what borrowers choose by.
     pub idle_kbit: [u32; 2],
+    /// Its volume costs money: our own flows use it only when nothing else carries them.
+    pub metered: bool,
 }
 
 /// What a gateway is told at its start.

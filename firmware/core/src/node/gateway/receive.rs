@@ -257,7 +257,9 @@ impl Gateway<'_> {
             let Some(session) = &peer.session else {
                 continue;
             };
-            if let Some(loan) = peer.loans.iter_mut().find(|l| l.relay == Some(head.relay)) {
+            let mut loans = peer.loans.iter_mut();
+            let loan = loans.find(|l| l.relay == Some(head.relay));
+            if let Some(loan) = loan.or_else(|| self.rivals.lent_as(place as u8, head.relay)) {
                 session.relay.verify(d)?;
                 loan.window.insert(u64::from(head.counter))?;
                 peer.heard = now;
@@ -375,7 +377,6 @@ impl Gateway<'_> {
             } => Some(self.handle_ask(now, place, *uplink, *exit, *address, cids)),
             _ => None,
         };
-        let mut new_way = None;
         let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else {
             return;
         };
@@ -385,25 +386,9 @@ impl Gateway<'_> {
         }
         match message {
             Message::Offers(offers) => peer.offers.clone_from(offers),
-            Message::Grant {
-                uplink,
-                relay,
-                seconds,
-                ..
-            } => {
-                if let Some(loan) = peer.loans.iter_mut().find(|l| l.uplink == *uplink) {
-                    new_way = loan.relay.is_none().then_some(Route::Lent {
-                        peer: place as u8,
-                        uplink: *uplink,
-                    });
-                    loan.grant(now, *relay, *seconds);
-                    self.maintain_at = now;
-                }
-            }
-            Message::Refuse { uplink, .. } => {
-                if let Some(loan) = peer.loans.iter_mut().find(|l| l.uplink == *uplink) {
-                    loan.refuse(now);
-                }
+            Message::Grant { exit, .. } | Message::Refuse { exit, .. } => {
+                let exit = self.exit_named(*exit);
+                self.handle_lender(now, place, exit, message);
             }
             Message::Host {
                 uplink,
@@ -424,9 +409,45 @@ impl Gateway<'_> {
             }
             Message::Ask { .. } => {}
         }
-        if let Some(way) = new_way {
-            self.try_way(now, way);
+    }
+
+    /// A lender grants the way to an exit, or refuses it.
+    fn handle_lender(&mut self, now: Instant, place: usize, exit: Option<usize>, m: &Message) {
+        if exit != Some(self.link.exit) {
+            // For asking another one than the one in use.
+            return self.rivals.handle_loan(now, exit, place as u8, m);
         }
+        let peer = self.peers.get_mut(place).and_then(Option::as_mut);
+        let (Message::Grant { uplink, .. } | Message::Refuse { uplink, .. }) = m else {
+            return;
+        };
+        let loan = peer.and_then(|p| p.loans.iter_mut().find(|l| l.uplink == *uplink));
+        match (loan, m) {
+            (
+                Some(loan),
+                Message::Grant {
+                    relay,
+                    seconds,
+                    up_kbit,
+                    down_kbit,
+                    ..
+                },
+            ) => {
+                let new = loan.relay.is_none();
+                loan.grant(now, *relay, *seconds, [*up_kbit, *down_kbit]);
+                self.maintain_at = now;
+                if new {
+                    let (peer, uplink) = (place as u8, *uplink);
+                    self.try_way(now, Route::Lent { peer, uplink });
+                }
+            }
+            (Some(loan), Message::Refuse { reason, .. }) => loan.refuse(now, *reason),
+            _ => {}
+        }
+    }
+
+    fn exit_named(&self, node: [u8; 8]) -> Option<usize> {
+        self.exits.iter().position(|e| e.key.node_id().0 == node)
     }
 
     fn handle_ask(
@@ -443,7 +464,7 @@ impl Gateway<'_> {
             exit,
             reason,
         };
-        let pinned = self.exits.iter().position(|e| e.key.node_id().0 == exit);
+        let pinned = self.exit_named(exit);
         let Some(e) = pinned.filter(|e| {
             self.exits
                 .get(*e)
@@ -459,7 +480,9 @@ impl Gateway<'_> {
         else {
             return refuse(Reason::NotLent);
         };
-        if !self.link.proven(uplink) {
+        // Where the exit in use has died no line is proven: others are asked over one that was.
+        let works = self.link.proven(uplink) || (e != self.link.exit && self.link.opened(uplink));
+        if !works {
             return refuse(Reason::Down);
         }
         let via = Via::Uplink {

@@ -4,15 +4,21 @@
 //! Asking proves that an exit is there and costs nothing while all is well. Of equally preferred exits the first that
 //! answers is the nearest. Moving ends every flow, so it happens only when the exit in use is silent, or when nothing flows.
 
-use super::maintain::PATIENCE;
+use super::exit_link::Route;
+use super::maintain::{PATIENCE, relayed, say};
 use super::{Choice, ExitConfig, Gateway, MAX_EXITS};
 use crate::control::handshake::{Established, FinishJob, Initiator};
+use crate::data::path::Path;
+use crate::data::probe::State;
 use crate::data::reset::Near;
 use crate::error::Refusal;
 use crate::node::Output;
+use crate::node::borrow::Loan;
 use crate::node::job::Owner;
+use crate::node::peer::MAX_PEERS;
 use crate::time::{Duration, Instant};
 use crate::wire::Kind;
+use crate::wire::control::Message;
 use crate::wire::handshake::Datagram;
 use heapless::Vec;
 
@@ -36,9 +42,16 @@ struct Rival {
     exit: u8,
     cid: u32,
     initiator: Initiator,
+    /// By which neighbour it is asked, and what was borrowed for that.
+    loan: Option<(u8, Loan)>,
 }
 
 impl Rival {
+    /// There was no way to ask it yet.
+    fn is_unasked(&self) -> bool {
+        self.initiator.attempts() == 0 && !self.initiator.is_active()
+    }
+
     /// It has not answered, whatever was tried.
     fn is_tired(&self, now: Instant) -> bool {
         self.initiator.attempts() >= PATIENCE && self.initiator.wants_initiate(now)
@@ -63,6 +76,8 @@ pub(super) struct Rivals {
     /// Looks in a row that a better one answered, and whether one has answered this one.
     steady: u8,
     answered: bool,
+    /// Which neighbour is asked next, where there is no own line.
+    turn: usize,
 }
 
 impl Rivals {
@@ -70,6 +85,35 @@ impl Rivals {
     pub fn initiators(&mut self) -> impl Iterator<Item = (Owner, &mut Initiator)> {
         let asked = self.asked.iter_mut();
         asked.map(|r| (Owner::Rival(r.exit), &mut r.initiator))
+    }
+
+    /// What this neighbour lends under this name for asking another exit.
+    pub fn lent_as(&mut self, place: u8, relay: u32) -> Option<&mut Loan> {
+        let loans = self.asked.iter_mut().filter_map(|r| r.loan.as_mut());
+        let mut of_peer = loans.filter(|(peer, _)| *peer == place);
+        of_peer
+            .find(|(_, l)| l.relay == Some(relay))
+            .map(|(_, l)| l)
+    }
+
+    /// A neighbour lends the way to another exit, or does not now.
+    pub fn handle_loan(&mut self, now: Instant, exit: Option<usize>, place: u8, message: &Message) {
+        let Some(rival) = exit.and_then(|exit| self.of(exit as u8)) else {
+            return;
+        };
+        let Some((_, loan)) = rival.loan.as_mut().filter(|(peer, _)| *peer == place) else {
+            return;
+        };
+        match message {
+            Message::Grant { relay, seconds, .. } => {
+                let new = loan.relay.is_none();
+                loan.grant(now, *relay, *seconds, [0; 2]);
+                if new {
+                    rival.initiator.start(now, rival.cid, None);
+                }
+            }
+            _ => rival.loan = None,
+        }
     }
 
     fn of(&mut self, exit: u8) -> Option<&mut Rival> {
@@ -188,40 +232,100 @@ impl Gateway<'_> {
             && self.link.tunnel.in_doubt(now, TROUBLE)
     }
 
-    /// Asks other exits over our own uplinks: what is lent, is lent for the exit in use.
+    /// Some line of our own could be up.
+    fn has_own_way(&self) -> bool {
+        let alive = |(at, p): (usize, &Path)| {
+            !matches!(p.state(), State::Opening | State::Dead)
+                && matches!(self.link.route(at), Some(Route::Own { .. }))
+        };
+        let up = self.uplinks.iter().any(|u| u.up);
+        up && (self.link.session.is_none() || self.link.tunnel.paths().any(alive))
+    }
+
+    /// Asks other exits, over our own uplinks or, where there is none, by neighbours.
     fn ask_others(&mut self, now: Instant, which: impl Fn(&ExitConfig) -> bool) {
-        if !self.uplinks.iter().any(|u| u.up) {
-            return;
-        }
+        let own = self.has_own_way();
         for (at, exit) in self.exits.iter().enumerate() {
             let number = at as u8;
             let known = self.rivals.asked.iter_mut().find(|r| r.exit == number);
             match known {
                 _ if at == self.link.exit || !which(exit) => {}
                 // Waiting starts over, so that a return is noticed soon.
-                Some(r) if r.is_tired(now) => r.initiator.start(now, r.cid, None),
+                Some(r) if r.is_tired(now) || (own && r.is_unasked()) => {
+                    r.initiator.start(now, r.cid, None);
+                }
                 Some(_) => {}
                 None => {
                     let cid = self.draw.cid();
                     let mut initiator =
                         Initiator::new(&self.credentials, exit.key, self.draw.u64());
-                    initiator.start(now, cid, None);
+                    if own {
+                        initiator.start(now, cid, None);
+                    }
                     let rival = Rival {
                         exit: number,
                         cid,
                         initiator,
+                        loan: None,
                     };
                     let _ = self.rivals.asked.push(rival);
                 }
             }
         }
+        if !own {
+            self.borrow_for_rivals(now);
+        }
     }
 
-    /// An Init to another exit is to be sent: over our uplinks and its addresses in turn.
+    /// What is lent is lent for one exit: neighbours, one after another, are asked for the way to each of the others too.
+    fn borrow_for_rivals(&mut self, now: Instant) {
+        let lines = self.peers.iter().enumerate().filter_map(|(place, p)| {
+            let peer = p.as_ref().filter(|p| p.is_up())?;
+            Some((place as u8, peer.offers.first()?.uplink))
+        });
+        let lines: Vec<(u8, u8), { MAX_PEERS }> = lines.collect();
+        for rival in &mut self.rivals.asked {
+            let waits = |(_, l): &mut (u8, Loan)| !l.wants_asking(now);
+            if rival.loan.as_mut().is_some_and(waits) {
+                continue;
+            }
+            let turn = self.rivals.turn.checked_rem(lines.len()).unwrap_or(0);
+            self.rivals.turn = turn + 1;
+            let (Some((place, uplink)), Some(exit)) =
+                (lines.get(turn), self.exits.get(usize::from(rival.exit)))
+            else {
+                return;
+            };
+            let mut loan = Loan::new(now, *uplink, rival.cid);
+            loan.wants_asking(now);
+            rival.loan = Some((*place, loan));
+            let ask = Message::Ask {
+                uplink: *uplink,
+                exit: exit.key.node_id().0,
+                address: 0,
+                cids: [rival.cid].into_iter().collect(),
+            };
+            if let Some(Some(peer)) = self.peers.get_mut(usize::from(*place)) {
+                let _ = say(peer, &ask);
+            }
+        }
+    }
+
+    /// An Init to another exit is to be sent: by whom it was lent, or over our uplinks and its addresses in turn.
     pub(super) fn send_init_to_rival(&mut self, exit: u8, init: &Datagram) {
         let Some(rival) = self.rivals.of(exit) else {
             return;
         };
+        if let Some((place, loan)) = &mut rival.loan {
+            let peer = self.peers.get(usize::from(*place));
+            let letter = peer
+                .and_then(Option::as_ref)
+                .and_then(|p| relayed(p.session.as_ref()?, (p.mesh, p.addr), loan, init));
+            if let Some(letter) = letter {
+                let _ = self.letters.push_back(letter);
+                return;
+            }
+        }
         let turn = rival.initiator.attempts().saturating_sub(1) as usize;
         let ways = self.ways(usize::from(exit));
         if let Some(way) = ways.get(turn.checked_rem(ways.len()).unwrap_or(0)) {

@@ -156,7 +156,7 @@ export function sections() {
 			option('reset_day', 'day of the month', _('Begins anew on'), _('The day of the month on which the plan begins anew.'), { preset: '1' }),
 			option('timezone', 'time zone', _('Time zone'), _('Where midnight is, all year the same.'), { preset: '0' }),
 			option('lend_hours', 'hours', _('Lend only at'), _('Parts of the day. Without any, always.'), { list: true }),
-			option('metered', 'bool', _('Volume costs money'), _('Noted, without any effect yet.'), { preset: '0' })
+			option('metered', 'bool', _('Volume costs money'), _('Connections use it only while no other line carries them.'), { preset: '0' })
 		] },
 		client: { title: _('Networks that use the pool'), named: true, options: [
 			option('ifname', 'device', _('Device'), _('Of a bridge its own name, such as br-lan.'), { required: true }),

@@ -128,7 +128,8 @@ function lanes() {
 		'best for burst': _('the best line when it became a burst'),
 		"the exit's choice": _('the exit sends its part there'),
 		'the other fell silent': _('the line before fell silent'),
-		'the owner needs the other': _('the owner of the line before needs it')
+		'the owner needs the other': _('the owner of the line before needs it'),
+		'more is lent there now': _('more is lent there than of a line as fast')
 	};
 }
 
