@@ -9,6 +9,7 @@ mod exit_restart;
 mod finding_each_other;
 mod foreign_source;
 mod guests;
+mod hops;
 mod idle;
 mod lanes;
 mod lender_silent;
