@@ -143,9 +143,13 @@ impl<'l> Community<'l> {
         } else {
             "\toption no_uplink '1'\n"
         };
+        let ports = 0..self.lab.topology().mesh_ports(home).max(1);
+        let mesh: String = ports
+            .map(|n| format!("config mesh\n\toption ifname 'mesh{n}'\n\n"))
+            .collect();
         let text = format!(
             "config community\n\toption invitation '{}'\n\toption key_file '{}/key'\n{no_uplink}\n\
-             config mesh\n\toption ifname 'mesh0'\n\n{line}\n\
+             {mesh}{line}\n\
              config client 'lan'\n\toption ifname 'lan0'\n{more}",
             self.invitation(home)?,
             dir.display(),

@@ -120,7 +120,13 @@ impl Loan {
 
     /// The counter for the next relay frame.
     pub fn count_up(&mut self) -> u32 {
-        self.next_up = self.next_up.wrapping_add(1);
-        self.next_up
+        self.count_run(1)
+    }
+
+    /// The counter for the first of so many relay frames.
+    pub fn count_run(&mut self, frames: u32) -> u32 {
+        let first = self.next_up.wrapping_add(1);
+        self.next_up = self.next_up.wrapping_add(frames);
+        first
     }
 }

@@ -10,6 +10,8 @@ use heapless::Vec;
 
 /// Most grants given at a time.
 pub const MAX_RELAYS: usize = 16;
+/// Of these, most ways to members: they leave room for what uplinks are lent by.
+pub const MAX_WAYS: usize = 8;
 /// How long a grant lasts unless renewed.
 pub const LEASE: Duration = Duration::from_secs(30);
 
@@ -26,6 +28,20 @@ pub struct Carried {
     pub down_packets: u32,
 }
 
+/// Where a grant leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Out of the socket that an uplink has for an exit.
+    Line(Via),
+    /// Over the mesh to another member, by its place among the peers, as long as it is so few hops away.
+    Member {
+        /// Its place.
+        place: u8,
+        /// The most hops.
+        hops: u8,
+    },
+}
+
 /// One grant as the lender keeps it.
 #[derive(Clone, Debug)]
 pub struct Relay {
@@ -33,8 +49,8 @@ pub struct Relay {
     pub peer: u8,
     /// The name in relay frames.
     pub id: u32,
-    /// The socket towards the exit.
-    pub via: Via,
+    /// Where it leads.
+    pub over: Over,
     /// Connection IDs under which the exit answers the borrower.
     pub cids: Vec<u32, MAX_CIDS>,
     /// Until when it holds.
@@ -61,7 +77,7 @@ impl Relays {
         &mut self,
         now: Instant,
         peer: u8,
-        via: Via,
+        over: Over,
         cids: &Vec<u32, MAX_CIDS>,
         fresh: u32,
         up_kbit: u32,
@@ -71,7 +87,7 @@ impl Relays {
             .table
             .iter_mut()
             .flatten()
-            .find(|r| r.peer == peer && r.via == via)
+            .find(|r| r.peer == peer && r.over == over)
         {
             r.until = now + LEASE;
             r.up.set_rate(up_kbit);
@@ -82,6 +98,10 @@ impl Relays {
             }
             return Ok(r.id);
         }
+        let ways = self.iter().filter(|r| r.is_way() && r.until >= now).count();
+        if matches!(over, Over::Member { .. }) && ways >= MAX_WAYS {
+            return Err(Refusal::Full);
+        }
         let place = self
             .table
             .iter_mut()
@@ -90,7 +110,7 @@ impl Relays {
         *place = Some(Relay {
             peer,
             id: fresh,
-            via,
+            over,
             cids: cids.clone(),
             until: now + LEASE,
             carried: Carried::default(),
@@ -120,7 +140,7 @@ impl Relays {
         self.table
             .iter_mut()
             .flatten()
-            .find(|r| r.via == via && r.until >= now && r.cids.contains(&cid))
+            .find(|r| r.over == Over::Line(via) && r.until >= now && r.cids.contains(&cid))
     }
 
     /// New limits for what goes over an uplink; holds at once, also for grants in force.
@@ -140,8 +160,10 @@ impl Relays {
     pub fn revoke(&mut self, uplink: u8) -> Vec<(u8, Via), MAX_RELAYS> {
         let mut revoked = Vec::new();
         for r in &mut self.table {
-            if let Some(relay) = r.take_if(|r| r.is_over(uplink)) {
-                let _ = revoked.push((relay.peer, relay.via));
+            if let Some(relay) = r.take_if(|r| r.is_over(uplink))
+                && let Over::Line(via) = relay.over
+            {
+                let _ = revoked.push((relay.peer, via));
             }
         }
         revoked
@@ -149,32 +171,41 @@ impl Relays {
 
     /// Another grant, or a path of our own, already answers to one of these connection IDs on that socket.
     pub fn knows(&self, peer: u8, via: Via, cids: &[u32]) -> bool {
-        self.table
-            .iter()
-            .flatten()
-            .any(|r| r.via == via && r.peer != peer && r.cids.iter().any(|c| cids.contains(c)))
+        self.table.iter().flatten().any(|r| {
+            r.over == Over::Line(via) && r.peer != peer && r.cids.iter().any(|c| cids.contains(c))
+        })
     }
 
     /// A peer has left, or its session is new: its grants end.
     pub fn forget_peer(&mut self, peer: u8) {
+        self.forget(|r| r.peer == peer);
+    }
+
+    /// Somebody else takes this peer's place: nobody's way leads there any more.
+    pub fn forget_ways_to(&mut self, peer: u8) {
+        self.forget(|r| matches!(r.over, Over::Member { place, .. } if place == peer));
+    }
+
+    fn forget(&mut self, which: impl Fn(&Relay) -> bool) {
         for r in &mut self.table {
-            if r.as_ref().is_some_and(|r| r.peer == peer) {
-                *r = None;
-            }
+            r.take_if(|r| which(r));
         }
     }
 }
 
 impl Relay {
     /// Our uplink that is lent.
-    pub fn uplink(&self) -> u8 {
-        match self.via {
-            Via::Uplink { uplink, .. } => uplink,
-            _ => u8::MAX,
+    pub fn uplink(&self) -> Option<u8> {
+        match self.over {
+            Over::Line(Via::Uplink { uplink, .. }) => Some(uplink),
+            _ => None,
         }
     }
+    fn is_way(&self) -> bool {
+        matches!(self.over, Over::Member { .. })
+    }
     fn is_over(&self, over: u8) -> bool {
-        self.uplink() == over
+        self.uplink() == Some(over)
     }
 
     /// A frame from the borrower was authentic: may it go out? Counts it.
@@ -211,7 +242,10 @@ mod tests {
     fn a_replayed_or_overdrawn_frame_is_refused_and_not_counted() {
         let (mut relays, now) = (Relays::default(), Instant::from_millis(5));
         let cids = Vec::from_slice(&[7]).unwrap();
-        assert_eq!(relays.grant(now, 1, VIA, &cids, 42, 800, 0), Ok(42));
+        assert_eq!(
+            relays.grant(now, 1, Over::Line(VIA), &cids, 42, 800, 0),
+            Ok(42)
+        );
         let r = relays.named(now, 42).unwrap();
         assert_eq!(r.admit_up(now, 1, 1500), Ok(()));
         assert_eq!(r.admit_up(now, 1, 1500), Err(Refusal::Replayed));
@@ -233,13 +267,17 @@ mod tests {
     fn a_new_limit_holds_at_once_for_grants_in_force_and_a_revoked_one_carries_nothing() {
         let (mut relays, now) = (Relays::default(), Instant::from_millis(5));
         let cids = Vec::from_slice(&[7]).unwrap();
-        relays.grant(now, 1, VIA, &cids, 42, 0, 0).unwrap();
+        relays
+            .grant(now, 1, Over::Line(VIA), &cids, 42, 0, 0)
+            .unwrap();
         relays.limit(0, 800, 0);
         let r = relays.named(now, 42).unwrap();
         let sent = (1..100).filter(|c| r.admit_up(now, *c, 1500).is_ok());
         assert!(sent.count() <= 6);
         // A renewal does not lift it.
-        relays.grant(now, 1, VIA, &cids, 43, 800, 0).unwrap();
+        relays
+            .grant(now, 1, Over::Line(VIA), &cids, 43, 800, 0)
+            .unwrap();
         let r = relays.named(now, 42).unwrap();
         assert_eq!(r.admit_up(now, 200, 1500), Err(Refusal::Forbidden));
         assert!(relays.revoke(1).is_empty());
@@ -251,13 +289,19 @@ mod tests {
     fn a_grant_asked_for_under_new_connection_ids_gets_a_new_name_and_new_counters() {
         let (mut relays, now) = (Relays::default(), Instant::from_millis(5));
         let cids = |n| Vec::from_slice(&[n]).unwrap();
-        assert_eq!(relays.grant(now, 1, VIA, &cids(7), 42, 0, 0), Ok(42));
+        assert_eq!(
+            relays.grant(now, 1, Over::Line(VIA), &cids(7), 42, 0, 0),
+            Ok(42)
+        );
         relays
             .named(now, 42)
             .unwrap()
             .admit_up(now, 1, 100)
             .unwrap();
-        assert_eq!(relays.grant(now, 1, VIA, &cids(8), 43, 0, 0), Ok(43));
+        assert_eq!(
+            relays.grant(now, 1, Over::Line(VIA), &cids(8), 43, 0, 0),
+            Ok(43)
+        );
         assert!(relays.named(now, 42).is_none());
         let r = relays.named(now, 43).unwrap();
         assert_eq!(r.admit_up(now, 1, 100), Ok(()));
@@ -269,16 +313,46 @@ mod tests {
         let (mut relays, now) = (Relays::default(), Instant::from_millis(5));
         for peer in 0..MAX_RELAYS as u8 {
             assert_eq!(
-                relays.grant(now, peer, VIA, &Vec::new(), u32::from(peer) + 1, 0, 0),
+                relays.grant(
+                    now,
+                    peer,
+                    Over::Line(VIA),
+                    &Vec::new(),
+                    u32::from(peer) + 1,
+                    0,
+                    0
+                ),
                 Ok(u32::from(peer) + 1)
             );
         }
-        assert_eq!(relays.grant(now, 3, VIA, &Vec::new(), 99, 0, 0), Ok(4));
         assert_eq!(
-            relays.grant(now, 77, VIA, &Vec::new(), 99, 0, 0),
+            relays.grant(now, 3, Over::Line(VIA), &Vec::new(), 99, 0, 0),
+            Ok(4)
+        );
+        assert_eq!(
+            relays.grant(now, 77, Over::Line(VIA), &Vec::new(), 99, 0, 0),
             Err(Refusal::Full)
         );
         relays.forget_peer(3);
-        assert_eq!(relays.grant(now, 77, VIA, &Vec::new(), 99, 0, 0), Ok(99));
+        assert_eq!(
+            relays.grant(now, 77, Over::Line(VIA), &Vec::new(), 99, 0, 0),
+            Ok(99)
+        );
+    }
+
+    #[test]
+    fn ways_to_members_leave_half_of_the_table_to_what_uplinks_are_lent_by() {
+        let (mut relays, now) = (Relays::default(), Instant::from_millis(5));
+        let mut ask = |place| {
+            let over = Over::Member { place, hops: 1 };
+            relays.grant(now, 100, over, &Vec::new(), 50 + u32::from(place), 0, 0)
+        };
+        let granted = (0..20).filter(|place| ask(*place).is_ok()).count();
+        assert_eq!(granted, MAX_WAYS);
+        assert_eq!(ask(0), Ok(50), "one that is there is renewed");
+        relays.forget_ways_to(0);
+        assert!(relays.named(now, 50).is_none() && relays.named(now, 51).is_some());
+        let line = relays.grant(now, 1, Over::Line(VIA), &Vec::new(), 42, 0, 0);
+        assert_eq!(line, Ok(42));
     }
 }

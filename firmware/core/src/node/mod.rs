@@ -71,12 +71,15 @@ pub trait Output {
     fn forward(&mut self, via: Via, to: Option<SocketAddr>, header: &[u8], body: &[u8]);
 }
 
+/// Bytes of the largest letter: a handshake's Init behind two relay headers.
+pub(crate) const LETTER: usize = 340;
+
 /// A small datagram that waits to be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Letter {
     pub via: Via,
     pub to: Option<SocketAddr>,
-    pub bytes: Vec<u8, 340>,
+    pub bytes: Vec<u8, LETTER>,
 }
 
 /// Draws unguessable numbers from fresh entropy handed in at the start (SipHash-2-4 as a PRF over a counter).

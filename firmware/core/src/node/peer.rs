@@ -12,7 +12,7 @@ use crate::data::tunnel::{Memory, Tunnel};
 use crate::error::Refusal;
 use crate::identity::PublicKey;
 use crate::time::{Duration, Instant};
-use crate::wire::control::{MAX_UPLINKS, Offer};
+use crate::wire::control::{MAX_UPLINKS, Offer, WAY};
 use crate::wire::{Capabilities, relay};
 use core::net::SocketAddr;
 use heapless::Vec;
@@ -37,6 +37,26 @@ impl Tally {
     /// Counts bytes from the Internet.
     pub fn add_down(&mut self, bytes: usize) {
         self.down = self.down.saturating_add(bytes as u32);
+    }
+}
+
+/// By way of whom a member is reached who does not hear us, or whom we do not hear.
+#[derive(Debug)]
+pub struct Detour {
+    /// The direct neighbour that passes datagrams on, by its place.
+    pub by: u8,
+    /// Its leave to use the way; [`WAY`] and its own hops to the member stand for the uplink.
+    pub loan: Loan,
+    /// What the neighbour said of its round trip to the member, ms.
+    pub rtt_ms: u16,
+    /// When it last said so.
+    pub stated: Instant,
+}
+
+impl Detour {
+    /// Mesh hops to the member.
+    pub fn hops(&self) -> u8 {
+        (self.loan.uplink & !WAY) + 1
     }
 }
 
@@ -116,6 +136,10 @@ pub struct Peer {
     pub addr: SocketAddr,
     /// On which mesh interface.
     pub mesh: u8,
+    /// How it is reached, if not directly.
+    pub way: Option<Detour>,
+    /// Its address is where it was itself heard since it has a way: handshakes that begin a session try that.
+    pub near: bool,
     /// Its minor protocol version.
     pub minor: u8,
     /// Handshakes that we begin.
@@ -164,6 +188,8 @@ impl Peer {
             key,
             addr,
             mesh,
+            way: None,
+            near: false,
             minor: 0,
             initiator: Initiator::new(credentials, key, seed),
             rekeying: false,
@@ -202,7 +228,7 @@ impl Peer {
             id: 0,
             local_cid,
             remote_cid,
-            headroom: 0,
+            headroom: self.hop_headroom(),
             outer: super::outer_headers(true),
             lent: false,
             known_rate: None,
@@ -286,6 +312,40 @@ impl Peer {
             seen_down = if now_down > 0 { now_down } else { seen_down };
         }
         planner::worth(up, seen_up).saturating_add(planner::worth(down, seen_down))
+    }
+
+    /// Whether it is there itself.
+    #[inline(never)]
+    pub fn is_at(&self, mesh: u8, addr: &SocketAddr) -> bool {
+        self.mesh == mesh && self.addr == *addr
+    }
+
+    /// Mesh hops to it.
+    pub fn hops(&self) -> u8 {
+        self.way.as_ref().map_or(1, Detour::hops)
+    }
+
+    /// Bytes in front of each datagram to it, for whoever passes it on.
+    pub fn hop_headroom(&self) -> u8 {
+        if self.way.is_some() {
+            relay::HEADER as u8
+        } else {
+            0
+        }
+    }
+
+    /// It takes part where the mesh is several hops.
+    pub fn knows_hops(&self) -> bool {
+        self.tunnel.capabilities().has(Capabilities::HOPS)
+    }
+
+    /// From now on it is reached by this way, or directly. The session goes on.
+    pub fn go_by(&mut self, way: Option<Detour>) {
+        (self.way, self.near) = (way, false);
+        // Sessions leave at direct neighbours' lines alone.
+        (self.host, self.guest) = (None, None);
+        let headroom = self.hop_headroom();
+        self.tunnel.set_headroom(0, headroom);
     }
 
     /// It answers.

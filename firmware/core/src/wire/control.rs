@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub const MAX_UPLINKS: usize = 4;
 /// Most connection IDs that one relay grant covers.
 pub const MAX_CIDS: usize = 2;
+/// Stands where an uplink's number does, with a number of mesh hops added: not an uplink is asked for, but a way over the
+/// mesh to a member, who is so many hops from the lender.
+pub const WAY: u8 = 0xf0;
 /// Largest encoded control message in bytes.
 pub const MAX_LEN: usize = 160;
 
@@ -47,9 +50,9 @@ pub enum Message {
     Offers(Vec<Offer, MAX_UPLINKS>),
     /// Borrower to lender: forward for me between the mesh and this uplink. Repeated to renew.
     Ask {
-        /// The lender's uplink.
+        /// The lender's uplink, or [`WAY`] and hops.
         uplink: u8,
-        /// The exit's key, first 8 bytes of its BLAKE2s name (node ID).
+        /// The exit's key, first 8 bytes of its BLAKE2s name (node ID); of a way the member's.
         #[serde(with = "crate::bytes")]
         exit: [u8; 8],
         /// Which of the exit's pinned addresses.
@@ -176,6 +179,20 @@ mod tests {
             examples::check(name, &out[..len]);
             assert_eq!(Message::parse(&examples::bytes(name)), Ok(message));
         }
+    }
+
+    #[test]
+    fn a_way_is_asked_for_in_place_of_an_uplink() {
+        let ask = Message::Ask {
+            uplink: WAY | 1,
+            exit: [0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7],
+            address: 0,
+            cids: Vec::from_slice(&[7]).unwrap(),
+        };
+        let mut out = [0; MAX_LEN];
+        let len = ask.emit(&mut out).unwrap();
+        examples::check("control-ask-way", &out[..len]);
+        assert_eq!(Message::parse(&out[..len]), Ok(ask));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod control;
 pub mod feedback;
 pub mod frame;
 pub mod invitation;
+pub mod members;
 pub mod path;
 pub mod record;
 pub mod relay;
@@ -146,11 +147,13 @@ impl Capabilities {
     pub const LANES: Self = Self(1 << 3);
     /// Bit 4: sessions that leave at the other's own line: Host messages and loose packets (minor version 1).
     pub const GUESTS: Self = Self(1 << 4);
+    /// Bit 5: takes part where the mesh is several hops (minor version 1).
+    pub const HOPS: Self = Self(1 << 5);
     /// What this build can.
     pub const OURS: Self = if MINOR == 0 {
         Self::NONE
     } else {
-        Self::BUNDLE.or(Self::LANES).or(Self::GUESTS)
+        Self::BUNDLE.or(Self::LANES).or(Self::GUESTS).or(Self::HOPS)
     };
 
     /// What both can.

@@ -42,6 +42,11 @@ impl Header {
 
     /// Header and authenticator to put in front of `datagram`, which may stand elsewhere: nothing is copied.
     pub fn seal(&self, datagram: &[u8], key: &[u8; 16]) -> [u8; HEADER] {
+        self.seal_start(datagram, datagram.len(), key)
+    }
+
+    /// The same for a datagram of `length` bytes of which only the start is at hand: at least 16 bytes, or all.
+    pub fn seal_start(&self, start: &[u8], length: usize, key: &[u8; 16]) -> [u8; HEADER] {
         let mut out = [0; HEADER];
         if let Some((head, tag)) = out.split_at_mut_checked(AUTHENTICATED) {
             let mut w = Writer::new(head);
@@ -50,7 +55,7 @@ impl Header {
                 .and_then(|()| w.u32(self.relay))
                 .and_then(|()| w.u32(self.counter));
             debug_assert!(written.is_ok());
-            tag.copy_from_slice(&authenticator(head, datagram, key));
+            tag.copy_from_slice(&authenticator(head, start, length, key));
         }
         out
     }
@@ -69,7 +74,7 @@ pub fn verify(frame: &[u8], key: &[u8; 16]) -> Result<(), Refusal> {
     let (head, got) = head
         .split_at_checked(AUTHENTICATED)
         .ok_or(Refusal::Malformed)?;
-    let expected = authenticator(head, datagram, key);
+    let expected = authenticator(head, datagram, datagram.len(), key);
     if bool::from(subtle::ConstantTimeEq::ct_eq(got, &expected[..])) {
         Ok(())
     } else {
@@ -77,16 +82,16 @@ pub fn verify(frame: &[u8], key: &[u8; 16]) -> Result<(), Refusal> {
     }
 }
 
-fn authenticator(head: &[u8], datagram: &[u8], key: &[u8; 16]) -> [u8; 8] {
+fn authenticator(head: &[u8], start: &[u8], total: usize, key: &[u8; 16]) -> [u8; 8] {
     let mut covered = [0; AUTHENTICATED + 2 + SAMPLE];
-    let sample = datagram.get(..SAMPLE).unwrap_or(datagram);
+    let sample = start.get(..SAMPLE).unwrap_or(start);
     let (first, rest) = covered.split_at_mut(AUTHENTICATED);
     let (length, last) = rest.split_at_mut(2);
     for (to, from) in first.iter_mut().zip(head) {
         *to = *from;
     }
     // A fixed width and byte order, whatever the machine's.
-    length.copy_from_slice(&(datagram.len() as u16).to_be_bytes());
+    length.copy_from_slice(&(total as u16).to_be_bytes());
     for (to, from) in last.iter_mut().zip(sample) {
         *to = *from;
     }

@@ -10,6 +10,7 @@ mod finding_each_other;
 mod foreign_source;
 mod forgotten_paths;
 mod guests;
+mod hops;
 mod idle;
 mod lanes;
 mod lender_silent;

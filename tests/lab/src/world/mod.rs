@@ -9,7 +9,7 @@ mod nodes;
 pub mod packet;
 
 pub use line::{Bursts, Direction, Line};
-pub use net::{Mesh, mesh_addr};
+pub use net::{Mesh, Radio, mesh_addr};
 pub use nodes::{ExitNode, GatewayNode, Room};
 
 use crate::agenda::Agenda;
@@ -54,6 +54,8 @@ pub struct World {
     pub gateways: Vec<GatewayNode>,
     pub exits: Vec<ExitNode>,
     pub mesh: Mesh,
+    /// Mesh links, if there are several.
+    pub radios: Vec<Radio>,
     /// So many answers to handshakes are lost at their last hop, from now on.
     pub lose_answers: u32,
     /// Whatever arrives and is not refused is kept here as well.
@@ -100,12 +102,29 @@ impl World {
         world
     }
 
+    /// Gateways of which only those on a common radio hear each other. A radio has 100 Mbit/s.
+    pub fn on_radios(lines: &[&[Line]], radios: &[&[usize]]) -> Self {
+        let mut world = Self::empty(1);
+        world.radios = radios
+            .iter()
+            .map(|members| Radio {
+                members: members.to_vec(),
+                mesh: Mesh::mbit(100),
+            })
+            .collect();
+        for own in lines {
+            world.add_gateway("home", own);
+        }
+        world
+    }
+
     fn empty(exits: usize) -> Self {
         let mut world = Self {
             now: 1_000_000,
             gateways: Vec::new(),
             exits: Vec::new(),
             mesh: Mesh::mbit(100),
+            radios: Vec::new(),
             lose_answers: 0,
             capture: None,
             room: Room::HOME,
@@ -126,6 +145,10 @@ impl World {
         let (i, seed) = (self.gateways.len(), self.bytes());
         let keys = community_keys(community);
         let mut node = GatewayNode::new(i, keys, lines, self.room);
+        if !self.radios.is_empty() {
+            let own = self.radios.iter().filter(|r| r.members.contains(&i));
+            node.interfaces = own.count();
+        }
         let exits = self.exits.iter().map(ExitNode::config).collect();
         node.start(self.instant(), exits, seed);
         for exit in &mut self.exits {

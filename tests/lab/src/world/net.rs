@@ -47,6 +47,14 @@ impl Mesh {
     }
 }
 
+/// One of several mesh links, in place of the one mesh that all are on: each of its gateways has an interface of its own
+/// on it, and nothing passes from one radio to another by itself.
+#[derive(Clone, Debug)]
+pub struct Radio {
+    pub members: Vec<usize>,
+    pub mesh: Mesh,
+}
+
 pub fn mesh_addr(g: usize) -> SocketAddr {
     let ip = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, g as u16 + 1);
     SocketAddr::new(ip.into(), MESH_PORT)
@@ -67,7 +75,7 @@ impl World {
         d: &[u8],
     ) {
         match via {
-            Via::Mesh(0) => self.send_on_mesh(g, to.unwrap(), d),
+            Via::Mesh(interface) => self.send_on_mesh(g, usize::from(interface), to.unwrap(), d),
             Via::Uplink { uplink, exit, .. } => {
                 let line = &mut self.gateways[g].lines[usize::from(uplink)];
                 let (now, bytes) = (self.now, d.len() as u64 + LINE_HEADERS);
@@ -89,24 +97,40 @@ impl World {
         }
     }
 
-    fn send_on_mesh(&mut self, g: usize, to: SocketAddr, d: &[u8]) {
+    /// The radio behind a gateway's interface; none where there is the one mesh that all are on.
+    fn radio_of(&self, g: usize, interface: usize) -> Option<usize> {
+        let mut own = (0..self.radios.len()).filter(|r| self.radios[*r].members.contains(&g));
+        own.nth(interface)
+    }
+
+    fn interface_of(&self, g: usize, radio: Option<usize>) -> u8 {
+        let before = &self.radios[..radio.unwrap_or(0)];
+        before.iter().filter(|r| r.members.contains(&g)).count() as u8
+    }
+
+    fn send_on_mesh(&mut self, g: usize, interface: usize, to: SocketAddr, d: &[u8]) {
+        let radio = self.radio_of(g, interface);
         let group = matches!(to.ip(), IpAddr::V6(ip) if ip.is_multicast());
         let hears = |other: &usize| *other != g && (group || to == mesh_addr(*other));
-        let listeners: Vec<usize> = (0..self.gateways.len()).filter(hears).collect();
+        let within = |other: &usize| radio.is_none_or(|r| self.radios[r].members.contains(other));
+        let all = 0..self.gateways.len();
+        let listeners: Vec<usize> = all.filter(within).filter(hears).collect();
+        let mesh = radio.map_or(&mut self.mesh, |r| &mut self.radios[r].mesh);
         let bytes = d.len() as u64 + MESH_HEADERS;
-        let once = bytes * 1_000_000 / self.mesh.channel.rate + self.mesh.per_frame;
+        let once = bytes * 1_000_000 / mesh.channel.rate + mesh.per_frame;
         // A group's members hear the same transmission; the others are sent one each.
-        let hops = listeners.iter().map(|o| self.mesh.hops_between(g, *o));
+        let hops = listeners.iter().map(|o| mesh.hops_between(g, *o));
         let hops = hops.max().unwrap_or(1);
-        let channel = &mut self.mesh.channel;
-        let arrives = channel.take(self.now, bytes, once * hops, &mut self.random);
-        let Some(at) = arrives.filter(|_| !self.mesh.cut) else {
+        let arrives = mesh
+            .channel
+            .take(self.now, bytes, once * hops, &mut self.random);
+        let Some(at) = arrives.filter(|_| !mesh.cut) else {
             return;
         };
         for other in listeners {
             let arrival = Arrival {
                 to: Place::Gateway(other),
-                via: Via::Mesh(0),
+                via: Via::Mesh(self.interface_of(other, radio)),
                 from: mesh_addr(g),
                 bytes: d.to_vec(),
             };

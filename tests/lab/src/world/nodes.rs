@@ -90,6 +90,8 @@ pub struct GatewayNode {
     pub forwarded: u64,
     /// What a client's packet became at once.
     pub(super) leaves: Vec<Forward>,
+    /// Mesh interfaces.
+    pub(super) interfaces: usize,
     pub(super) dirty: bool,
     credentials: Credentials,
     life: u64,
@@ -106,6 +108,7 @@ impl GatewayNode {
             at: Receiver::default(),
             forwarded: 0,
             leaves: Vec::new(),
+            interfaces: 1,
             dirty: true,
             credentials: Credentials {
                 identity: identity(number as u8 + 1),
@@ -133,7 +136,7 @@ impl GatewayNode {
             epoch: self.life,
             exits: exits.into_iter().collect(),
             uplinks: uplinks.collect(),
-            mesh_ports: [MESH_PORT].into_iter().collect(),
+            mesh_ports: (0..self.interfaces).map(|_| MESH_PORT).collect(),
             seed,
         };
         let mut gw = Box::new(Gateway::new(now, config, self.room.memory()));
@@ -254,10 +257,22 @@ impl GatewayNode {
             let session = p.session.is_some();
             let up = p.is_up();
             out += &format!(
-                "\n  peer {i} {} session {session} up {up} offers {} loans {loans:?}",
+                "\n  peer {i} {} hops {} session {session} up {up} offers {} loans {loans:?}",
                 p.addr,
+                p.hops(),
                 p.offers.len()
             );
+            if let Some(way) = &p.way {
+                let (by, loan) = (way.by, &way.loan);
+                out += &format!(
+                    " by {by} stated {:?} near {} relay {:?} until {:?} asks {}",
+                    way.stated,
+                    p.near,
+                    loan.relay,
+                    loan.until,
+                    p.initiator.attempts()
+                );
+            }
         }
         for (at, p) in gw.link().tunnel().paths() {
             let (route, state) = (gw.link().route(at), p.state());

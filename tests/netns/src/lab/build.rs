@@ -60,6 +60,7 @@ impl Lab {
             self.make_host(host, plan::host(index))?;
         }
         self.make_mesh()?;
+        self.make_links()?;
         if topology.canary {
             self.make_canary()?;
         }
@@ -238,6 +239,20 @@ impl Lab {
         Ok(())
     }
 
+    fn make_links(&mut self) -> Result<()> {
+        let mut ports = std::collections::BTreeMap::new();
+        for link in self.topology.links.clone() {
+            let [near, far] = link.between.each_ref().map(|home| {
+                let port = ports.entry(home.clone()).or_insert(0);
+                *port += 1;
+                (home.as_str(), format!("mesh{}", *port - 1))
+            });
+            let line = self.add_line((near.0, &near.1), (far.0, &far.1), &link.line)?;
+            self.lines.insert(link.name(), line);
+        }
+        Ok(())
+    }
+
     fn make_canary(&mut self) -> Result<()> {
         let spec = LineSpec::parse(LINE)?;
         let line = self.add_line(("canary-a", "eth0"), ("canary-b", "eth0"), &spec)?;
@@ -260,7 +275,7 @@ impl Lab {
     }
 
     /// Runs `ip` commands, one a line, in a namespace.
-    pub(super) fn ip(&self, name: &str, script: &str) -> Result<()> {
+    pub fn ip(&self, name: &str, script: &str) -> Result<()> {
         ip(&["-n", self.ns(name).system_name(), "-batch", "-"], script)
             .with_context(|| format!("in {name}"))
     }

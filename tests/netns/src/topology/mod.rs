@@ -10,7 +10,7 @@ use crate::emulator::Shape;
 use crate::units::{Loss, QueueLimit, Rate, Span};
 
 /// The topologies that come with the lab, by name.
-const BUILTIN: [(&str, &str); 7] = [
+const BUILTIN: [(&str, &str); 8] = [
     (
         "three-homes",
         include_str!("../../topologies/three-homes.toml"),
@@ -36,6 +36,7 @@ const BUILTIN: [(&str, &str); 7] = [
         "exit-at-home",
         include_str!("../../topologies/exit-at-home.toml"),
     ),
+    ("two-hops", include_str!("../../topologies/two-hops.toml")),
 ];
 
 /// A whole lab.
@@ -52,6 +53,9 @@ pub struct Topology {
     pub canary: bool,
     /// The segment that the homes' `mesh0` ports share.
     pub mesh: Option<MeshSpec>,
+    /// Mesh links of two homes each, for homes that do not all hear each other.
+    #[serde(default, rename = "link")]
+    pub links: Vec<MeshLink>,
     /// Households.
     #[serde(default, rename = "home")]
     pub homes: Vec<Home>,
@@ -139,6 +143,23 @@ pub struct LineSpec {
     /// MTU of both ends.
     #[serde(default = "ethernet_mtu")]
     pub mtu: u16,
+}
+
+/// A mesh link that two homes alone are on. Each has a port of its own for it: "mesh0" for its first link, and so on.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct MeshLink {
+    /// The homes.
+    pub between: [String; 2],
+    /// The link; up is from the first home to the second.
+    #[serde(flatten)]
+    pub line: LineSpec,
+}
+
+impl MeshLink {
+    /// What the lab calls it among its lines.
+    pub fn name(&self) -> String {
+        self.between.join("-")
+    }
 }
 
 /// The mesh segment; all stations share the rate.
@@ -234,6 +255,13 @@ impl Topology {
     pub fn home(&self, name: &str) -> Result<&Home> {
         let found = self.homes.iter().find(|home| home.name == name);
         found.ok_or_else(|| anyhow!("topology {} has no home \"{name}\"", self.name))
+    }
+
+    /// How many mesh ports a home has.
+    pub fn mesh_ports(&self, home: &str) -> usize {
+        let shared = self.homes.iter().any(|h| h.name == home && h.mesh);
+        let own = self.links.iter().flat_map(|link| &link.between);
+        usize::from(shared) + own.filter(|name| *name == home).count()
     }
 
     /// The same topology with another line for one home.

@@ -34,6 +34,16 @@ impl Topology {
                 line_is_possible(line, &host.name)?;
             }
         }
+        for link in &self.links {
+            let known = |name: &String| self.homes.iter().any(|h| h.name == *name && !h.mesh);
+            if !link.between.iter().all(known) {
+                bail!(
+                    "link {}: name two homes that have mesh = false",
+                    link.name()
+                );
+            }
+            line_is_possible(&link.line, &link.name())?;
+        }
         if let Some(mesh) = &self.mesh {
             shape_is_possible(&mesh.shape, "mesh")?;
             mtu_is_possible(mesh.mtu, "mesh")?;
@@ -154,6 +164,13 @@ mod tests {
     #[test]
     fn a_mesh_port_needs_a_mesh() {
         assert!(refused("[[home]]\nname = \"a\"\nclient = \"b\"").contains("mesh = false"));
+    }
+
+    #[test]
+    fn a_mesh_link_joins_two_homes_without_a_port_on_the_common_mesh() {
+        let text = "[[home]]\nname = \"a\"\nclient = \"b\"\nmesh = false\n\
+                    [[link]]\nbetween = [\"a\", \"c\"]\nrate = \"1Mbit\"";
+        assert!(refused(text).contains("link a-c: name two homes"));
     }
 
     #[test]

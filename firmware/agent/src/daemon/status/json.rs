@@ -4,7 +4,6 @@ use super::{Far, Part, View, bits, state_name};
 use crate::daemon::routing;
 use crate::json::Quoted;
 use burstmesh_core::error::Refusals;
-use burstmesh_core::node::Via;
 use burstmesh_core::node::gateway::Route;
 use burstmesh_core::wire::{MAJOR, MINOR};
 use burstmesh_linux::process;
@@ -161,11 +160,12 @@ impl View<'_> {
         for (n, (_, p)) in self.gateway.peers().enumerate() {
             write!(
                 out,
-                "{}{{\"node\":\"{}\",\"address\":\"{}\",\"session\":{},\"minor\":{},\"rtt_us\":{},\"offers\":{},\"up_bytes\":{},\"down_bytes\":{},\"up_packets\":{},\"down_packets\":{}}}",
+                "{}{{\"node\":\"{}\",\"address\":\"{}\",\"session\":{},\"hops\":{},\"minor\":{},\"rtt_us\":{},\"offers\":{},\"up_bytes\":{},\"down_bytes\":{},\"up_packets\":{},\"down_packets\":{}}}",
                 comma(n),
                 p.key.node_id(),
                 p.addr,
                 p.is_up(),
+                p.hops(),
                 p.minor,
                 p.rtt().as_micros(),
                 p.offers.len(),
@@ -205,12 +205,9 @@ impl View<'_> {
 
     fn json_relays(&self, out: &mut dyn Write) -> fmt::Result {
         write!(out, "\"relays\":[")?;
-        for (n, r) in self.gateway.relays().enumerate() {
-            let uplink = if let Via::Uplink { uplink, .. } = r.via {
-                uplink
-            } else {
-                0
-            };
+        let lines = self.gateway.relays();
+        let lines = lines.filter_map(|r| r.uplink().map(|uplink| (r, uplink)));
+        for (n, (r, uplink)) in lines.enumerate() {
             let node = self.peer(r.peer).map(|p| p.key.node_id());
             write!(out, "{}{{\"for\":\"", comma(n))?;
             if let Some(node) = node {

@@ -135,8 +135,8 @@ impl View<'_> {
     fn neighbours(&self, out: &mut dyn Write) -> fmt::Result {
         writeln!(
             out,
-            "\n{:<20} {:<7} {:>6} {:>6} {:>16} {:>16}",
-            "neighbour", "session", "rtt ms", "lends", "carried up MB", "carried down MB"
+            "\n{:<20} {:<7} {:>4} {:>6} {:>6} {:>13} {:>15}",
+            "neighbour", "session", "hops", "rtt ms", "lends", "carried up MB", "carried down MB"
         )?;
         for (_, p) in self.gateway.peers() {
             let mut name = heapless::String::<20>::new();
@@ -144,7 +144,8 @@ impl View<'_> {
             let session = if p.is_up() { "up" } else { "none" };
             writeln!(
                 out,
-                "{name:<20} {session:<7} {:>6} {:>6} {:>16} {:>16}",
+                "{name:<20} {session:<7} {:>4} {:>6} {:>6} {:>13} {:>15}",
+                p.hops(),
                 p.rtt().as_millis(),
                 p.offers.len(),
                 Tenths::mega(p.carried.up_bytes),

@@ -97,6 +97,11 @@ impl Initiator {
         self.remote
     }
 
+    /// Our connection ID in the handshake under way, or the last one.
+    pub fn cid(&self) -> u32 {
+        self.cid
+    }
+
     /// Whether a handshake is under way.
     pub fn is_active(&self) -> bool {
         !matches!(self.phase, Phase::Idle)

@@ -219,6 +219,10 @@ impl AnyTunnel<'_> {
         self.initiator = initiator;
         self.capabilities = capabilities;
     }
+    /// What both ends can.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
     /// The other end has the newest keys as well.
     pub fn keys_confirmed(&self) -> bool {
         self.keys.is_confirmed()
@@ -226,11 +230,6 @@ impl AnyTunnel<'_> {
     /// Forgets the key phase before the current one.
     pub fn retire_old_keys(&mut self) {
         self.keys.retire_old();
-    }
-
-    /// What both ends can.
-    pub fn capabilities(&self) -> Capabilities {
-        self.capabilities
     }
 
     /// Opens a path. [`Refusal::Full`] if all places are taken.
@@ -244,6 +243,13 @@ impl AnyTunnel<'_> {
             *place = Some(Path::new(now, setup));
         }
         Ok(at)
+    }
+
+    /// Another number of bytes in front of each datagram of a path from now on.
+    pub fn set_headroom(&mut self, at: usize, headroom: u8) {
+        if let Some(path) = self.path_mut(at) {
+            path.setup.headroom = headroom;
+        }
     }
 
     /// The place that [`Self::open_path`] will take next.

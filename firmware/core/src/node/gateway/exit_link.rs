@@ -9,8 +9,8 @@ use crate::identity::PublicKey;
 use crate::node::job::Owner;
 use crate::node::{Draw, outer_headers};
 use crate::time::{Duration, Instant};
+use crate::wire::Capabilities;
 use crate::wire::handshake::Lease;
-use crate::wire::{Capabilities, relay};
 use heapless::Vec;
 
 /// A path that does not open within this time is tried at the exit's next address.
@@ -246,17 +246,23 @@ impl<'m> ExitLink<'m> {
         self.routes.iter().position(|r| r.is_some_and(&same))
     }
 
-    /// Opens a path over a way that has none yet.
-    pub(super) fn open(&mut self, now: Instant, route: Route, local_cid: u32, v6: bool) {
+    /// Opens a path over a way that has none yet, with so many bytes in front of each datagram.
+    pub(super) fn open(
+        &mut self,
+        now: Instant,
+        route: Route,
+        local_cid: u32,
+        v6: bool,
+        headroom: u8,
+    ) {
         let Some(session) = &self.session else { return };
-        let lent = matches!(route, Route::Lent { .. });
         let setup = Setup {
             id: self.next_path,
             local_cid,
             remote_cid: session.remote_cid,
-            headroom: if lent { relay::HEADER as u8 } else { 0 },
+            headroom,
             outer: outer_headers(v6),
-            lent,
+            lent: matches!(route, Route::Lent { .. }),
             known_rate: None,
         };
         // Path IDs are part of the nonce: when they run out, a new session begins instead.

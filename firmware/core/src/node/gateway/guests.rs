@@ -156,7 +156,10 @@ impl Gateway<'_> {
         let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else {
             return;
         };
-        if !peer.is_up() || !peer.tunnel.capabilities().has(Capabilities::GUESTS) {
+        if peer.way.is_some()
+            || !peer.is_up()
+            || !peer.tunnel.capabilities().has(Capabilities::GUESTS)
+        {
             return;
         }
         let was = peer.guest.take();

@@ -10,7 +10,7 @@ use crate::data::probe::State;
 use crate::data::tunnel::MAX_PATHS;
 use crate::node::borrow::Loan;
 use crate::node::peer::Session;
-use crate::node::{Letter, Output, Via};
+use crate::node::{LETTER, Output, Via};
 use crate::time::{Duration, Instant};
 use crate::wire::control::{MAX_LEN, MAX_UPLINKS, Message, Offer, Reason};
 use crate::wire::relay;
@@ -84,18 +84,19 @@ impl Gateway<'_> {
                 };
                 self.post(via, None, datagram);
             }
-            Route::Lent { peer, uplink } => {
-                let peer = self.peers.get_mut(usize::from(peer));
-                let Some(peer) = peer.and_then(Option::as_mut) else {
+            Route::Lent {
+                peer: place,
+                uplink,
+            } => {
+                let Some(Some(peer)) = self.peers.get_mut(usize::from(place)) else {
                     return;
                 };
                 let loan = peer.loans.iter_mut().find(|l| l.uplink == uplink);
                 let (Some(session), Some(loan)) = (&peer.session, loan) else {
                     return;
                 };
-                let letter = relayed(session, (peer.mesh, peer.addr), loan, datagram);
-                if let Some(letter) = letter {
-                    let _ = self.letters.push_back(letter);
+                if let Some(bytes) = relayed(session, loan, datagram) {
+                    self.post_to(place, &bytes);
                 }
             }
         }
@@ -231,7 +232,8 @@ impl Gateway<'_> {
                     .is_some_and(SocketAddr::is_ipv6);
                 let cid = self.draw.cid();
                 let uplink = u as u8;
-                self.link.open(now, Route::Own { uplink, address }, cid, v6);
+                self.link
+                    .open(now, Route::Own { uplink, address }, cid, v6, 0);
             }
             if let Some(at) = self.link.place_of(same) {
                 let metered = own.config.metered;
@@ -244,7 +246,7 @@ impl Gateway<'_> {
     /// Opens a path over the best line that was granted and has none. When all places are taken, the worst lent line in use
     /// gives its place to one that is worth clearly more, at most every [`REVIEW`].
     fn open_best_loan(&mut self, now: Instant) -> bool {
-        let mut best: Option<(u32, Route, u32, u8)> = None;
+        let mut best: Option<(u32, Route, u32, u8, u8)> = None;
         let mut worst: Option<(u32, usize)> = None;
         let mut lent = 0;
         for (place, peer) in self.peers.iter().enumerate() {
@@ -263,13 +265,14 @@ impl Gateway<'_> {
                         worst = Some((worth, at));
                     }
                     None if best.is_none_or(|(most, ..)| worth > most) => {
-                        best = Some((worth, route, loan.cid, loan.address));
+                        let headroom = relay::HEADER as u8 + peer.hop_headroom();
+                        best = Some((worth, route, loan.cid, loan.address, headroom));
                     }
                     _ => {}
                 }
             }
         }
-        let Some((worth, route, cid, address)) = best else {
+        let Some((worth, route, cid, address, headroom)) = best else {
             return false;
         };
         // The own lines' places are kept for them, also while they are down.
@@ -286,7 +289,7 @@ impl Gateway<'_> {
         let exit = self.exits.get(self.link.exit);
         let to = exit.and_then(|e| e.addresses.get(usize::from(address)));
         let v6 = to.is_some_and(SocketAddr::is_ipv6);
-        self.link.open(now, route, cid, v6);
+        self.link.open(now, route, cid, v6, headroom);
         self.link.place_of(|r| r == route).is_some()
     }
 
@@ -331,7 +334,7 @@ impl Gateway<'_> {
 
     /// A neighbour was heard of: begin a session if it is ours to begin.
     pub(super) fn sighted(&mut self, now: Instant, mesh: u8, s: &Sighting<SocketAddr>) {
-        let Some(place) = self.place_for(now, s.key, s.addr, mesh) else {
+        let Some(place) = self.place_for(now, s.key, s.addr, mesh, true) else {
             return;
         };
         let begins = self.credentials.identity.public() < s.key;
@@ -340,6 +343,12 @@ impl Gateway<'_> {
             return;
         };
         peer.heard = now;
+        if peer.way.is_some() {
+            if begins {
+                self.try_directly(now, place, mesh, s.addr);
+            }
+            return;
+        }
         if !peer.is_up() {
             (peer.addr, peer.mesh) = (s.addr, mesh);
         }
@@ -370,7 +379,7 @@ impl Gateway<'_> {
                 peer.initiator.start(now, cid, Some(remote));
             }
         } else if now.since(peer.heard) > Duration::from_secs(60) {
-            self.relays.forget_peer(place as u8);
+            self.forget_place(place as u8);
             if let Some(p) = self.peers.get_mut(place) {
                 *p = None;
             }
@@ -383,6 +392,7 @@ impl Gateway<'_> {
             peer.offered_at = now;
             let _ = say(peer, &Message::Offers(offers));
             self.keep_guest(now, place);
+            self.tell_members(place);
         }
         if let Some(exit) = exit.filter(|_| self.borrowing) {
             self.ask_for_loans(now, place, exit);
@@ -478,17 +488,15 @@ impl Gateway<'_> {
 /// A datagram for an exit, by the neighbour who lent the way to it.
 pub(super) fn relayed(
     session: &Session,
-    (mesh, addr): (u8, SocketAddr),
     loan: &mut Loan,
     datagram: &[u8],
-) -> Option<Letter> {
+) -> Option<Vec<u8, LETTER>> {
     let (relay, counter) = (loan.relay?, loan.count_up());
     let header = relay::Header { relay, counter }.seal(datagram, session.relay.sending());
     let mut bytes = Vec::new();
     bytes.extend_from_slice(&header).ok()?;
     bytes.extend_from_slice(datagram).ok()?;
-    let (via, to) = (Via::Mesh(mesh), Some(addr));
-    Some(Letter { via, to, bytes })
+    Some(bytes)
 }
 
 /// Says something to a peer over its sealed session.

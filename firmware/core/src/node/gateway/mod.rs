@@ -1,8 +1,10 @@
 //! A gateway: finds its neighbours, keeps a session with an exit, opens a path over every way there, lends its uplinks.
 
 mod account;
+mod asked;
 mod exit_link;
 mod guests;
+mod hops;
 mod maintain;
 mod receive;
 mod rivals;
@@ -13,13 +15,14 @@ mod transmit;
 pub use super::guest::{NETWORK_V4 as GUESTS_V4, NETWORK_V6 as GUESTS_V6};
 pub use exit_link::{Choice, ExitLink, Route};
 pub use guests::Way;
+pub use hops::MAX_HOPS;
 pub use transmit::GROUP;
 
 use super::bucket::Bucket;
 use super::guest;
 use super::job::Task;
 use super::lend::Relays;
-pub use super::lend::{Carried, Relay};
+pub use super::lend::{Carried, Over, Relay};
 pub use super::peer::{MAX_PEERS, Peer};
 use super::{Draw, Letter, Output};
 use crate::control::announcer::Announcer;

@@ -2,17 +2,19 @@
 
 use super::exit_link::Route;
 use super::guests::{Gate, Inbox};
+use super::hops::road;
 use super::maintain::say;
 use super::{Deliver, ExitConfig, Gateway, Peer, Question, Uplink};
 use crate::control::cookie::Verdict;
 use crate::error::{Refusal, Refusals};
 use crate::node::guest::Host;
 use crate::node::job::Owner;
+use crate::node::lend::Over;
 use crate::node::{Output, Via, address_bytes, outer_headers};
 use crate::time::Instant;
-use crate::wire::control::{MAX_LEN, Message, Reason};
+use crate::wire::control::{MAX_LEN, Message, WAY};
 use crate::wire::handshake::Datagram;
-use crate::wire::{Kind, classify, frame, relay};
+use crate::wire::{Kind, classify, frame, members, relay};
 use core::net::SocketAddr;
 use heapless::Vec;
 
@@ -154,26 +156,7 @@ impl Gateway<'_> {
     ) -> Result<(), Refusal> {
         let kind = classify(d)?;
         if matches!(kind, Kind::HandshakeResponse | Kind::CookieReply) {
-            let asked = |p: &Peer| p.initiator.is_active() && p.addr == from;
-            let place = self
-                .peers
-                .iter()
-                .position(|p| p.as_ref().is_some_and(asked))
-                .ok_or(Refusal::Unknown)?;
-            let peer = self
-                .peers
-                .get_mut(place)
-                .and_then(Option::as_mut)
-                .ok_or(Refusal::Unknown)?;
-            if kind == Kind::CookieReply {
-                return peer.initiator.handle_cookie(now, d);
-            }
-            // Asked before the initiator takes it: a Response that nobody reads must not be waited for.
-            if self.reading_peers.is_full() {
-                return Err(Refusal::Full);
-            }
-            let job = (place as u8, peer.initiator.handle_response(d)?);
-            return self.reading_peers.push_back(job).map_err(|_| Refusal::Full);
+            return self.handle_from_asked(now, kind, cid, d);
         }
         let ours = |p: &Peer| p.session.as_ref().is_some_and(|s| s.local_cid == cid);
         let place = self
@@ -198,12 +181,60 @@ impl Gateway<'_> {
         {
             s.relay.confirm();
         }
-        // Authentic, so the neighbour is where this came from (a link-local address on the mesh that it came in on).
-        (peer.addr, peer.mesh) = (from, mesh);
+        // Authentic, so the neighbour is where this came from (a link-local address on the mesh that it came in on), or is
+        // reached by way of who is there.
+        if peer.way.is_some() || !peer.is_at(mesh, &from) {
+            self.heard_from(now, place, mesh, from);
+        }
         for m in &mail {
-            self.handle_message(now, place, &Message::parse(m)?);
+            if let Some(members) = members::parse(m) {
+                self.handle_members(now, place as u8, members);
+                continue;
+            }
+            match Message::parse(m)? {
+                Message::Grant {
+                    uplink,
+                    exit,
+                    relay,
+                    seconds,
+                    ..
+                } if uplink >= WAY => self.way_granted(now, place, uplink, exit, relay, seconds),
+                // It will be asked for again.
+                Message::Refuse { uplink, .. } if uplink >= WAY => {}
+                message => self.handle_message(now, place, &message),
+            }
         }
         Ok(())
+    }
+
+    /// A neighbour's answer to our handshake.
+    fn handle_from_asked(
+        &mut self,
+        now: Instant,
+        kind: Kind,
+        cid: u32,
+        d: &[u8],
+    ) -> Result<(), Refusal> {
+        let asked = |p: &Peer| p.initiator.is_active() && p.initiator.cid() == cid;
+        let place = self
+            .peers
+            .iter()
+            .position(|p| p.as_ref().is_some_and(asked))
+            .ok_or(Refusal::Unknown)?;
+        let peer = self
+            .peers
+            .get_mut(place)
+            .and_then(Option::as_mut)
+            .ok_or(Refusal::Unknown)?;
+        if kind == Kind::CookieReply {
+            return peer.initiator.handle_cookie(now, d);
+        }
+        // Asked before the initiator takes it: a Response that nobody reads must not be waited for.
+        if self.reading_peers.is_full() {
+            return Err(Refusal::Full);
+        }
+        let job = (place as u8, peer.initiator.handle_response(d)?);
+        self.reading_peers.push_back(job).map_err(|_| Refusal::Full)
     }
 
     /// A relay frame: for an exit by way of us, or for us by way of a lender.
@@ -223,20 +254,37 @@ impl Gateway<'_> {
             let session = peer.session.as_ref().ok_or(Refusal::Unknown)?;
             session.relay.verify(d)?;
             let datagram = d.get(relay::HEADER..).ok_or(Refusal::Malformed)?;
-            if !matches!(
-                classify(datagram)?,
-                Kind::HandshakeInit | Kind::Path | Kind::Data0 | Kind::Data1
-            ) {
-                return Err(Refusal::Forbidden);
-            }
-            let outer = datagram.len() + outer_to(&self.exits, r.via);
-            let uplink = self.uplinks.get_mut(usize::from(r.uplink()));
+            let may = match (classify(datagram)?, r.over) {
+                (Kind::HandshakeInit | Kind::Path | Kind::Data0 | Kind::Data1, _) => true,
+                (Kind::Announce, _) => false,
+                (_, over) => matches!(over, Over::Member { .. }),
+            };
+            may.then_some(()).ok_or(Refusal::Forbidden)?;
+            let (via, number) = match r.over {
+                Over::Line(via @ Via::Uplink { uplink, .. }) => (via, uplink),
+                Over::Line(_) => return Err(Refusal::Unknown),
+                Over::Member { place, hops } => {
+                    let to = self.peers.get(usize::from(place)).and_then(Option::as_ref);
+                    // Each hop is nearer than the one before: nothing goes in circles.
+                    to.filter(|p| p.hops() <= hops).ok_or(Refusal::Forbidden)?;
+                    r.admit_up(now, head.counter, datagram.len())?;
+                    let road = road(&mut self.peers, place, 1);
+                    let mut road = road.ok_or(Refusal::Unknown)?;
+                    let mut head = [0; relay::HEADER];
+                    let n = road.write(datagram, datagram.len(), &mut head);
+                    let head = head.get(..n).unwrap_or_default();
+                    out.forward(road.via, Some(road.to), head, datagram);
+                    return Ok(());
+                }
+            };
+            let outer = datagram.len() + outer_to(&self.exits, via);
+            let uplink = self.uplinks.get_mut(usize::from(number));
             let uplink = uplink.ok_or(Refusal::Unknown)?;
             uplink.spares(outer)?;
             r.admit_up(now, head.counter, outer)?;
             uplink.spend(outer);
-            peer.count_lent_up(r.uplink(), outer);
-            out.forward(r.via, None, &[], datagram);
+            peer.count_lent_up(number, outer);
+            out.forward(via, None, &[], datagram);
             return Ok(());
         }
         self.handle_lent(now, head, d, out)
@@ -299,7 +347,8 @@ impl Gateway<'_> {
             .ok_or(Refusal::Unknown)?;
         let session = peer.session.as_ref().ok_or(Refusal::Unknown)?;
         let outer = d.len() + outer_to(&self.exits, via);
-        let uplink = self.uplinks.get_mut(usize::from(r.uplink()));
+        let (borrower, number) = (r.peer, r.uplink().ok_or(Refusal::Unknown)?);
+        let uplink = self.uplinks.get_mut(usize::from(number));
         let uplink = uplink.ok_or(Refusal::Unknown)?;
         uplink.spares(outer)?;
         let counter = r.admit_down(now, outer)?;
@@ -309,8 +358,14 @@ impl Gateway<'_> {
             counter,
         }
         .seal(d, session.relay.sending());
-        peer.count_lent_down(r.uplink(), outer);
-        out.forward(Via::Mesh(peer.mesh), Some(peer.addr), &header, d);
+        peer.count_lent_down(number, outer);
+        let mut road = road(&mut self.peers, borrower, 1).ok_or(Refusal::Unknown)?;
+        let mut both = [0; 2 * relay::HEADER];
+        let (hop, last) = both.split_at_mut(relay::HEADER);
+        last.copy_from_slice(&header);
+        let n = road.write(&header, header.len() + d.len(), hop);
+        let headers = both.get(relay::HEADER - n..).unwrap_or_default();
+        out.forward(road.via, Some(road.to), headers, d);
         Ok(true)
     }
 
@@ -446,75 +501,8 @@ impl Gateway<'_> {
         }
     }
 
-    fn exit_named(&self, node: [u8; 8]) -> Option<usize> {
+    pub(super) fn exit_named(&self, node: [u8; 8]) -> Option<usize> {
         self.exits.iter().position(|e| e.key.node_id().0 == node)
-    }
-
-    fn handle_ask(
-        &mut self,
-        now: Instant,
-        place: usize,
-        uplink: u8,
-        exit: [u8; 8],
-        address: u8,
-        cids: &Vec<u32, 2>,
-    ) -> Message {
-        let refuse = |reason| Message::Refuse {
-            uplink,
-            exit,
-            reason,
-        };
-        let pinned = self.exit_named(exit);
-        let Some(e) = pinned.filter(|e| {
-            self.exits
-                .get(*e)
-                .is_some_and(|x| usize::from(address) < x.addresses.len())
-        }) else {
-            return refuse(Reason::UnknownExit);
-        };
-        let Some(config) = self
-            .uplinks
-            .get(usize::from(uplink))
-            .map(|u| u.config)
-            .filter(|c| c.lend)
-        else {
-            return refuse(Reason::NotLent);
-        };
-        // Where the exit in use has died no line is proven: others are asked over one that was.
-        let works = self.link.proven(uplink) || (e != self.link.exit && self.link.opened(uplink));
-        if !works {
-            return refuse(Reason::Down);
-        }
-        let via = Via::Uplink {
-            uplink,
-            exit: e as u8,
-            address,
-        };
-        // A name that somebody else answers to would take his datagrams.
-        let mut paths = self.link.tunnel.paths();
-        let ours = |(_, p): (usize, &crate::data::path::Path)| cids.contains(&p.setup().local_cid);
-        if self.relays.knows(place as u8, via, cids) || paths.any(ours) {
-            return refuse(Reason::Full);
-        }
-        let fresh = self.draw.cid();
-        let (up_kbit, down_kbit) = (config.lend_up_kbit, config.lend_down_kbit);
-        match self
-            .relays
-            .grant(now, place as u8, via, cids, fresh, up_kbit, down_kbit)
-        {
-            Ok(relay) => {
-                let seconds = crate::node::lend::LEASE.as_millis() as u16 / 1000;
-                Message::Grant {
-                    uplink,
-                    exit,
-                    relay,
-                    seconds,
-                    up_kbit,
-                    down_kbit,
-                }
-            }
-            Err(_) => refuse(Reason::Full),
-        }
     }
 }
 

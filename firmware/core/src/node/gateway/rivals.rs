@@ -318,12 +318,12 @@ impl Gateway<'_> {
         };
         if let Some((place, loan)) = &mut rival.loan {
             let peer = self.peers.get(usize::from(*place));
-            let letter = peer
+            let bytes = peer
                 .and_then(Option::as_ref)
-                .and_then(|p| relayed(p.session.as_ref()?, (p.mesh, p.addr), loan, init));
-            if let Some(letter) = letter {
-                let _ = self.letters.push_back(letter);
-                return;
+                .and_then(|p| relayed(p.session.as_ref()?, loan, init));
+            if let Some(bytes) = bytes {
+                let place = *place;
+                return self.post_to(place, &bytes);
             }
         }
         let turn = rival.initiator.attempts().saturating_sub(1) as usize;

@@ -133,9 +133,14 @@ impl Gateway<'_> {
             Owner::Exit => self.send_init_to_exit(datagram),
             Owner::Rival(exit) => self.send_init_to_rival(exit, datagram),
             Owner::Peer(place) => {
-                if let Some(peer) = self.peer(place) {
+                let Some(peer) = self.peer(place) else {
+                    return;
+                };
+                if peer.near && !peer.rekeying {
                     let (via, to) = (Via::Mesh(peer.mesh), Some(peer.addr));
                     self.post(via, to, datagram);
+                } else {
+                    self.post_to(place, datagram);
                 }
             }
             Owner::Stranger { .. } => {}
@@ -170,8 +175,10 @@ impl Gateway<'_> {
             peer.rekeying = false;
             return peer.renew(now, &e.keys, true, caps);
         }
-        self.relays.forget_peer(place);
-        self.close_paths_over(place);
+        if self.peer(place).is_some_and(|p| p.near) {
+            self.go_directly(place);
+        }
+        self.begin_anew(place);
         if let Some(peer) = self.peer(place) {
             peer.minor = e.welcome.minor;
             peer.establish(now, &e.keys, e.cid, e.remote_cid, true, caps, secret);
@@ -191,11 +198,25 @@ impl Gateway<'_> {
         {
             return self.gatekeeper.count_replayed();
         }
-        let Some(place) = self.place_for(now, key, from, mesh) else {
+        let passed_on = self.was_passed_on(mesh, from, &key);
+        let place = if passed_on {
+            let way =
+                |p: &Option<Peer>| p.as_ref().is_some_and(|p| p.key == key && p.way.is_some());
+            self.peers.iter().position(way)
+        } else {
+            self.place_for(now, key, from, mesh, true)
+        };
+        // Who comes by a way that we do not know yet will ask again.
+        let Some(place) = place else {
             return;
         };
         let secret = self.draw.secret();
-        self.post(Via::Mesh(mesh), Some(from), &r.answered.datagram);
+        if passed_on {
+            self.post_to(place as u8, &r.answered.datagram);
+        } else {
+            self.go_directly(place as u8);
+            self.post(Via::Mesh(mesh), Some(from), &r.answered.datagram);
+        }
         let caps = r.hello.caps.and(Capabilities::OURS);
         if let Some(peer) = self.peer(place as u8)
             && peer
@@ -205,23 +226,39 @@ impl Gateway<'_> {
         {
             return peer.renew(now, &r.answered.keys, false, caps);
         }
-        self.relays.forget_peer(place as u8);
-        self.close_paths_over(place as u8);
+        self.begin_anew(place as u8);
         if let Some(peer) = self.peer(place as u8) {
-            (peer.addr, peer.mesh, peer.minor) = (from, mesh, r.hello.minor);
+            if !passed_on {
+                (peer.addr, peer.mesh) = (from, mesh);
+            }
+            peer.minor = r.hello.minor;
             peer.initiator.cancel();
             let a = &r.answered;
             peer.establish(now, &a.keys, a.cid, a.remote_cid, false, caps, secret);
         }
     }
 
-    /// The place of a neighbour, new or known. A full table gives up one without a session.
+    /// A session with a neighbour takes the place of the one before: what was granted and borrowed in that is void.
+    fn begin_anew(&mut self, place: u8) {
+        self.relays.forget_peer(place);
+        self.close_paths_over(place);
+        self.forget_ways_by(place);
+    }
+
+    /// Whoever had this place is gone.
+    pub(super) fn forget_place(&mut self, place: u8) {
+        self.begin_anew(place);
+        self.relays.forget_ways_to(place);
+    }
+
+    /// The place of a neighbour, new or known. A full table gives up one without a session, if the new one is near.
     pub(super) fn place_for(
         &mut self,
         now: Instant,
         key: PublicKey,
         addr: SocketAddr,
         mesh: u8,
+        near: bool,
     ) -> Option<usize> {
         if let Some(at) = self
             .peers
@@ -231,11 +268,10 @@ impl Gateway<'_> {
             return Some(at);
         }
         let at = self.peers.iter().position(Option::is_none).or_else(|| {
-            self.peers
-                .iter()
-                .position(|p| p.as_ref().is_some_and(|p| p.session.is_none()))
+            let absent = |p: &Option<Peer>| p.as_ref().is_some_and(|p| p.session.is_none());
+            self.peers.iter().position(|p| near && absent(p))
         })?;
-        self.relays.forget_peer(at as u8);
+        self.forget_place(at as u8);
         let seed = self.draw.u64();
         *self.peers.get_mut(at)? = Some(super::Peer::new(
             now,

@@ -2,7 +2,9 @@
 
 use super::Gateway;
 use super::exit_link::Route;
+use super::hops::road;
 use super::receive::outer_to;
+use crate::data::tunnel::Transmit;
 use crate::node::{Outgoing, Via};
 use crate::time::Instant;
 use crate::wire::relay;
@@ -49,19 +51,29 @@ impl Gateway<'_> {
     }
 
     fn poll_peers(&mut self, now: Instant, out: &mut [u8]) -> Option<Outgoing> {
-        self.peers
-            .iter_mut()
-            .flatten()
-            .filter(|p| p.session.is_some())
-            .find_map(|p| {
-                let t = p.tunnel.poll_transmit(now, out)?;
-                Some(Outgoing {
-                    via: Via::Mesh(p.mesh),
-                    to: Some(p.addr),
+        for place in 0..self.peers.len() as u8 {
+            while let Some(t) = self.poll_peer(now, place, out) {
+                let run = out.get_mut(..t.len)?;
+                let frames = t.len.div_ceil(t.stride.max(1)) as u32;
+                let road = road(&mut self.peers, place, frames);
+                // What has no way now is lost, as on any link.
+                let Some(mut road) = road else { continue };
+                road.address(run, t.stride);
+                return Some(Outgoing {
+                    via: road.via,
+                    to: Some(road.to),
                     len: t.len,
                     stride: t.stride,
-                })
-            })
+                });
+            }
+        }
+        None
+    }
+
+    fn poll_peer(&mut self, now: Instant, place: u8, out: &mut [u8]) -> Option<Transmit> {
+        let peer = self.peers.get_mut(usize::from(place))?.as_mut()?;
+        peer.session.as_ref()?;
+        peer.tunnel.poll_transmit(now, out)
     }
 
     fn poll_exit(&mut self, now: Instant, out: &mut [u8]) -> Option<Outgoing> {
@@ -97,34 +109,34 @@ impl Gateway<'_> {
     /// Writes the relay headers into the room that the tunnel left in front of each datagram.
     fn address_relayed(
         &mut self,
-        peer: u8,
+        place: u8,
         uplink: u8,
         run: &mut [u8],
         stride: usize,
     ) -> Option<Outgoing> {
-        let peer = self
-            .peers
-            .get_mut(usize::from(peer))
-            .and_then(Option::as_mut)?;
+        let peer = self.peers.get_mut(usize::from(place))?.as_mut()?;
+        let hop = usize::from(peer.hop_headroom());
         let session = peer.session.as_ref()?;
         let loan = peer.loans.iter_mut().find(|l| l.uplink == uplink)?;
         let relay = loan.relay?;
         let over = outer_to(&self.exits, loan.via(self.link.exit as u8));
         let frames = run.len().div_ceil(stride.max(1));
         if let Some(tally) = peer.borrowed.get_mut(usize::from(uplink)) {
-            tally.add_up(run.len() + frames * over - frames * relay::HEADER);
+            tally.add_up(run.len() + frames * over - frames * (hop + relay::HEADER));
         }
         for frame in run.chunks_mut(stride) {
             relay::Header {
                 relay,
                 counter: loan.count_up(),
             }
-            .emit(frame, session.relay.sending())
+            .emit(frame.get_mut(hop..)?, session.relay.sending())
             .ok()?;
         }
+        let mut road = road(&mut self.peers, place, frames as u32)?;
+        road.address(run, stride);
         Some(Outgoing {
-            via: Via::Mesh(peer.mesh),
-            to: Some(peer.addr),
+            via: road.via,
+            to: Some(road.to),
             len: run.len(),
             stride,
         })

@@ -1,0 +1,86 @@
+//! What neighbours ask for: uplinks, and ways to members.
+
+use super::Gateway;
+use crate::node::Via;
+use crate::node::lend::{LEASE, Over};
+use crate::time::Instant;
+use crate::wire::control::{MAX_CIDS, Message, Reason, WAY};
+use heapless::Vec;
+
+impl Gateway<'_> {
+    /// The answer to an Ask.
+    pub(super) fn handle_ask(
+        &mut self,
+        now: Instant,
+        place: usize,
+        uplink: u8,
+        exit: [u8; 8],
+        address: u8,
+        cids: &Vec<u32, MAX_CIDS>,
+    ) -> Message {
+        let leads = if uplink >= WAY {
+            let way = self.way_to(place, uplink, exit);
+            way.map(|over| (over, 0, 0)).ok_or(Reason::Down)
+        } else {
+            self.line_to(place, uplink, exit, address, cids)
+        };
+        let fresh = self.draw.cid();
+        let granted = leads.and_then(|(over, up_kbit, down_kbit)| {
+            self.relays
+                .grant(now, place as u8, over, cids, fresh, up_kbit, down_kbit)
+                .map(|relay| Message::Grant {
+                    uplink,
+                    exit,
+                    relay,
+                    seconds: LEASE.as_millis() as u16 / 1000,
+                    up_kbit,
+                    down_kbit,
+                })
+                .map_err(|_| Reason::Full)
+        });
+        granted.unwrap_or_else(|reason| Message::Refuse {
+            uplink,
+            exit,
+            reason,
+        })
+    }
+
+    /// Where a grant over one of our uplinks leads, and its limits up and down.
+    fn line_to(
+        &self,
+        place: usize,
+        uplink: u8,
+        exit: [u8; 8],
+        address: u8,
+        cids: &Vec<u32, MAX_CIDS>,
+    ) -> Result<(Over, u32, u32), Reason> {
+        let pinned = self.exit_named(exit);
+        let known = pinned.filter(|e| {
+            let exit = self.exits.get(*e);
+            exit.is_some_and(|x| usize::from(address) < x.addresses.len())
+        });
+        let exit = known.ok_or(Reason::UnknownExit)?;
+        let line = self.uplinks.get(usize::from(uplink));
+        let config = line.map(|u| u.config).filter(|c| c.lend);
+        let config = config.ok_or(Reason::NotLent)?;
+        // Where the exit in use has died no line is proven: others are asked over one that was.
+        let works =
+            self.link.proven(uplink) || (exit != self.link.exit && self.link.opened(uplink));
+        if !works {
+            return Err(Reason::Down);
+        }
+        let via = Via::Uplink {
+            uplink,
+            exit: exit as u8,
+            address,
+        };
+        // A name that somebody else answers to would take his datagrams.
+        let mut paths = self.link.tunnel.paths();
+        let ours = |(_, p): (usize, &crate::data::path::Path)| cids.contains(&p.setup().local_cid);
+        if self.relays.knows(place as u8, via, cids) || paths.any(ours) {
+            return Err(Reason::Full);
+        }
+        let (up_kbit, down_kbit) = (config.lend_up_kbit, config.lend_down_kbit);
+        Ok((Over::Line(via), up_kbit, down_kbit))
+    }
+}
