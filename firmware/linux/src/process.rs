@@ -148,6 +148,28 @@ pub fn resident_bytes() -> u64 {
     pages.unwrap_or(0).saturating_mul(page as u64)
 }
 
+/// How far below its caller [`give_back_stack`] leaves the stack alone, and how much of it is given back from there.
+const STACK_IN_USE: usize = 64 * 1024;
+const STACK_USED: usize = 512 * 1024;
+
+/// Gives the kernel back what calls that have returned had used of the main thread's stack: large values are made there at the
+/// start, and it would stay resident for ever. Does nothing in another thread.
+#[inline(never)]
+pub fn give_back_stack() {
+    let here = 0u8;
+    // SAFETY: no pointers.
+    let thread = unsafe { libc::syscall(libc::SYS_gettid) };
+    let main = u32::try_from(thread) == Ok(id());
+    let from = (&raw const here).addr() & !(STACK_IN_USE - 1);
+    let Some(from) = from.checked_sub(STACK_IN_USE + STACK_USED).filter(|_| main) else {
+        return;
+    };
+    let from = core::ptr::without_provenance_mut(from);
+    // SAFETY: nothing else is ever mapped into the room into which the main thread's stack may grow (far more than this), and of the
+    // stack nothing is in use below the frame of this function and 64 KB for the call. Where nothing is mapped nothing is done.
+    unsafe { libc::madvise(from, STACK_USED, libc::MADV_DONTNEED) };
+}
+
 /// Neither this process nor any program that it starts can ever gain privileges that it does not hold now.
 pub fn forbid_new_privileges() -> Result<()> {
     // SAFETY: no pointers.

@@ -56,6 +56,7 @@ pub fn run(config_path: &str, socket: &str, bus: &str) -> Exit {
     signal::report_crashes();
     match start(CONFIG.init(config), socket, bus) {
         Ok(mut engine) => {
+            process::give_back_stack();
             let exit = engine.serve(config_path);
             engine.stop();
             exit
