@@ -148,21 +148,15 @@ fn write_base(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fm
             c.ifname
         )?;
     }
-    guests::write_marks(s)?;
-    writeln!(
-        s,
-        "ct mark and {MASK:#x} == {POOLED:#x} meta mark set meta mark and {:#x} or {POOLED:#x}\n}}",
-        !MASK
-    )?;
+    write_mark(GUEST, s)?;
+    write_mark(POOLED, s)?;
+    writeln!(s, "}}")?;
     writeln!(
         s,
         "chain own {{\ntype route hook output priority mangle; policy accept;\njump rescue"
     )?;
-    writeln!(
-        s,
-        "ct mark and {MASK:#x} == {POOLED:#x} meta mark set meta mark and {:#x} or {POOLED:#x}\n}}",
-        !MASK
-    )?;
+    write_mark(POOLED, s)?;
+    writeln!(s, "}}")?;
     guests::write_leaving(config, s)?;
     writeln!(
         s,
@@ -175,6 +169,15 @@ fn write_base(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fm
     write_lanes(config, s)?;
     write_mesh(config, seen, s)?;
     writeln!(s, "}}")
+}
+
+/// Packets of connections with this mark get it, so that our table is looked in for them.
+fn write_mark(mark: u32, s: &mut StringView) -> core::fmt::Result {
+    writeln!(
+        s,
+        "ct mark and {MASK:#x} == {mark:#x} meta mark set meta mark and {:#x} or {mark:#x}",
+        !MASK
+    )
 }
 
 /// What a rule fits gets the code point that says its lane, while the client's address can still be seen.
@@ -434,8 +437,14 @@ pub fn delete_rules(rtnl: &mut Rtnl) {
         note(rtnl.delete_rules_at(family, PRIORITY));
         note(rtnl.delete_rules_at(family, PRIORITY + 1));
     }
-    forget_pooled();
-    note(conntrack::delete_marked(GUEST, MASK));
+    forget_marked();
+}
+
+/// Connections through the exit and at hosts are forgotten.
+fn forget_marked() {
+    for mark in [POOLED, GUEST] {
+        note(conntrack::delete_marked(mark, MASK));
+    }
 }
 
 fn note(result: burstmesh_linux::error::Result<()>) {
@@ -454,9 +463,7 @@ pub fn withdraw(_: &(), cause: Cause) {
         Cause::Gone => b"delete table inet burstmesh\n",
     };
     let _ = nft::apply(script);
-    for mark in [POOLED, GUEST] {
-        let _ = conntrack::delete_marked(mark, MASK);
-    }
+    forget_marked();
 }
 
 /// Everything that a run left on the router goes.

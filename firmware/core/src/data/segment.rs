@@ -6,6 +6,7 @@
 //! byte is read once, for its checksum, and copied only by whoever keeps the packet.
 
 use super::checksum::Sum;
+use super::inner::{self, Inner};
 
 /// What stands before a packet that crosses the TUN: what of its making was left to the other side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,11 +58,58 @@ pub struct Partial {
     pub offset: u16,
 }
 
+/// Why an inner packet was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// Neither IPv4 nor IPv6, or lengths that do not fit.
+    Malformed,
+    /// Longer than the paths carry; the number is the MTU to report (RFC 1191, RFC 8201).
+    TooBig(u16),
+}
+
 /// Longest headers that are cut: an IPv6 header with some extensions, and TCP with all options.
 const MOST_HEADERS: usize = 128;
 const FIN: u8 = 0x01;
 const PSH: u8 = 0x08;
 const CWR: u8 = 0x80;
+
+/// Hands out the packets in what the kernel gave, one by one: a packet with its checksum completed and its MSS clamped, or those
+/// of a large segment. Nothing is handed out of what has a packet longer than `mtu`. Changes the buffer.
+pub fn each_packet(
+    packet: &mut [u8],
+    inner: &Inner,
+    offload: Offload,
+    mtu: Option<u16>,
+    mut each: impl FnMut(&[u8]),
+) -> Result<(), NotTaken> {
+    let too_big = |len| mtu.filter(|mtu| len > usize::from(*mtu));
+    let Some(large) = offload.large else {
+        if let Some(partial) = offload.checksum
+            && !complete(packet, partial)
+        {
+            return Err(NotTaken::Malformed);
+        }
+        if let Some(mtu) = too_big(packet.len()) {
+            return Err(NotTaken::TooBig(mtu));
+        }
+        if let Some(mtu) = mtu.filter(|_| inner.syn) {
+            inner::clamp_mss(packet, inner, mtu);
+        }
+        each(packet);
+        return Ok(());
+    };
+    let mut cut = offload
+        .checksum
+        .and_then(|partial| Cut::new(packet, large, partial))
+        .ok_or(NotTaken::Malformed)?;
+    if let Some(mtu) = too_big(cut.longest()) {
+        return Err(NotTaken::TooBig(mtu));
+    }
+    while let Some(packet) = cut.next() {
+        each(packet);
+    }
+    Ok(())
+}
 
 /// Completes a checksum; false if the place is not inside the packet.
 pub fn complete(packet: &mut [u8], partial: Partial) -> bool {

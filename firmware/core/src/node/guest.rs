@@ -121,7 +121,7 @@ const KNOWN: u32 = 1_000;
 const LEAST: u32 = 32;
 
 /// A neighbour at whose line our sessions may leave.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Host {
     /// Its number for the uplink.
     pub uplink: u8,
@@ -137,20 +137,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// It has said so, for `seconds`.
-    pub fn new(now: Instant, seconds: u16) -> Self {
-        Self {
-            uplink: 0,
-            kbit: [0; 2],
-            ipv6: false,
-            until: now + Duration::from_secs(u64::from(seconds)),
-            asked: None,
-            unanswered: 0,
-            rests_until: Instant::ZERO,
-        }
-    }
-
-    /// It says so again.
+    /// It says so, for `seconds`.
     pub fn renew(&mut self, now: Instant, seconds: u16) {
         self.until = now + Duration::from_secs(u64::from(seconds));
     }
@@ -244,7 +231,8 @@ mod tests {
     #[test]
     fn a_host_that_leaves_everything_unanswered_rests_and_one_answer_ends_that() {
         let at = Instant::from_millis;
-        let mut host = Host::new(at(0), 30);
+        let mut host = Host::default();
+        host.renew(at(0), 30);
         for ms in 0..7 {
             host.asked(at(1_000 + ms));
         }

@@ -268,7 +268,7 @@ fn approach(known: &mut u32, seen: u32, steps: u32) {
 }
 
 /// Bytes in milliseconds as kbit/s.
-fn kbit(bytes: u64, millis: u32) -> u32 {
+pub fn kbit(bytes: u64, millis: u32) -> u32 {
     let rate = bytes.saturating_mul(8) / u64::from(millis.max(1));
     u32::try_from(rate).unwrap_or(u32::MAX)
 }

@@ -20,7 +20,7 @@ use burstmesh_core::ledger::cap::Pace;
 use burstmesh_core::ledger::{Amount, Cap, Clock, Kind, Row, book};
 use burstmesh_core::node::gateway::Gateway;
 use burstmesh_core::time::{Duration, Instant};
-use burstmesh_core::usage::{Forecast, Usage};
+use burstmesh_core::usage::{Forecast, Usage, kbit};
 use burstmesh_core::wire::control::MAX_UPLINKS;
 use burstmesh_linux::netlink::Rtnl;
 use burstmesh_linux::{clock, fd, warn};
@@ -174,14 +174,10 @@ impl Accounts {
                 let when = self.clock.shown(now).map(|wall| (wall, uplink.zone));
                 let all = [own.up + lent.up, own.down + lent.down];
                 usage.handle_use(when, [own.up, own.down], all, millis);
-                let kbit = |bytes: u64| {
-                    let rate = bytes.saturating_mul(8) / u64::from(millis.max(1));
-                    u32::try_from(rate).unwrap_or(u32::MAX)
-                };
-                let [up, down] = usage.peak();
-                let most = [up.max(kbit(all[0])), down.max(kbit(all[1]))];
-                let own = [kbit(own.up), kbit(own.down)];
-                let lent = [kbit(lent.up), kbit(lent.down)];
+                let rates = |bytes: [u64; 2]| bytes.map(|bytes| kbit(bytes, millis));
+                let ([up, down], now) = (usage.peak(), rates(all));
+                let most = [up.max(now[0]), down.max(now[1])];
+                let (own, lent) = (rates([own.up, own.down]), rates([lent.up, lent.down]));
                 gateway.put_household_first(number as u8, most, own, lent);
             }
         }

@@ -1,6 +1,6 @@
 //! The firewall's and the routes' part of sessions that leave at one line without an exit: ours at a host's, and guests' at ours.
 
-use super::{DIRECT_V4, GUEST, HOST_MASK, MASK, TUN, note};
+use super::{DIRECT_V4, GUEST, HOST_MASK, TUN, note};
 use crate::config::Config;
 use crate::daemon::spread::Spread;
 use burstmesh_core::node::gateway::{GUESTS_V4, GUESTS_V6};
@@ -103,15 +103,6 @@ pub fn write_deal(spread: &Spread, s: &mut StringView) -> core::fmt::Result {
         writeln!(s, " }}")?;
     }
     Ok(())
-}
-
-/// Connections of a host's guests are put on our way, as pooled ones are.
-pub fn write_marks(s: &mut StringView) -> core::fmt::Result {
-    writeln!(
-        s,
-        "ct mark and {MASK:#x} == {GUEST:#x} meta mark set meta mark and {:#x} or {GUEST:#x}",
-        !MASK
-    )
 }
 
 /// Answers for guests go to the device.

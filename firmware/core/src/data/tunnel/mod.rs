@@ -15,7 +15,7 @@ pub(in crate::data) mod train;
 mod transmit;
 
 use super::black_hole::BlackHole;
-use super::inner::{self, Inner};
+use super::inner::Inner;
 use super::lane::{Busy, Lane};
 use super::path::{Path, Setup};
 use super::pool::{Block, List, PacketId, Pool, Slot};
@@ -23,7 +23,8 @@ use super::queue::{self, FairQueue, TxFlow};
 use super::resequence::{self, Resequencer, RxFlow, Sink};
 use super::reset::Near;
 use super::seal::Keys;
-use super::segment::{Cut, Offload, complete};
+pub use super::segment::NotTaken;
+use super::segment::{Offload, each_packet};
 use super::work;
 use crate::crypto;
 use crate::error::Refusal;
@@ -76,15 +77,6 @@ pub struct Transmit {
     pub count: u32,
     /// A path message: it may go to an address that is still to be proved.
     pub message: bool,
-}
-
-/// Why an inner packet was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotTaken {
-    /// Neither IPv4 nor IPv6, or lengths that do not fit.
-    Malformed,
-    /// Longer than the paths carry; the number is the MTU to report (RFC 1191, RFC 8201).
-    TooBig(u16),
 }
 
 /// Totals of a tunnel beside its paths' own.
@@ -305,17 +297,7 @@ impl AnyTunnel<'_> {
 
     /// Takes a client's packet. May change it (MSS). The packet is copied; the buffer is free afterwards.
     pub fn handle_inner(&mut self, now: Instant, packet: &mut [u8]) -> Result<Inner, NotTaken> {
-        let (inner, lane) = self.read(packet)?;
-        if let Some(mtu) = self.inner_mtu() {
-            if packet.len() > usize::from(mtu) {
-                return Err(NotTaken::TooBig(mtu));
-            }
-            if inner.syn {
-                inner::clamp_mss(packet, &inner, mtu);
-            }
-        }
-        self.enqueue(now, &inner, lane, packet);
-        Ok(inner)
+        self.handle_large(now, packet, Offload::default())
     }
 
     /// Takes what the kernel hands over: a packet whose checksum may have to be completed, or a large segment that is cut
@@ -326,26 +308,11 @@ impl AnyTunnel<'_> {
         packet: &mut [u8],
         offload: Offload,
     ) -> Result<Inner, NotTaken> {
-        let Some(large) = offload.large else {
-            if let Some(partial) = offload.checksum
-                && !complete(packet, partial)
-            {
-                return Err(NotTaken::Malformed);
-            }
-            return self.handle_inner(now, packet);
-        };
         let (inner, lane) = self.read(packet)?;
         let mtu = self.inner_mtu();
-        let mut cut = offload
-            .checksum
-            .and_then(|partial| Cut::new(packet, large, partial))
-            .ok_or(NotTaken::Malformed)?;
-        if let Some(mtu) = mtu.filter(|m| cut.longest() > usize::from(*m)) {
-            return Err(NotTaken::TooBig(mtu));
-        }
-        while let Some(packet) = cut.next() {
+        each_packet(packet, &inner, offload, mtu, |packet| {
             self.enqueue(now, &inner, lane, packet);
-        }
+        })?;
         Ok(inner)
     }
 

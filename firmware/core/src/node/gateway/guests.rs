@@ -4,12 +4,12 @@
 //! session has one way, its ends are the client's and the server's, and the mesh is a hop like any other between them. Which
 //! session goes where is decided by the router's firewall when the session begins, by the shares that the shell gives it.
 
+use super::receive::peer_where;
 use super::{Gateway, Peer, Uplink, maintain};
-use crate::data::inner::{self, Inner};
+use crate::data::inner::Inner;
 use crate::data::resequence::Sink;
 use crate::data::reset::{self, Near};
-use crate::data::segment::{Cut, Offload, complete};
-use crate::data::too_big::too_big;
+use crate::data::segment::{NotTaken, Offload, each_packet};
 use crate::error::{Refusal, Refusals};
 use crate::node::guest::{self, Guest, Host};
 use crate::node::{Output, Via};
@@ -193,62 +193,53 @@ impl Gateway<'_> {
         packet: &mut [u8],
         offload: Offload,
         out: &mut impl Output,
-    ) -> Result<(), Refusal> {
-        let inner = Inner::parse(packet, &[0; 16]).ok_or(Refusal::Malformed)?;
-        let mut peers = self.peers.iter_mut().flatten();
-        let peer = peers
-            .find(|p| p.with_host.sends(packet) || p.with_us.receives(packet))
-            .ok_or(Refusal::Unknown)?;
+    ) -> Result<(), NotTaken> {
+        let inner = Inner::parse(packet, &[0; 16]).ok_or(NotTaken::Malformed)?;
+        let mut passes = Ok(());
+        match self.carrier(now, packet, &inner, out) {
+            Ok(mut carrier) => {
+                let mtu = carrier.peer.tunnel.inner_mtu();
+                each_packet(packet, &inner, offload, mtu, |packet| {
+                    if passes.is_ok() {
+                        passes = carrier.send(packet);
+                    }
+                })?;
+            }
+            Err(why) => passes = Err(why),
+        }
+        if let Err(why) = passes {
+            self.refusals.count(why);
+        }
+        Ok(())
+    }
+
+    /// Who takes the packet to the other router.
+    fn carrier<'a, O: Output>(
+        &'a mut self,
+        now: Instant,
+        packet: &[u8],
+        inner: &Inner,
+        out: &'a mut O,
+    ) -> Result<Carrier<'a, O>, Refusal> {
+        let mine = |p: &Peer| p.with_host.sends(packet) || p.with_us.receives(packet);
+        let (_, peer) = peer_where(&mut self.peers, mine)?;
         let back = peer.with_us.receives(packet);
-        if peer.session.is_none() {
+        if peer.session.is_none() || peer.tunnel.inner_mtu().is_none() {
             return Err(Refusal::Unknown);
         }
-        let mtu = peer.tunnel.inner_mtu().ok_or(Refusal::Unknown)?;
         if !back {
             let host = peer.host.as_mut().ok_or(Refusal::Forbidden)?;
             host.asked(now);
-            self.guest_flows.note(peer.with_host, &inner);
+            self.guest_flows.note(peer.with_host, inner);
         }
-        let mut carrier = Carrier {
+        Ok(Carrier {
             now,
             peer,
             uplinks: &mut self.uplinks,
             back,
             out,
-        };
-        let Some(large) = offload.large else {
-            if offload
-                .checksum
-                .is_some_and(|partial| !complete(packet, partial))
-            {
-                return Err(Refusal::Malformed);
-            }
-            if packet.len() > usize::from(mtu) {
-                return answer_too_big(packet, mtu, carrier.out);
-            }
-            if inner.syn {
-                inner::clamp_mss(packet, &inner, mtu);
-            }
-            return carrier.send(packet);
-        };
-        let partial = offload.checksum.ok_or(Refusal::Malformed)?;
-        let mut cut = Cut::new(packet, large, partial).ok_or(Refusal::Malformed)?;
-        if cut.longest() > usize::from(mtu) {
-            return answer_too_big(packet, mtu, carrier.out);
-        }
-        while let Some(packet) = cut.next() {
-            carrier.send(packet)?;
-        }
-        Ok(())
+        })
     }
-}
-
-fn answer_too_big(packet: &[u8], mtu: u16, out: &mut impl Output) -> Result<(), Refusal> {
-    let mut answer = [0; 576];
-    if let Some(n) = too_big(packet, mtu, &mut answer) {
-        out.deliver(answer.get(..n).unwrap_or_default());
-    }
-    Ok(())
 }
 
 /// Seals packets for one neighbour.

@@ -257,14 +257,14 @@ impl<'m> Gateway<'m> {
         offload: Offload,
         out: &mut impl Output,
     ) {
-        if guest::concerns(packet) {
-            if let Err(why) = self.carry(now, packet, offload, out) {
-                self.refusals.count(why);
-            }
-            return;
-        }
-        match self.link.tunnel.handle_large(now, packet, offload) {
-            Ok(_) => {}
+        let taken = if guest::concerns(packet) {
+            self.carry(now, packet, offload, out)
+        } else {
+            let tunnel = &mut self.link.tunnel;
+            tunnel.handle_large(now, packet, offload).map(drop)
+        };
+        match taken {
+            Ok(()) => {}
             Err(NotTaken::Malformed) => self.refusals.count(Refusal::Malformed),
             Err(NotTaken::TooBig(mtu)) => {
                 let mut answer = [0; 576];

@@ -7,7 +7,6 @@ use super::maintain::say;
 use super::{Deliver, ExitConfig, Gateway, Peer, Question, Uplink};
 use crate::control::cookie::Verdict;
 use crate::error::{Refusal, Refusals};
-use crate::node::guest::Host;
 use crate::node::job::Owner;
 use crate::node::lend::Over;
 use crate::node::{Output, Via, address_bytes, outer_headers};
@@ -159,16 +158,7 @@ impl Gateway<'_> {
             return self.handle_from_asked(now, kind, cid, d);
         }
         let ours = |p: &Peer| p.session.as_ref().is_some_and(|s| s.local_cid == cid);
-        let place = self
-            .peers
-            .iter()
-            .position(|p| p.as_ref().is_some_and(ours))
-            .ok_or(Refusal::Unknown)?;
-        let peer = self
-            .peers
-            .get_mut(place)
-            .and_then(Option::as_mut)
-            .ok_or(Refusal::Unknown)?;
+        let (place, peer) = peer_where(&mut self.peers, ours)?;
         let mut mail = Vec::new();
         if kind == Kind::Path {
             peer.tunnel.handle_path_message(now, 0, d)?;
@@ -216,16 +206,7 @@ impl Gateway<'_> {
         d: &[u8],
     ) -> Result<(), Refusal> {
         let asked = |p: &Peer| p.initiator.is_active() && p.initiator.cid() == cid;
-        let place = self
-            .peers
-            .iter()
-            .position(|p| p.as_ref().is_some_and(asked))
-            .ok_or(Refusal::Unknown)?;
-        let peer = self
-            .peers
-            .get_mut(place)
-            .and_then(Option::as_mut)
-            .ok_or(Refusal::Unknown)?;
+        let (place, peer) = peer_where(&mut self.peers, asked)?;
         if kind == Kind::CookieReply {
             return peer.initiator.handle_cookie(now, d);
         }
@@ -452,7 +433,7 @@ impl Gateway<'_> {
                 down_kbit,
                 ipv6,
             } => {
-                let host = peer.host.get_or_insert_with(|| Host::new(now, *seconds));
+                let host = peer.host.get_or_insert_default();
                 host.renew(now, *seconds);
                 (host.uplink, host.ipv6) = (*uplink, *ipv6);
                 host.kbit = [*up_kbit, *down_kbit];
@@ -514,6 +495,16 @@ pub(super) fn outer_to(exits: &[ExitConfig], via: Via) -> usize {
     let exit = exits.get(usize::from(exit));
     let to = exit.and_then(|e| e.addresses.get(usize::from(address)));
     usize::from(outer_headers(to.is_some_and(SocketAddr::is_ipv6)))
+}
+
+/// The neighbour of which something is so, with its place.
+pub(super) fn peer_where(
+    peers: &mut [Option<Peer>],
+    is: impl Fn(&Peer) -> bool,
+) -> Result<(usize, &mut Peer), Refusal> {
+    let mut all = peers.iter_mut().enumerate();
+    all.find_map(|(place, peer)| Some((place, peer.as_mut().filter(|p| is(p))?)))
+        .ok_or(Refusal::Unknown)
 }
 
 /// A frame of a neighbour's session: packets go where they may; gives its control messages.
