@@ -131,12 +131,15 @@ impl<'l> Community<'l> {
             .homes
             .iter()
             .any(|h| h.name == home && h.has_line());
-        let line = match (has_line, self.shares) {
-            (true, false) => "config uplink 'wan'\n\toption ifname 'wan0'\n\toption lend '1'\n",
-            (true, true) => {
-                "config uplink 'wan'\n\toption ifname 'wan0'\n\toption lend '1'\n\toption share_address '1'\n"
-            }
-            (false, _) => "",
+        let line = if has_line {
+            "config uplink 'wan'\n\toption ifname 'wan0'\n\toption lend '1'\n"
+        } else {
+            ""
+        };
+        let shares = if has_line && self.shares {
+            "\toption share_address '1'\n"
+        } else {
+            ""
         };
         let no_uplink = if has_line {
             ""
@@ -149,7 +152,7 @@ impl<'l> Community<'l> {
             .collect();
         let text = format!(
             "config community\n\toption invitation '{}'\n\toption key_file '{}/key'\n{no_uplink}\n\
-             {mesh}{line}\n\
+             {mesh}{line}{shares}\n\
              config client 'lan'\n\toption ifname 'lan0'\n{more}",
             self.invitation(home)?,
             dir.display(),

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use burstmesh_netns::community::Community;
-use burstmesh_netns::emulator::Way;
 use burstmesh_netns::tools::capture::Capture;
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::transfer::{self, Running, Transfer};
@@ -30,19 +29,6 @@ fn sessions(lab: &Lab) -> Result<Community<'_>> {
     let log = community.agent("gw1")?.log();
     ensure!(log.contains("settings reloaded"), "{log}");
     Ok(community)
-}
-
-/// What each line carried towards its home so far.
-fn carried(lab: &Lab) -> [u64; 3] {
-    HOMES.map(|home| lab.line(home).traffic(Way::Down).delivered.bytes)
-}
-
-/// What each line carries during `time`.
-fn over(lab: &Lab, time: Duration) -> [u64; 3] {
-    let before = carried(lab);
-    sleep(time);
-    let after = carried(lab);
-    core::array::from_fn(|n| after[n] - before[n])
 }
 
 /// The line that carries nearly all.
@@ -72,7 +58,7 @@ fn six_sessions_divide_over_three_lines_and_each_uses_one_only() -> Result<()> {
     for _ in 0..3 {
         let one = transfer::start_download(&lab, "c1", &url, Duration::from_secs(4))?;
         sleep(Duration::from_secs(1));
-        let each = over(&lab, Duration::from_secs(2));
+        let each = lab.carried_within(HOMES, Duration::from_secs(2));
         println!("one session: {each:?} bytes");
         only_line(each)?;
         ensure!(one.finish()?.intact);
@@ -84,7 +70,7 @@ fn six_sessions_divide_over_three_lines_and_each_uses_one_only() -> Result<()> {
         let begin = |_| transfer::start_download(&lab, "c1", &url, limit);
         let all = (0..6).map(begin).collect::<Result<Vec<_>>>()?;
         sleep(Duration::from_secs(4));
-        let lines = over(&lab, Duration::from_secs(6));
+        let lines = lab.carried_within(HOMES, Duration::from_secs(6));
         let status = community.status("gw1")?;
         let (from, to) = (Duration::from_secs(4), Duration::from_secs(10));
         let rates: Vec<f64> = finish(all)?
@@ -131,10 +117,10 @@ fn a_session_whose_line_falls_silent_moves_within_a_second_without_a_reset() -> 
     let url = server.publish("large", 30_000_000, lab.link("web")?.v4)?;
     let running = transfer::start_download(&lab, "c1", &url, Duration::from_secs(60))?;
     sleep(Duration::from_secs(3));
-    let line = only_line(over(&lab, Duration::from_secs(2)))?;
+    let line = only_line(lab.carried_within(HOMES, Duration::from_secs(2)))?;
     lab.line(HOMES[line]).silent()?;
     sleep(Duration::from_secs(2));
-    let other = only_line(over(&lab, Duration::from_secs(2)))?;
+    let other = only_line(lab.carried_within(HOMES, Duration::from_secs(2)))?;
     lab.line(HOMES[line]).up()?;
     let result = running.finish()?;
     println!(
@@ -179,7 +165,7 @@ fn rules_choose_the_lane_by_port_and_code_point_and_the_code_point_does_not_leav
         let url = server.publish("large", 400_000_000, lab.link("web")?.v4)?;
         let running = transfer::start_download(&lab, "c1", &url, Duration::from_secs(5))?;
         sleep(Duration::from_secs(2));
-        let each = over(&lab, Duration::from_secs(2));
+        let each = lab.carried_within(HOMES, Duration::from_secs(2));
         println!("port {port}: {each:?} bytes");
         ensure!(
             only_line(each).is_ok() == keeps,

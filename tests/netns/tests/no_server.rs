@@ -6,23 +6,26 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use burstmesh_netns::community::Community;
-use burstmesh_netns::emulator::Way;
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::transfer::{self, Running};
 use burstmesh_netns::{Lab, Topology, root};
+use serde_json::Value;
 
 const HOMES: [&str; 3] = ["gw1", "gw2", "gw3"];
 /// Payload bits per second of the three lines' sum.
 const SUM: f64 = 60e6;
 const READY: Duration = Duration::from_secs(10);
 
+/// So many neighbours share their addresses with the home.
+fn has_hosts(count: usize) -> impl Fn(&Value) -> bool {
+    move |status| status["hosts"].as_array().is_some_and(|h| h.len() == count)
+}
+
 /// Three homes, each with two hosts.
 fn street(lab: &Lab) -> Result<Community<'_>> {
     let community = Community::without_exit(lab)?;
     for home in HOMES {
-        community.wait(home, READY, "spread over three lines", |s| {
-            s["hosts"].as_array().is_some_and(|h| h.len() == 2)
-        })?;
+        community.wait(home, READY, "spread over three lines", has_hosts(2))?;
     }
     Ok(community)
 }
@@ -75,9 +78,7 @@ fn connections_are_dealt_out_over_the_street_and_leave_under_each_lines_own_addr
     only_the_public_internet(&lab, &server)?;
     // A host that stops takes nothing with it but its own connections.
     community.stop_agent("gw3")?;
-    community.wait("gw1", Duration::from_secs(2), "without gw3", |s| {
-        s["hosts"].as_array().is_some_and(|h| h.len() == 1)
-    })?;
+    community.wait("gw1", Duration::from_secs(2), "without gw3", has_hosts(1))?;
     sleep(Duration::from_millis(300));
     let seen = seen_from(&lab, &server, false, 6)?;
     ensure!(
@@ -115,15 +116,6 @@ fn only_the_public_internet(lab: &Lab, server: &HttpServer) -> Result<()> {
     Ok(())
 }
 
-/// What each line carries towards its home during `time`.
-fn over(lab: &Lab, time: Duration) -> [u64; 3] {
-    let carried = || HOMES.map(|home| lab.line(home).traffic(Way::Down).delivered.bytes);
-    let before = carried();
-    sleep(time);
-    let after = carried();
-    core::array::from_fn(|n| after[n] - before[n])
-}
-
 #[test]
 fn six_downloads_fill_three_lines_and_a_hosts_death_ends_its_own_at_once_and_no_other() -> Result<()>
 {
@@ -143,7 +135,7 @@ fn six_downloads_fill_three_lines_and_a_hosts_death_ends_its_own_at_once_and_no_
         sleep(Duration::from_secs(3));
         let received = |all: &[Running]| all.iter().map(Running::received).sum::<u64>();
         let before = received(&all);
-        let lines = over(&lab, Duration::from_secs(5));
+        let lines = lab.carried_within(HOMES, Duration::from_secs(5));
         let share = (received(&all) - before) as f64 * 8.0 / 5.0 / SUM;
         println!("{:.1} %, lines {lines:?}", 100.0 * share);
         seen.push(share);
@@ -187,9 +179,7 @@ fn an_owner_whose_line_is_full_of_guests_has_it_back_within_a_second() -> Result
     let web = lab.link("web")?.v4;
     community.stop_agent("gw2")?;
     community.start_agent("gw2", &format!("\tlist bypass '{web}/32'\n"))?;
-    community.wait("gw1", READY, "spread over three lines", |s| {
-        s["hosts"].as_array().is_some_and(|h| h.len() == 2)
-    })?;
+    community.wait("gw1", READY, "spread over three lines", has_hosts(2))?;
     let server = HttpServer::start(&lab, "web", 80)?;
     let url = server.publish("large", 400_000_000, web)?;
     let second = Duration::from_secs(1);
@@ -201,7 +191,7 @@ fn an_owner_whose_line_is_full_of_guests_has_it_back_within_a_second() -> Result
         let guests = (0..6).map(begin).collect::<Result<Vec<_>>>()?;
         sleep(3 * second);
         let owner = transfer::download(&lab, "c2", &url, 5 * second)?;
-        let after = over(&lab, second);
+        let after = lab.carried_within(HOMES, second);
         for guest in guests {
             guest.finish()?;
         }

@@ -70,6 +70,16 @@ struct Shell<'a> {
     forwards: Vec<Forward>,
 }
 
+impl<'a> Shell<'a> {
+    fn new(now: Instant, at: &'a mut Receiver) -> Self {
+        Self {
+            now: now.as_micros(),
+            at,
+            forwards: Vec::new(),
+        }
+    }
+}
+
 impl Output for Shell<'_> {
     fn deliver(&mut self, packet: &[u8]) {
         self.at.take(self.now, packet);
@@ -154,11 +164,7 @@ impl GatewayNode {
 
     /// A client's packet.
     pub fn send(&mut self, now: Instant, packet: &mut [u8]) {
-        let mut shell = Shell {
-            now: now.as_micros(),
-            at: &mut self.at,
-            forwards: Vec::new(),
-        };
+        let mut shell = Shell::new(now, &mut self.at);
         self.dirty = true;
         if let Some(gw) = &mut self.gw {
             gw.handle_inner(now, packet, &mut shell);
@@ -168,11 +174,7 @@ impl GatewayNode {
 
     /// Its clients are told that what left under these addresses is over.
     pub fn end_sessions_with(&mut self, now: Instant, near: [u8; 4]) {
-        let mut shell = Shell {
-            now: now.as_micros(),
-            at: &mut self.at,
-            forwards: Vec::new(),
-        };
+        let mut shell = Shell::new(now, &mut self.at);
         if let Some(gw) = &mut self.gw {
             gw.end_sessions_with(near, &mut shell);
         }
@@ -197,11 +199,7 @@ impl GatewayNode {
 
     pub(super) fn receive(&mut self, now: Instant, mut a: Arrival) -> Vec<Forward> {
         self.dirty = true;
-        let mut shell = Shell {
-            now: now.as_micros(),
-            at: &mut self.at,
-            forwards: Vec::new(),
-        };
+        let mut shell = Shell::new(now, &mut self.at);
         let n = a.bytes.len();
         if let Some(gw) = &mut self.gw {
             gw.handle_datagrams(now, a.via, a.from, &mut a.bytes, n, &mut shell);
@@ -212,11 +210,7 @@ impl GatewayNode {
 
     pub(super) fn tick(&mut self, now: Instant) {
         self.dirty = false;
-        let mut shell = Shell {
-            now: now.as_micros(),
-            at: &mut self.at,
-            forwards: Vec::new(),
-        };
+        let mut shell = Shell::new(now, &mut self.at);
         if let Some(gw) = &mut self.gw {
             gw.handle_timeout(now, &mut shell);
         }

@@ -9,11 +9,12 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use crate::daemon::Daemon;
-use crate::emulator::{Emulator, LatenessReading, Line, Mesh};
+use crate::emulator::{Emulator, LatenessReading, Line, Mesh, Way};
 use crate::namespace::Namespace;
 use crate::topology::plan::{self, Link};
 use crate::topology::{LanIpv6, Topology};
@@ -109,6 +110,19 @@ impl Lab {
         self.lines
             .get(owner)
             .unwrap_or_else(|| panic!("{owner} has no line"))
+    }
+
+    /// Bytes that the homes' lines carried towards them so far.
+    pub fn carried<const N: usize>(&self, homes: [&str; N]) -> [u64; N] {
+        homes.map(|home| self.line(home).traffic(Way::Down).delivered.bytes)
+    }
+
+    /// The same during `time` from now on.
+    pub fn carried_within<const N: usize>(&self, homes: [&str; N], time: Duration) -> [u64; N] {
+        let before = self.carried(homes);
+        std::thread::sleep(time);
+        let after = self.carried(homes);
+        core::array::from_fn(|n| after[n] - before[n])
     }
 
     /// The mesh segment.
