@@ -42,19 +42,19 @@ impl Spread {
         let mut spread = Self::default();
         let own = gateway.own_kbit();
         let (mut worth, mut most) = ([0; MAX_PEERS], own.unwrap_or(0));
-        for way in gateway.hosts(now) {
+        for at in gateway.hosts(now) {
             let (Some(place), Some(worth)) =
-                (spread.hosts.get_mut(way.place), worth.get_mut(way.place))
+                (spread.hosts.get_mut(at.place), worth.get_mut(at.place))
             else {
                 continue;
             };
-            *worth = way.host.kbit[0].saturating_add(way.host.kbit[1]);
+            *worth = at.host.kbit[0].saturating_add(at.host.kbit[1]);
             most = most.max(*worth);
             *place = Some(Share {
-                near: way.near,
-                mtu: way.mtu,
-                ipv6: way.host.ipv6,
-                weight: u8::from(way.answers),
+                near: at.peer.with_host,
+                mtu: at.mtu,
+                ipv6: at.host.ipv6,
+                weight: u8::from(at.host.answers(now)),
             });
         }
         spread.own = own.map_or(0, |kbit| weight(kbit, most));

@@ -35,7 +35,9 @@ fn street() -> World {
 fn hosts(w: &World) -> Vec<(usize, [u8; 4])> {
     let number = |key| w.gateways.iter().position(|g| g.key() == key).unwrap();
     let ways = w.gateways[0].gw().hosts(w.instant());
-    let mut all: Vec<_> = ways.map(|h| (number(h.peer.key), h.near.v4)).collect();
+    let mut all: Vec<_> = ways
+        .map(|h| (number(h.peer.key), h.peer.with_host.v4))
+        .collect();
     all.sort_unstable();
     all
 }

@@ -59,33 +59,27 @@ impl Flows {
 
 /// A host that can be used.
 #[derive(Clone, Copy, Debug)]
-pub struct Way<'a> {
+pub struct AtHost<'a> {
     /// Its place among the peers.
     pub place: usize,
     /// Who it is, and how far.
     pub peer: &'a Peer,
-    /// Our addresses there.
-    pub near: Near,
     /// What it said.
     pub host: &'a Host,
     /// Largest inner packet.
     pub mtu: u16,
-    /// New sessions may go there.
-    pub answers: bool,
 }
 
 impl Gateway<'_> {
     /// Neighbours at whose lines our sessions may leave now.
-    pub fn hosts(&self, now: Instant) -> impl Iterator<Item = Way<'_>> {
+    pub fn hosts(&self, now: Instant) -> impl Iterator<Item = AtHost<'_>> {
         self.peers().filter_map(move |(place, peer)| {
             let host = peer.host.as_ref().filter(|h| h.holds(now))?;
-            (self.borrowing && peer.is_up()).then_some(Way {
+            (self.borrowing && peer.is_up()).then_some(AtHost {
                 place,
                 peer,
-                near: peer.with_host,
                 host,
                 mtu: peer.tunnel.inner_mtu()?,
-                answers: host.answers(now),
             })
         })
     }

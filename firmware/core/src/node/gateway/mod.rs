@@ -14,7 +14,7 @@ mod transmit;
 
 pub use super::guest::{NETWORK_V4 as GUESTS_V4, NETWORK_V6 as GUESTS_V6};
 pub use exit_link::{Choice, ExitLink, Route};
-pub use guests::Way;
+pub use guests::AtHost;
 pub use hops::MAX_HOPS;
 pub use transmit::GROUP;
 
