@@ -47,9 +47,13 @@ start_exit() {
 
 proxy() { inside exit burstmesh-proxy --config /tmp/exit/config.toml "$@"; }
 
-# agent NUMBER [no-line]: the gateway's agent, which lends its line or has none.
+# found: a community without an exit.
+found() { burstmesh keygen --invitation elm-street >/tmp/invitation; }
+
+# agent NUMBER [no-line | shares]: the gateway's agent, which lends its line, or has none, or shares its address too.
 agent() {
-	line=$(printf "\nconfig uplink 'wan'\n\toption ifname 'wan0'\n\toption lend '1'\n")
+	line=$(printf "\nconfig uplink 'wan'\n\toption ifname 'wan0'\n\toption lend '1'")
+	[ "$2" = shares ] && line=$(printf "%s\n\toption share_address '1'" "$line")
 	[ "$2" = no-line ] && line="	option no_uplink '1'"
 	cat >"/tmp/g$1.uci" <<-END
 		config community

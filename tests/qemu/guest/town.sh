@@ -81,8 +81,10 @@ town() {
 	space web
 	join web eth0 88.220.0
 	mkdir -p /tmp/www/cgi-bin
-	printf '#!/bin/sh\necho "Content-Type: text/plain"\necho\nmd5sum | cut -d" " -f1\n' >/tmp/www/cgi-bin/sum
-	chmod +x /tmp/www/cgi-bin/sum
+	answer='#!/bin/sh\necho "Content-Type: text/plain"\necho\n'
+	printf "$answer"'md5sum | cut -d" " -f1\n' >/tmp/www/cgi-bin/sum
+	printf "$answer"'echo "$REMOTE_ADDR"\n' >/tmp/www/cgi-bin/who
+	chmod +x /tmp/www/cgi-bin/*
 	inside web httpd -h /tmp/www -p 80
 	settle
 	lean
@@ -124,19 +126,40 @@ send() {
 	since "$begun"
 }
 
-# rate CLIENT WARM SECONDS: payload bytes that a download brings in SECONDS, after WARM seconds; and hundredths of a second.
+# rate CLIENT WARM SECONDS [COUNT]: payload bytes that a download, or so many at once, brings in SECONDS, after WARM seconds; and
+# hundredths of a second.
 rate() {
-	load "$1" -O /tmp/download "http://$WEB/file" &
-	loader=$!
+	loaders=
+	for number in $(seq "${4:-1}"); do
+		load "$1" -O "/tmp/download-$number" "http://$WEB/file" &
+		loaders="$loaders $!"
+	done
 	sleep "$2"
 	begun=$(now)
-	first=$(stat -c %s /tmp/download)
+	first=$(loaded)
 	sleep "$3"
-	last=$(stat -c %s /tmp/download)
+	last=$(loaded)
 	echo "$((last - first)) $(($(now) - begun))"
-	kill "$loader" 2>/dev/null
-	wait "$loader" 2>/dev/null
-	rm -f /tmp/download
+	kill $loaders 2>/dev/null
+	wait $loaders 2>/dev/null
+	rm -f /tmp/download-*
+}
+
+# loaded: bytes of all downloads so far.
+loaded() { cat /tmp/download-* | wc -c; }
+
+# seen CLIENT COUNT: under how many addresses the server sees so many connections.
+seen() {
+	for number in $(seq "$2"); do
+		load "$1" -O - "http://$WEB/cgi-bin/who"
+	done | sort | uniq -c | sort -rn | awk '{ printf "%s%s x %s", n++ ? ", " : "", $2, $1 }'
+}
+
+# lent NUMBER: bytes that a gateway's ledger says it lent, both ways, and bytes from the IP header on that its line's interface carried.
+lent() {
+	burstmesh ledger --csv --socket "/tmp/g$1.sock" | awk -F, '$2 == "lent" { sum += $5 + $6 } END { printf "%.0f ", sum }'
+	inside "g$1" sh -c 'cd /sys/class/net/wan0/statistics && cat rx_bytes tx_bytes rx_packets tx_packets' |
+		awk 'NR < 3 { sum += $1 } NR > 2 { sum -= 14 * $1 } END { printf "%.0f\n", sum }'
 }
 
 # cable NUMBER up|down: the line of a gateway, pulled at the provider's end.

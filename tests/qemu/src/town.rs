@@ -34,10 +34,22 @@ pub struct Town {
 impl Town {
     /// Builds homes, lines of `rate` (as `tc` writes it) and 10 ms each way, radios, exit and web server.
     pub fn build(machine: Machine, radio: Radio, rate: &str) -> Result<Self> {
+        let mut town = Self::founded(machine, radio, rate)?;
+        town.run("start_exit")?;
+        Ok(town)
+    }
+
+    /// The same with nothing in the exit's place, for a community that has none.
+    pub fn without_exit(machine: Machine, radio: Radio, rate: &str) -> Result<Self> {
+        let mut town = Self::founded(machine, radio, rate)?;
+        town.run("found")?;
+        Ok(town)
+    }
+
+    fn founded(machine: Machine, radio: Radio, rate: &str) -> Result<Self> {
         let mut town = Self { machine };
         let radio = if radio == Radio::Mesh { "mesh" } else { "ibss" };
         town.run(&format!("town {radio} {rate} 10ms"))?;
-        town.run("start_exit")?;
         Ok(town)
     }
 
@@ -67,13 +79,18 @@ impl Town {
         self.run_long(&format!("publish {bytes}"))
     }
 
-    /// Mbit/s of payload that `client` downloads over `seconds`, after `warm` seconds.
-    pub fn rate(&mut self, client: &str, warm: u32, seconds: u32) -> Result<f64> {
-        let said = self.run_long(&format!("rate {client} {warm} {seconds}"))?;
-        let mut words = said.split_whitespace();
-        let mut next = || number(words.next().unwrap_or_default());
-        let (bytes, hundredths) = (next()?, next()?);
+    /// Mbit/s of payload that so many downloads of `client` bring together over `seconds`, after `warm` seconds.
+    pub fn rate(&mut self, client: &str, warm: u32, seconds: u32, downloads: u8) -> Result<f64> {
+        let [bytes, hundredths] =
+            self.numbers(&format!("rate {client} {warm} {seconds} {downloads}"))?;
         Ok(bytes * 8.0 / (hundredths / 100.0) / 1e6)
+    }
+
+    /// Two numbers that a step prints.
+    pub fn numbers(&mut self, step: &str) -> Result<[f64; 2]> {
+        let said = self.run_long(step)?;
+        let (first, second) = said.trim().split_once(' ').context("no two numbers")?;
+        Ok([number(first)?, number(second)?])
     }
 
     /// Downloads the file, or sends it up, and compares checksums; how many seconds it took.

@@ -2,6 +2,7 @@
 
 mod arm;
 mod memory;
+mod no_exit;
 mod pooling;
 mod words;
 
@@ -12,7 +13,7 @@ use burstmesh_qemu::{Boot, Clock, Image, Machine, Platform, machine};
 use std::time::Duration;
 
 /// The longest first: two run at a time.
-const SCENES: [Scene; 5] = [
+const SCENES: [Scene; 6] = [
     Scene {
         name: "A: three MIPS gateways in one 802.11s mesh",
         long: false,
@@ -32,6 +33,11 @@ const SCENES: [Scene; 5] = [
         name: "B: three MIPS gateways in one ad hoc network",
         long: true,
         cases: pooling::ad_hoc,
+    },
+    Scene {
+        name: "F: three MIPS gateways in one 802.11s mesh, and no exit",
+        long: true,
+        cases: no_exit::street,
     },
     Scene {
         name: "D: 32-bit words",
