@@ -17,10 +17,10 @@ pub fn small(report: &mut Report) -> Result<()> {
         Ok(format!("{files:.1} MB of files in {} MB", 64 + FLASH))
     })?;
     report.case("three agents and the exit start in 64 MB", || {
-        for gateway in 1..=3 {
+        for gateway in pooling::GATEWAYS {
             town.start_agent(gateway)?;
         }
-        for gateway in 1..=3 {
+        for gateway in pooling::GATEWAYS {
             town.wait(gateway, 3, LIVE, 30)?;
         }
         town.run("free -k | sed -n '2s/  */ /gp'")

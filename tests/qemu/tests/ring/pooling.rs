@@ -5,6 +5,7 @@ use anyhow::{Result, ensure};
 use burstmesh_qemu::Report;
 use burstmesh_qemu::town::{LIVE, POOLING, Radio, SESSION, Town, Way};
 
+pub const GATEWAYS: std::ops::RangeInclusive<u8> = 1..=3;
 /// Three agents, the exit, a server and a client share one processor, which is busy half of the time at that rate.
 pub const LINE: &str = "4mbit";
 pub const SUM: f64 = 3.0 * 4.0;
@@ -65,7 +66,7 @@ fn meet(report: &mut Report, town: &mut Town) -> Result<()> {
     report.case(
         "gateways find each other over the air within five seconds",
         || {
-            for gateway in 1..=3 {
+            for gateway in GATEWAYS {
                 town.start_agent(gateway)?;
             }
             let took = town.wait(1, 2, SESSION, 10)?;
@@ -75,7 +76,7 @@ fn meet(report: &mut Report, town: &mut Town) -> Result<()> {
     )?;
     report.case("each gateway pools three lines", || {
         let mut took = 0.0;
-        for gateway in 1..=3 {
+        for gateway in GATEWAYS {
             took += town.wait(gateway, 3, LIVE, 20)?;
         }
         took += town.wait(1, 1, POOLING, 20)?;
