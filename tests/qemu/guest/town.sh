@@ -155,9 +155,17 @@ seen() {
 	done | sort | uniq -c | sort -rn | awk '{ printf "%s%s x %s", n++ ? ", " : "", $2, $1 }'
 }
 
-# lent NUMBER: bytes that a gateway's ledger says it lent, both ways, and bytes from the IP header on that its line's interface carried.
-lent() {
-	burstmesh ledger --csv --socket "/tmp/g$1.sock" | awk -F, '$2 == "lent" { sum += $5 + $6 } END { printf "%.0f ", sum }'
+# booked KIND NUMBER...: bytes of that kind in the ledgers of these gateways, both ways.
+booked() {
+	kind=$1
+	shift
+	for number in "$@"; do
+		burstmesh ledger --csv --socket "/tmp/g$number.sock"
+	done | awk -F, -v kind="$kind" '$2 == kind { sum += $5 + $6 } END { printf "%.0f ", sum }'
+}
+
+# crossed NUMBER: bytes from the IP header on that the interface to a gateway's line carried, both ways.
+crossed() {
 	inside "g$1" sh -c 'cd /sys/class/net/wan0/statistics && cat rx_bytes tx_bytes rx_packets tx_packets' |
 		awk 'NR < 3 { sum += $1 } NR > 2 { sum -= 14 * $1 } END { printf "%.0f\n", sum }'
 }

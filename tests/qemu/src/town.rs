@@ -22,6 +22,8 @@ pub enum Radio {
 pub const SESSION: &str = "\"session\":true";
 /// What it shows of a path in use.
 pub const LIVE: &str = "\"state\":\"live\"";
+/// What it shows of a neighbour who may use the own line just now.
+pub const GRANTED: &str = "\"live\":true";
 
 /// What it shows when new connections take all of them.
 pub const POOLING: &str = "\"pooling\":true";

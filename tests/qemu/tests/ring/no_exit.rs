@@ -32,13 +32,13 @@ pub fn street(report: &mut Report) -> Result<()> {
         || {
             // Whole files: what still comes for a connection that was broken off is the household's own.
             let sum = town.publish(2_000_000)?;
-            let before = town.numbers("lent 2")?;
+            let before = town.numbers("booked lent 2; crossed 2")?;
             for _ in pooling::GATEWAYS {
                 town.transfer(Way::Down, "c1", &sum)?;
             }
             // The agent reads its counters every second.
             town.run("sleep 3")?;
-            let after = town.numbers("lent 2")?;
+            let after = town.numbers("booked lent 2; crossed 2")?;
             let [lent, carried] = [after[0] - before[0], after[1] - before[1]];
             ensure!(lent > 2e6, "{lent} bytes are less than a file");
             let off = 100.0 * (carried - lent).abs() / carried;

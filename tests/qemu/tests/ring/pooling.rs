@@ -3,7 +3,7 @@
 use crate::town;
 use anyhow::{Result, ensure};
 use burstmesh_qemu::Report;
-use burstmesh_qemu::town::{LIVE, POOLING, Radio, SESSION, Town, Way};
+use burstmesh_qemu::town::{GRANTED, LIVE, POOLING, Radio, SESSION, Town, Way};
 
 pub const GATEWAYS: std::ops::RangeInclusive<u8> = 1..=3;
 /// Three agents, the exit, a server and a client share one processor, which is busy half of the time at that rate.
@@ -19,6 +19,7 @@ pub fn mesh(report: &mut Report) -> Result<()> {
     })?;
     meet(report, &mut town)?;
     transfer(report, &mut town, 6_000_000)?;
+    books(report, &mut town)?;
     report.case(
         "a pooled download takes 85 % of the sum of the lines",
         || {
@@ -99,4 +100,27 @@ fn transfer(report: &mut Report, town: &mut Town, bytes: usize) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+fn books(report: &mut Report, town: &mut Town) -> Result<()> {
+    report.case(
+        "each line is granted to both neighbours, and what they borrowed is what was lent",
+        || {
+            for gateway in GATEWAYS {
+                town.wait(gateway, 2, GRANTED, 5)?;
+            }
+            // The agents read their counters every second.
+            town.run("sleep 3")?;
+            let [lent, borrowed] = town.numbers("booked lent 1 2 3; booked borrowed 1 2 3")?;
+            ensure!(lent > 6e6, "{lent} bytes are less than a file");
+            close(lent, borrowed)
+        },
+    )
+}
+
+/// Two counts of the same bytes.
+pub fn close(one: f64, other: f64) -> Result<String> {
+    let off = 100.0 * (one - other).abs() / other;
+    ensure!(off <= 1.0, "{one} and {other} bytes differ by {off:.2} %");
+    Ok(format!("{one} and {other} bytes, {off:.2} % apart"))
 }
