@@ -14,7 +14,7 @@ fn gateways_see_each_other_within_three_seconds_of_start_and_of_a_restart() -> R
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let mut community = Community::up(&lab)?;
     let all_meet = |community: &Community<'_>, since: Instant| -> Result<()> {
         for home in ["gw1", "gw2", "gw3"] {
@@ -45,7 +45,7 @@ fn a_home_without_a_line_pools_over_neighbours_of_either_address_family() -> Res
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("no-own-line")?)?;
+    let lab = Lab::beside(&Topology::builtin("no-own-line")?)?;
     let without = lab.topology().homes.iter().filter(|h| h.line.is_none());
     assert_eq!(without.count(), 1);
     let community = Community::up(&lab)?;

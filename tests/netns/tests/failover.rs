@@ -68,7 +68,7 @@ fn a_lenders_line_that_goes_silent_costs_no_connection_and_is_used_again() -> Re
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let scene = scene(&lab)?;
     let community = Community::up(&lab)?;
     community.wait_all_pooling(BACK)?;
@@ -104,7 +104,7 @@ fn when_the_exit_is_killed_clients_go_over_their_own_line_and_pooling_returns_wi
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let scene = scene(&lab)?;
     let mut direct = direct_connection(&lab, &scene)?;
     let mut community = Community::up(&lab)?;
@@ -126,7 +126,7 @@ fn when_the_agent_is_killed_nothing_of_it_stays_in_the_clients_way() -> Result<(
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let scene = scene(&lab)?;
     let mut direct = direct_connection(&lab, &scene)?;
     let mut community = Community::up(&lab)?;
@@ -155,7 +155,7 @@ fn when_the_agent_is_stopped_the_watchdog_opens_the_own_line() -> Result<()> {
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let scene = scene(&lab)?;
     let mut direct = direct_connection(&lab, &scene)?;
     let mut community = Community::up(&lab)?;
@@ -179,7 +179,7 @@ fn when_the_mesh_is_cut_homes_go_on_alone_and_meet_again() -> Result<()> {
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let scene = scene(&lab)?;
     let mut direct = direct_connection(&lab, &scene)?;
     let community = Community::up(&lab)?;

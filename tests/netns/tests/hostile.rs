@@ -113,7 +113,7 @@ fn every_kind_of_junk_is_counted_as_what_it_is_at_mesh_exit_and_uplink() -> Resu
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let community = Community::up(&lab)?;
     community.wait_all_pooling(Duration::from_secs(10))?;
     let server = HttpServer::start(&lab, "web", 80)?;
@@ -254,7 +254,7 @@ fn a_lender_sees_only_sealed_datagrams_and_a_flipped_or_replayed_one_is_dropped_
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let mut community = Community::up(&lab)?;
     community.wait_all_pooling(Duration::from_secs(10))?;
     let server = HttpServer::start(&lab, "web", 80)?;

@@ -17,7 +17,7 @@ fn port_forwards_and_inbound_ipv6_reach_a_client_while_it_pools() -> Result<()> 
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let community = Community::up(&lab)?;
     community.wait_all_pooling(Duration::from_secs(10))?;
     let inside = HttpServer::start(&lab, "c1", 8080)?;
@@ -48,7 +48,7 @@ fn names_are_resolved_and_pages_fetched_while_the_own_line_is_down() -> Result<(
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let server = HttpServer::start(&lab, "web", 80)?;
     server.publish("page", 20_000, lab.link("web")?.v4)?;
     let community = Community::up(&lab)?;
@@ -79,7 +79,7 @@ fn a_stopped_agent_leaves_the_router_as_it_was() -> Result<()> {
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let look = |lab: &Lab| -> Result<String> {
         let ns = lab.ns("gw1");
         let parts = [
@@ -107,7 +107,7 @@ fn pooling_needs_the_tunnels_zone_and_the_agents_word_about_sources() -> Result<
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let community = Community::up(&lab)?;
     community.wait_all_pooling(Duration::from_secs(10))?;
     let server = HttpServer::start(&lab, "web", 80)?;
@@ -134,7 +134,7 @@ fn a_second_agent_takes_nothing_from_the_first_and_a_flushed_firewall_comes_back
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let mut community = Community::up(&lab)?;
     community.wait_all_pooling(Duration::from_secs(10))?;
     sleep(Duration::from_secs(1));

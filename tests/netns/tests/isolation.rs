@@ -51,7 +51,7 @@ fn nothing_private_and_no_member_is_reachable_through_the_exit_and_tries_are_cou
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let community = Community::up(&lab)?;
     community.wait_all_pooling(Duration::from_secs(10))?;
     let web = lab.link("web")?;
@@ -104,7 +104,7 @@ fn a_client_still_reaches_its_own_private_neighbourhood_directly() -> Result<()>
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let community = Community::up(&lab)?;
     community.wait_all_pooling(Duration::from_secs(10))?;
     // The modem's page stands on the own line behind a private address: never pooled.
@@ -127,7 +127,7 @@ fn two_communities_behind_one_exit_and_on_one_mesh_know_nothing_of_each_other() 
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("two-communities")?)?;
+    let lab = Lab::beside(&Topology::builtin("two-communities")?)?;
     let community = Community::up(&lab)?;
     community.wait_all_pooling(Duration::from_secs(10))?;
     // Long enough for several announcements of everybody.
@@ -235,7 +235,7 @@ fn over_the_mesh_a_neighbour_reaches_the_agent_alone_and_other_tries_are_counted
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let tries = Tries::prepare(&lab)?;
     let works = |url: &str| fetches(&lab, "gw3", url, Duration::from_secs(1));
     for url in tries.all() {

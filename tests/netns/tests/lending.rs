@@ -65,7 +65,7 @@ fn a_pause_stops_lending_and_borrowing_at_once_and_a_resume_brings_both_back() -
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let community = Community::up(&lab)?;
     community.wait_all_pooling(SOON)?;
     let server = HttpServer::start(&lab, "web", 80)?;
@@ -149,7 +149,7 @@ fn past_the_cap_at_most_a_megabyte_is_lent_through_crash_and_restart_and_the_own
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let (mut community, config) = with_a_cap(&lab)?;
     let server = Arc::new(HttpServer::start(&lab, "web", 80)?);
     let large = server.publish("large", 400_000_000, lab.link("web")?.v4)?;
@@ -197,7 +197,7 @@ fn outside_of_its_hours_a_line_is_not_lent() -> Result<()> {
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let mut community = Community::up(&lab)?;
     community.wait_all_pooling(SOON)?;
     let seconds = std::time::SystemTime::now()

@@ -19,19 +19,40 @@ pub(super) fn runs_dir() -> PathBuf {
     std::env::temp_dir().join("burstmesh-lab")
 }
 
-/// Waits until no other lab runs: each fills the machine. The turn ends when the file is closed.
-pub(super) fn take_turn() -> Result<File> {
-    fs::create_dir_all(runs_dir())?;
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(runs_dir().join("lock"))?;
-    file.lock().context("cannot wait for the machine")?;
+/// With whom a lab shares the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Nobody: it fills the machine, or measures what others would disturb.
+    Alone,
+    /// With labs of the same kind.
+    Beside,
+}
+
+/// Waits until the machine is free. The turn ends when the file is closed.
+pub(super) fn take_turn(turn: Turn) -> Result<File> {
+    let file = lock_file("lock")?;
+    match turn {
+        Turn::Alone => file.lock(),
+        Turn::Beside => file.lock_shared(),
+    }
+    .context("cannot wait for the machine")?;
     Ok(file)
 }
 
-/// Removes namespaces and processes of runs whose process is dead. Call it only while holding the turn.
+fn lock_file(name: &str) -> Result<File> {
+    fs::create_dir_all(runs_dir())?;
+    let mut options = File::options();
+    Ok(options
+        .create(true)
+        .append(true)
+        .open(runs_dir().join(name))?)
+}
+
+/// Removes namespaces and processes of runs whose process is dead. Call it only while holding a turn.
 pub fn clean_leftovers() -> Result<()> {
+    // Two that begin beside each other must not remove the same.
+    let cleaning = lock_file("cleaning")?;
+    cleaning.lock().context("cannot wait for the others")?;
     let dead: HashSet<_> = names(NAMES)
         .filter_map(|name| owner(&name))
         .filter(|pid| !sys::alive(*pid))

@@ -20,7 +20,7 @@ use crate::topology::plan::{self, Link};
 use crate::topology::{LanIpv6, Topology};
 use crate::{packages, root};
 
-pub use cleanup::clean_leftovers;
+use cleanup::{Turn, clean_leftovers};
 
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
@@ -40,12 +40,21 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Builds the lab; waits until no other lab runs on this machine.
+    /// Builds the lab; waits until no other lab runs on this machine, and none will while it is up.
     pub fn up(topology: &Topology) -> Result<Self> {
+        Self::in_turn(topology, Turn::Alone)
+    }
+
+    /// Builds the lab; others of this kind may run beside it. For tests that hold no rate of several lines against a bar.
+    pub fn beside(topology: &Topology) -> Result<Self> {
+        Self::in_turn(topology, Turn::Beside)
+    }
+
+    fn in_turn(topology: &Topology, turn: Turn) -> Result<Self> {
         topology.validate()?;
         root::check()?;
         packages::require(&["ip", "nft"])?;
-        let turn = cleanup::take_turn()?;
+        let turn = cleanup::take_turn(turn)?;
         clean_leftovers()?;
         cleanup::prune_runs();
         let prefix = format!(
