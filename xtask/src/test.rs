@@ -123,7 +123,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "qemu",
         what: "whole routers as virtual machines: MIPS with Wi-Fi, ARM",
-        only_long: true,
+        only_long: false,
         needs: &[Purpose::Machines, Purpose::RouterBuilds],
         obstacle: ring::no_obstacle,
         run: vm::ring,

@@ -49,11 +49,12 @@ radio() {
 	else
 		inside "g$1" iw dev mesh0 set type ibss
 		ip -n "g$1" link set mesh0 up
-		inside "g$1" iw dev mesh0 ibss join elm-street 2437
+		# The cell's name is given, as such networks do it: left to themselves radios found cells of their own and merge them at leisure.
+		inside "g$1" iw dev mesh0 ibss join elm-street 2437 fixed-freq 02:ca:ff:ee:ba:be
 	fi
 }
 
-# settle: until each radio has met the two others. Ad hoc cells take seconds to find each other and become one.
+# settle: until each radio has met the two others.
 settle() {
 	for number in 1 2 3; do
 		for try in $(seq 400); do

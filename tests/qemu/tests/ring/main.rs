@@ -31,7 +31,7 @@ const SCENES: [Scene; 6] = [
     },
     Scene {
         name: "B: three MIPS gateways in one ad hoc network",
-        long: true,
+        long: false,
         cases: pooling::ad_hoc,
     },
     Scene {
