@@ -11,7 +11,7 @@ use std::process::Command;
 
 const PACKAGE: &str = "burstmesh-qemu";
 const EXIT: &str = "burstmesh-proxy";
-/// The data road's stages without system calls.
+/// The data road's stages without system calls, and the client of a download.
 const STAGES: &str = "burstmesh-bench";
 const MIPS: &str = "mipsel-unknown-linux-musl";
 
@@ -87,6 +87,7 @@ fn prepared<'a>(command: &'a mut Command, options: &Options) -> Result<&'a mut C
     command.env("BURSTMESH_ARM_AGENT", build::for_target(arm)?);
     if options.long {
         command.env("BURSTMESH_MIPSEL_TESTS", build::system_call_tests(mips)?);
+        command.env("BURSTMESH_MIPSEL_STAGES", build::std_program(STAGES, mips)?);
     }
     Ok(command)
 }

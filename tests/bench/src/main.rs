@@ -1,9 +1,11 @@
 //! The data road without system calls, stage by stage: `STAGE NANOSECONDS` for each packet of 1372 bytes.
 //!
 //! Two tunnels stand back to back. Their time is virtual and goes on by a millisecond a round; what a stage costs is read from the
-//! machine's clock around a round's packets, so that reading it costs next to nothing. With `flood ..` it throws junk instead.
+//! machine's clock around a round's packets, so that reading it costs next to nothing. With `flood ..` it throws junk instead, with `receive ..` it is
+//! the client of a download.
 
 mod flood;
+mod receive;
 
 use burstmesh_core::data::inner::Inner;
 use burstmesh_core::data::path::Setup;
@@ -31,13 +33,14 @@ const MESSAGE: u8 = 5;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [word, rest @ ..] = &arguments[..]
-        && word == "flood"
-    {
-        return flood::run(rest);
+    match &arguments[..] {
+        [word, rest @ ..] if word == "flood" => flood::run(rest),
+        [word, rest @ ..] if word == "receive" => receive::run(rest),
+        _ => {
+            stages();
+            Ok(())
+        }
     }
-    stages();
-    Ok(())
 }
 
 fn stages() {

@@ -177,6 +177,48 @@ cable() {
 	[ "$2" = down ] || ip -n "g$1" route replace default via "88.10.$1.1"
 }
 
+# hush NUMBER RATE DELAY: nothing passes a gateway's line any more, and its carrier stays. speak: with the same words, it does again.
+hush() {
+	inside "g$1" tc qdisc replace dev wan0 root netem limit 60 rate "$2" -14 delay "$3" loss 100%
+	inside core tc qdisc replace dev "to-g$1" root netem limit 60 rate "$2" -14 delay "$3" loss 100%
+}
+speak() {
+	inside "g$1" tc qdisc replace dev wan0 root netem limit 60 rate "$2" -14 delay "$3"
+	inside core tc qdisc replace dev "to-g$1" root netem limit 60 rate "$2" -14 delay "$3"
+}
+
+# pings CLIENT COUNT: median and 99th percentile of so many round trips in ms, one begun each 20 ms. A lost one is as late as can be.
+pings() {
+	inside "$1" ping -i 0.02 -c "$2" "$WEB" | sed -n 's/.*time=\([0-9.]*\) ms/\1/p' | sort -n |
+		awk -v sent="$2" '{ time[NR] = $1 } function at(p) { n = int(sent * p + 0.999); return n in time ? time[n] : 9999 } END { print at(0.5), at(0.99) }'
+}
+
+# pings_beside LOADER CLIENT COUNT: the same while another client, or the same one, downloads.
+pings_beside() {
+	load "$1" -O /tmp/download-1 "http://$WEB/file" &
+	loader=$!
+	sleep 4
+	pings "$2" "$3"
+	kill "$loader" 2>/dev/null
+	wait "$loader" 2>/dev/null
+	rm -f /tmp/download-1
+}
+
+# timeouts: of retransmission, that the server's TCP has had so far.
+timeouts() {
+	inside web cat /proc/net/netstat | awk '/^TcpExt/ { if (at) print $at; else for (i = 1; i <= NF; i++) if ($i == "TCPTimeouts") at = i }'
+}
+
+# silence CLIENT NUMBER RATE DELAY SECONDS: a download of so many seconds, and after three a line falls silent for three: what the client
+# says (bytes, longest gap in ms, 300 ms without any), and the server's timeouts meanwhile.
+silence() {
+	before=$(timeouts)
+	(sleep 3; hush "$2" "$3" "$4"; sleep 3; speak "$2" "$3" "$4") &
+	said=$(inside "$1" burstmesh-bench receive "$WEB:80" /file "$5") || { echo "$said"; return 1; }
+	wait $!
+	echo "$said $(($(timeouts) - before))"
+}
+
 # range NUMBER GROUP: radios hear each other only in one group (1 at the beginning).
 range() {
 	[ -d /sys/kernel/debug/ieee80211 ] || mount -t debugfs debugfs /sys/kernel/debug

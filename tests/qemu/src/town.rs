@@ -88,11 +88,16 @@ impl Town {
         Ok(bytes * 8.0 / (hundredths / 100.0) / 1e6)
     }
 
-    /// Two numbers that a step prints.
-    pub fn numbers(&mut self, step: &str) -> Result<[f64; 2]> {
+    /// Numbers that a step prints, exactly so many.
+    pub fn numbers<const N: usize>(&mut self, step: &str) -> Result<[f64; N]> {
         let said = self.run_long(step)?;
-        let (first, second) = said.trim().split_once(' ').context("no two numbers")?;
-        Ok([number(first)?, number(second)?])
+        let words: Vec<&str> = said.split_whitespace().collect();
+        let words: [&str; N] = (&words[..]).try_into().with_context(|| said.clone())?;
+        let mut numbers = [0.0; N];
+        for (place, word) in numbers.iter_mut().zip(words) {
+            *place = number(word)?;
+        }
+        Ok(numbers)
     }
 
     /// Downloads the file, or sends it up, and compares checksums; how many seconds it took.

@@ -1,6 +1,7 @@
 //! Ring `qemu`: whole routers as virtual machines. What is told in seconds and Mbit/s is the machine's own time.
 
 mod arm;
+mod delays;
 mod memory;
 mod no_exit;
 mod pooling;
@@ -13,7 +14,7 @@ use burstmesh_qemu::{Boot, Clock, Image, Machine, Platform, machine};
 use std::time::Duration;
 
 /// The longest first: two run at a time.
-const SCENES: [Scene; 6] = [
+const SCENES: [Scene; 7] = [
     Scene {
         name: "A: three MIPS gateways in one 802.11s mesh",
         long: false,
@@ -38,6 +39,11 @@ const SCENES: [Scene; 6] = [
         name: "F: three MIPS gateways in one 802.11s mesh, and no exit",
         long: true,
         cases: no_exit::street,
+    },
+    Scene {
+        name: "G: delays and gaps that kernel TCP notices",
+        long: true,
+        cases: delays::noticed,
     },
     Scene {
         name: "D: 32-bit words",
@@ -65,13 +71,14 @@ fn obstacle() -> Option<String> {
 /// Not the host's speed but a processor of 1000 MIPS: for this the lines below are slow enough.
 const CLOCK: Clock = Clock::Instructions { shift: 0 };
 
-/// A MIPS router with the agent and the exit in it.
-fn mips_router(name: &'static str, memory: u32) -> Result<Machine> {
+/// A MIPS router with the agent and the exit in it, and more programs: each by the variable that says where it is.
+fn mips_router(name: &'static str, memory: u32, more: &[(&str, &str)]) -> Result<Machine> {
     let mut image = Image::new(Platform::Mipsel)?;
-    for (variable, name) in [
+    let ours = [
         ("BURSTMESH_MIPSEL_AGENT", "burstmesh"),
         ("BURSTMESH_MIPSEL_EXIT", "burstmesh-proxy"),
-    ] {
+    ];
+    for (variable, name) in ours.iter().chain(more) {
         let program = machine::built(variable, "mipsel-unknown-linux-musl", name)?;
         image.program(name, &program)?;
     }
@@ -86,5 +93,5 @@ fn mips_router(name: &'static str, memory: u32) -> Result<Machine> {
 
 /// A town in such a router.
 fn town(name: &'static str, memory: u32, radio: Radio, rate: &str) -> Result<Town> {
-    Town::build(mips_router(name, memory)?, radio, rate)
+    Town::build(mips_router(name, memory, &[])?, radio, rate)
 }

@@ -10,7 +10,7 @@ const HOST: &str = "\"share\":";
 const DOWNLOADS: u8 = 6;
 
 pub fn street(report: &mut Report) -> Result<()> {
-    let router = mips_router("street", 256)?;
+    let router = mips_router("street", 256, &[])?;
     let mut town = Town::without_exit(router, Radio::Mesh, pooling::LINE)?;
     report.case("gateways become each other's hosts over the air", || {
         for gateway in pooling::GATEWAYS {
@@ -32,13 +32,13 @@ pub fn street(report: &mut Report) -> Result<()> {
         || {
             // Whole files: what still comes for a connection that was broken off is the household's own.
             let sum = town.publish(2_000_000)?;
-            let before = town.numbers("booked lent 2; crossed 2")?;
+            let before: [f64; 2] = town.numbers("booked lent 2; crossed 2")?;
             for _ in pooling::GATEWAYS {
                 town.transfer(Way::Down, "c1", &sum)?;
             }
             // The agent reads its counters every second.
             town.run("sleep 3")?;
-            let after = town.numbers("booked lent 2; crossed 2")?;
+            let after: [f64; 2] = town.numbers("booked lent 2; crossed 2")?;
             let [lent, carried] = [after[0] - before[0], after[1] - before[1]];
             ensure!(lent > 2e6, "{lent} bytes are less than a file");
             let off = 100.0 * (carried - lent).abs() / carried;
