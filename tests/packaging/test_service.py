@@ -31,7 +31,9 @@ procd_set_param stderr 1
 procd_set_param no_new_privs 1
 """
 
+# procd gives capabilities to nobody without a jail, and the user alone could not make the tunnel.
 JAIL = """
+procd_add_jail burstmesh
 procd_set_param user burstmesh
 procd_set_param group burstmesh
 procd_set_param capabilities /etc/capabilities/burstmesh.json
@@ -140,6 +142,7 @@ class Service(RouterTest):
         router = self.joined(jail=False)
         calls = router.service("start")
         self.assertNotIn("user", " ".join(calls))
+        self.assertNotIn("procd_add_jail", " ".join(calls))
         self.assertIn("procd_set_param no_new_privs 1", calls)
         self.assertEqual(router.mode("dev/net/tun"), ("0o600", 0, 0))
 

@@ -45,9 +45,9 @@ class Settings(RouterTest):
         router = self.router()
         router.install()
         self.assertEqual({key: router.uci("-q", "get", key) for key in MINE}, MINE)
-        # Not before the sections are there, and before the service starts.
+        # Not before the sections are there, and before the service starts. The bus learns that the agent may publish.
         calls = router.calls()
-        self.assertEqual(calls[:2], ["reload_config", "enable"])
+        self.assertEqual(calls[:3], ["killall -q -HUP ubusd", "reload_config", "enable"])
         self.assertFalse((router.root / "etc/uci-defaults/80-burstmesh").exists())
         self.assertEqual(router.read("tmp/zone_at_reload").strip(), "zone")
 

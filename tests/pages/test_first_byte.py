@@ -96,6 +96,8 @@ class House(Router):
             self.end()
         if "command" in params and self.agent is None:
             caps = [cap.removeprefix("CAP_").lower() for cap in json.loads(self.read(params["capabilities"][0].lstrip("/")))["effective"]]
+            # As procd does it: no jail, no capabilities.
+            caps = caps if ["procd_add_jail", "burstmesh"] in calls else []
             keep = ",".join(["-all", *(f"+{cap}" for cap in caps)])
             jail = ["--reuid", params["user"][0], "--regid", params["group"][0], "--clear-groups", "--no-new-privs"]
             jail += ["--inh-caps", keep, "--ambient-caps", keep, "--bounding-set", keep]

@@ -13,6 +13,8 @@ record() {
 	echo "$line" >>/tmp/calls
 }
 
+killall() { record killall "$@"; }
+
 logger() {
 	local text
 	text="$(cat)"

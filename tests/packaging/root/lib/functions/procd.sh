@@ -1,5 +1,5 @@
 # Recording stand-ins for procd's shell functions.
-for call in procd_open_instance procd_set_param procd_close_instance procd_add_reload_trigger procd_send_signal \
+for call in procd_open_instance procd_set_param procd_close_instance procd_add_jail procd_add_reload_trigger procd_send_signal \
 	json_add_array json_close_array json_add_object json_close_object json_add_string; do
 	eval "$call() { record $call \"\$@\"; }"
 done
