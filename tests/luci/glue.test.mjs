@@ -142,6 +142,13 @@ test('the lines are watched when somebody wants it, for ten seconds', async () =
 	assert.ok(page.find('progress'));
 });
 
+test('of a long log the last hundred lines are shown', async () => {
+	const lines = Array.from({ length: 3000 }, (_, n) => 'line ' + n + '\n');
+	const { open } = luci({ ...running, '/sbin/logread -e burstmesh': { code: 0, stdout: lines.join('') } }, true);
+	const shown = (await open('view/burstmesh/diagnostics.js')).findAll('pre').at(-1).children[0];
+	assert.deepEqual([shown.split('\n')[0], shown.trim().split('\n').length], ['line 2900', 100]);
+});
+
 test('the invitation is drawn as a code when somebody wants it, and hidden again', async () => {
 	const { open } = luci({ ...running, uci: { invitation: 'bm1abc' } }, true);
 	const page = await open('view/burstmesh/community.js');

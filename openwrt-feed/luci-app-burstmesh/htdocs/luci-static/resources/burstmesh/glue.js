@@ -69,8 +69,9 @@ return baseclass.extend({
 		return fs.exec('/usr/bin/burstmesh', [ 'check' ]).then(said);
 	},
 
+	// The last hundred lines: the whole log of a month would be a page of metres.
 	log: function() {
-		return fs.exec('/sbin/logread', [ '-e', 'burstmesh' ]).then(said);
+		return fs.exec('/sbin/logread', [ '-e', 'burstmesh' ]).then((answer) => said(answer).split('\n').slice(-101).join('\n'));
 	},
 
 	acts: function() {
