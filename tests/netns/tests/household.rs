@@ -130,6 +130,36 @@ fn pooling_needs_the_tunnels_zone_and_the_agents_word_about_sources() -> Result<
 }
 
 #[test]
+fn what_netifd_takes_from_the_device_comes_back_within_half_a_second() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let mut community = Community::up(&lab)?;
+    community.wait_all_pooling(Duration::from_secs(10))?;
+    sleep(Duration::from_secs(1));
+    let ns = lab.ns("gw1");
+    let look = || -> Result<String> {
+        Ok(ns.run("ip", &["-br", "-4", "address", "show", "bm0"])?
+            + &ns.run("ip", &["route", "show", "table", "181"])?)
+    };
+    let before = look()?;
+    // As it claims the device of an interface, and as it lets go of one.
+    for losses in [
+        &["address flush dev bm0", "route flush dev bm0 table 181"][..],
+        &["link set bm0 down", "address flush dev bm0"][..],
+    ] {
+        for loss in losses {
+            ns.run("ip", &loss.split(' ').collect::<Vec<_>>())?;
+        }
+        sleep(Duration::from_millis(500));
+        assert_eq!(look()?, before, "{losses:?}");
+    }
+    assert!(community.agent("gw1")?.log().contains("put back"));
+    Ok(())
+}
+
+#[test]
 fn a_second_agent_takes_nothing_from_the_first_and_a_flushed_firewall_comes_back() -> Result<()> {
     if root::skip() {
         return Ok(());

@@ -441,6 +441,16 @@ impl Engine {
         }
     }
 
+    /// What others have taken away of the router's settings that are ours.
+    fn put_back(&mut self) {
+        if !routing::is_in_place() {
+            warn!("the firewall's table inet burstmesh is gone: somebody has flushed it; put back");
+            self.pooler.table_is_gone();
+        }
+        self.pooler
+            .mend_device(&mut self.parts.rtnl, self.parts.tun.name());
+    }
+
     /// Looks at uplinks and mesh interfaces, and tells the gateway what is new.
     #[inline(never)]
     fn look(&mut self, now: Instant) {
@@ -448,10 +458,7 @@ impl Engine {
         self.tell_refusals(now);
         self.lan.look(&mut self.parts.rtnl, self.config);
         self.stop_broken_runs();
-        if !routing::is_in_place() {
-            warn!("the firewall's table inet burstmesh is gone: somebody has flushed it; put back");
-            self.pooler.table_is_gone();
-        }
+        self.put_back();
         let uplinks = network::uplinks(&mut self.parts.rtnl, self.config);
         for (i, state) in uplinks.iter().enumerate() {
             let before = self.uplinks.get(i).copied().unwrap_or_default();

@@ -2,7 +2,7 @@
 //!
 //! `nft` takes tens of milliseconds on a router. It runs beside the data loop, one script at a time.
 
-use super::routing::{self, Applied, Failure};
+use super::routing::{self, Applied, Failure, device};
 use super::spread::Spread;
 use crate::config::Config;
 use burstmesh_core::data::reset::Near;
@@ -238,18 +238,7 @@ impl Pooler {
         if !moves && !hosting && (want.mtu, want.spread) == (applied.mtu, applied.spread) {
             return;
         }
-        let rtnl = &mut tools.rtnl;
-        if let Err(error) = rtnl.set_link(index, true, Some(u32::from(want.mtu.max(1280)))) {
-            warn!("{}: {}", tools.tun, error);
-        }
-        if moves {
-            routing::set_addresses(rtnl, index, applied.lease, want.lease);
-        }
-        for place in 0..MAX_PEERS {
-            let near = (applied.spread.near(place), want.spread.near(place));
-            routing::set_addresses(rtnl, index, near.0, near.1);
-        }
-        routing::set_routes(rtnl, index, want.hosting);
+        device::set(tools.rtnl, index, applied, &want);
         if moves {
             // Their translation was for the lease before, and the exit before has died with what it knew of them.
             routing::forget_pooled();
@@ -257,6 +246,17 @@ impl Pooler {
         }
         (applied.mtu, applied.lease, applied.exit) = (want.mtu, want.lease, want.exit);
         applied.hosting = want.hosting;
+    }
+
+    /// The device was given settings, and has lost them: all of them are put on it again.
+    pub fn mend_device(&self, rtnl: &mut Rtnl, tun: &str) {
+        if (self.applied.lease.is_some() || self.applied.spread.is_used())
+            && let Ok(Some(index)) = rtnl.link_index(tun)
+            && !device::is_set(rtnl, index)
+        {
+            warn!("{}: somebody has taken its routes away; put back", tun);
+            device::set(rtnl, index, &Applied::default(), &self.applied);
+        }
     }
 
     /// The tool has said something, or has ended.

@@ -5,6 +5,7 @@
 //! connection is marked, the rules go, and only pooled connections are forgotten by the kernel's tracker. Direct ones
 //! are never touched.
 
+pub mod device;
 mod guests;
 
 use super::spread::Spread;
@@ -13,11 +14,11 @@ use burstmesh_core::data::reset::Near;
 use burstmesh_core::wire::handshake::Lease;
 use burstmesh_linux::netlink::conntrack;
 use burstmesh_linux::netlink::counter::{self, Count};
-use burstmesh_linux::netlink::{Family, Kind, MAIN_TABLE, Prefix, Route, Rtnl, Rule};
+use burstmesh_linux::netlink::{Family, MAIN_TABLE, Rtnl, Rule};
 use burstmesh_linux::watchdog::Cause;
 use burstmesh_linux::{file, nft, warn};
 use core::fmt::Write;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 use heapless::String;
 use heapless::string::StringView;
 
@@ -356,28 +357,6 @@ fn write_decision(want: &Applied, dns: Option<&Lease>, s: &mut StringView) -> co
     Ok(())
 }
 
-/// The addresses that a lease, or a host, gives the device, in place of those before.
-pub fn set_addresses(rtnl: &mut Rtnl, index: u32, old: Option<Near>, new: Option<Near>) {
-    if old == new {
-        return;
-    }
-    for (near, gone) in [(old, true), (new, false)] {
-        let Some(Near { v4, v6 }) = near else {
-            continue;
-        };
-        for (ip, len) in [(IpAddr::from(v4), 32), (IpAddr::from(v6), 128)] {
-            if ip.is_unspecified() {
-                continue;
-            }
-            note(if gone {
-                rtnl.delete_address(index, ip, len)
-            } else {
-                rtnl.add_address(index, ip, len)
-            });
-        }
-    }
-}
-
 /// Pooled connections are forgotten: what goes on begins anew.
 pub fn forget_pooled() {
     note(conntrack::delete_marked(POOLED, MASK));
@@ -386,24 +365,6 @@ pub fn forget_pooled() {
 /// The same for those at the host in this place.
 pub fn forget_host(place: usize) {
     note(conntrack::delete_marked(guests::mark(place), HOST_MASK));
-}
-
-/// The default routes of our table.
-pub fn set_routes(rtnl: &mut Rtnl, index: u32, hosting: bool) {
-    if hosting {
-        guests::set_host_routes(rtnl, index);
-    }
-    for family in Family::BOTH {
-        note(rtnl.replace_route(&Route {
-            destination: Prefix::all(family),
-            via: None,
-            ifindex: index,
-            table: TABLE,
-            metric: 0,
-            source: None,
-            kind: Kind::Unicast,
-        }));
-    }
 }
 
 fn rules(family: Family) -> impl Iterator<Item = Rule> {
