@@ -87,9 +87,9 @@ def make(package, target, dest, **variables):
 
 
 def pack(out, agent, board="glinet-gl-ar300m", umask=0o022):
-    """Packages as `cargo xtask package` makes them of this agent; gives their paths."""
+    """Packages as `cargo xtask package` makes them of this agent, or of one that it builds; gives their paths."""
     command = ["cargo", "run", "--quiet", "--locked", "--package", "xtask", "--", "package", "--board", board]
-    command += ["--agent", str(agent), "--out", str(out)]
+    command += ["--out", str(out), *(["--agent", str(agent)] if agent else [])]
     subprocess.run(command, cwd=TREE, check=True, stdout=subprocess.DEVNULL, umask=umask)
     return {path.name.split("_")[0]: path for path in Path(out).glob("*.ipk")}
 

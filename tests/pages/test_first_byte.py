@@ -1,7 +1,8 @@
 """From the installed packages to the first pooled byte, by what the household guide says and nothing else.
 
 Two houses with the package's own files under busybox's shell; procd and UCI are stand-ins (tests/packaging), and this test starts
-and ends the agent as the init script tells procd to: unprivileged, with the capabilities that the package names.
+and ends the agent as the init script tells procd to: unprivileged, with the capabilities that the package names. With OPENWRT_ROOT the
+same once more on two real OpenWrt roots (openwrt.py).
 """
 
 import json
@@ -13,13 +14,15 @@ import subprocess
 import sys
 import time
 import unittest
+from difflib import ndiff
 from pathlib import Path
 
-from neighbours import BINARIES, SERVER, Neighbours
+from neighbours import BINARIES, EXIT, SERVER, Neighbours
 
 TREE = Path(__file__).resolve().parents[2]
 sys.path.append(str(TREE / "tests/packaging"))
 
+import openwrt  # noqa: E402
 from router import Router, pack  # noqa: E402
 
 NETWORK = """
@@ -128,13 +131,16 @@ class House(Router):
             seen[name] = [" ".join(line.split()) for line in lines if line.strip()]
         return seen
 
+    def runs(self):
+        return self.agent is not None
 
-    def differences(self, before):
-        """Where the state is another than it was."""
-        now = self.state()
-        files = {name for name in before["files"].keys() | now["files"].keys() if before["files"].get(name) != now["files"].get(name)}
-        others = (name for name in before if name != "files" and before[name] != now[name])
-        return [f"{name}: {before[name]} -> {now[name]}" for name in others] + sorted(name for name in files if not KEPT.fullmatch(name))
+
+def differences(before, now):
+    """Where the state is another than it was."""
+    files = {name for name in before["files"].keys() | now["files"].keys() if before["files"].get(name) != now["files"].get(name)}
+    lines = lambda seen: seen.splitlines() if isinstance(seen, str) else seen  # noqa: E731
+    others = [f"{name}: {line}" for name in before if name != "files" for line in ndiff(lines(before[name]), lines(now[name])) if line[0] in "+-"]
+    return others + sorted(name for name in files if not KEPT.fullmatch(name))
 
 
 class Town(Neighbours):
@@ -156,34 +162,67 @@ class Town(Neighbours):
         return json.loads(self.houses[house].run("/usr/bin/burstmesh", "status", "--json"))
 
 
+class RealTown(Town):
+    """The same with real routers, whose netifd gives them their addresses."""
+
+    def start(self):
+        self.houses = {}
+        self.inside("oak", "ip", "link", "add", "br-lan", "type", "bridge")
+        self.open_exit()
+        for name, address in (("elm", "198.51.100.11"), ("oak", "198.51.100.12")):
+            for device in ("br-lan", "wan"):
+                self.inside(name, "ip", "address", "flush", "dev", device)
+            self.houses[name] = openwrt.OpenWrt(self, name, address, EXIT)
+
+    def __exit__(self, *error):
+        for house in self.houses.values():
+            house.end()
+        self.houses = {}
+        super().__exit__(*error)
+
+    def status(self, house="elm"):
+        try:
+            return json.loads(self.houses[house].run("ubus", "call", "burstmesh", "status"))
+        except AssertionError as gone:
+            raise subprocess.CalledProcessError(1, "ubus") from gone
+
+
 class FirstByte(unittest.TestCase):
     def test_one_paste_and_one_tick_lead_to_a_download_over_both_lines_and_a_removal_leaves_nothing(self):
-        if "OPENWRT_ROOT" not in os.environ:
-            print("!!! LEFT OUT: the same on a real OpenWrt root: no OPENWRT_ROOT", file=sys.stderr)
         with Town() as town:
             town.folder.chmod(0o755)
-            packages = pack(town.folder / "packages", BINARIES / "burstmesh", board="x86-64")
-            before = {}
-            for name, house in town.houses.items():
-                house.settle()
-                before[name] = house.state()
-                house.install(made=packages)
-                self.assertIsNone(house.agent, "without an invitation the service does not start")
-            begun = time.monotonic()
-            script = guide().replace("bm1...", town.invitation)
-            self.assertLessEqual(len(script.splitlines()), 4, script)
-            for house in town.houses.values():
-                house.run("/bin/sh", "-ec", script)
-                self.assertIsNotNone(house.agent)
-            town.wait(self.is_pooling_over_both)
-            ready = time.monotonic() - begun
-            town.inside("client", "curl", "-sf", "-m", "60", "-o", "/dev/null", f"http://{SERVER}:8000/big")
-            paths = town.status()["paths"]
-            self.assertEqual(len([path for path in paths if path["rx_bytes"] > 5_000_000]), 2, paths)
-            print(f"from the paste to pooling over two lines: {ready:.1f} s", file=sys.stderr)
-            for name, house in town.houses.items():
-                house.uninstall()
-                self.assertEqual(house.differences(before[name]), [], name)
+            self.live(town, pack(town.folder / "packages", BINARIES / "burstmesh", board="x86-64"))
+
+    def test_the_same_on_a_real_openwrt(self):
+        if "OPENWRT_ROOT" not in os.environ:
+            print("!!! LEFT OUT: from the packages to the first byte on a real OpenWrt root: no OPENWRT_ROOT", file=sys.stderr)
+            self.skipTest("no OPENWRT_ROOT")
+        with RealTown() as town:
+            self.live(town, openwrt.packages(town.folder / "packages"))
+
+    def live(self, town, packages):
+        before = {}
+        for name, house in town.houses.items():
+            house.settle()
+            before[name] = house.state()
+            house.install(made=packages)
+            self.assertFalse(house.runs(), "without an invitation the service does not start")
+        begun = time.monotonic()
+        script = guide().replace("bm1...", town.invitation)
+        self.assertLessEqual(len(script.splitlines()), 4, script)
+        for house in town.houses.values():
+            house.run("/bin/sh", "-ec", script)
+        town.wait(self.is_pooling_over_both)
+        ready = time.monotonic() - begun
+        town.inside("client", "curl", "-sf", "-m", "60", "-o", "/dev/null", f"http://{SERVER}:8000/big")
+        paths = town.status()["paths"]
+        self.assertEqual(len([path for path in paths if path["rx_bytes"] > 5_000_000]), 2, paths)
+        print(f"from the paste to pooling over two lines: {ready:.1f} s", file=sys.stderr)
+        for name, house in town.houses.items():
+            house.uninstall()
+            house.settle()
+            left = differences(before[name], house.state())
+            self.assertFalse(left, "\n".join([name, *left]))
 
     @staticmethod
     def is_pooling_over_both(status):
