@@ -115,3 +115,18 @@ test('only reasons that refused something are shown, and every reason of the age
 	assert.equal(rows.length, reasons.length);
 	assert.ok(rows.every((row) => !reasons.includes(row.name)), 'a reason has no name of its own');
 });
+
+test('a community without an exit is seen as good, with the lines at which new connections leave', async () => {
+	const alone = sample();
+	assert.deepEqual(status.hostRows(alone), []);
+	const words = "no exit is used: each new connection leaves at one line, the own one or a neighbour's";
+	assert.ok(read(tree + 'firmware/agent/src/daemon/status/mod.rs').includes(words), 'the agent says it so');
+	Object.assign(alone, { pooling: false, paths: [], sentence: words, own_share: 1, round: 4, hosts: [{ node: 'ab12', share: 3, up_kbit: 2000, down_kbit: 20000, ipv6: false }] });
+	assert.deepEqual(status.headline(alone), { level: 'good', text: 'No exit is used: each new connection leaves at one line, yours or that of a neighbour.' });
+	assert.deepEqual(status.hostRows(alone).map(({ name, share, most }) => [name, share, most]),
+		[['own line wan', '1 of 4', '–'], ['lent by ab12', '3 of 4', '20 Mbit/s down, 2.0 Mbit/s up']]);
+	const { overview } = await module('pages');
+	const { History } = await module('graph');
+	const page = JSON.stringify(overview(alone, new History(120), null));
+	assert.ok(page.includes('Where new connections leave') && !page.includes('Lines in use'));
+});

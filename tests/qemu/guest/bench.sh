@@ -155,3 +155,13 @@ flow_beside() {
 	wait "$thrower"
 	cat /tmp/flood
 }
+
+# polls NUMBER COUNT: what each of so many questions for the whole status costs the agent of a gateway, in microseconds, with all that it does meanwhile.
+polls() {
+	pid=$(cat "/tmp/g$1.pid")
+	before=$(spent "$pid")
+	for _ in $(seq "$2"); do
+		status "$1" >/dev/null
+	done
+	echo "$((($(spent "$pid") - before) / $2 / 1000)) us a poll, $(status "$1" | wc -c) bytes"
+}

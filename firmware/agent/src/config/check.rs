@@ -52,11 +52,19 @@ pub fn check(config: &Config, system: &dyn System, problems: &mut dyn FnMut(Prob
             ProblemKind::PortOfBridge { ifname, bridge }
         });
     }
-    for uplink in config.uplinks.iter().filter(|u| u.metered && u.lend) {
-        report(Problem {
-            line: uplink.line,
-            kind: ProblemKind::MeteredLent,
-        });
+    for uplink in &config.uplinks {
+        let line = uplink.line;
+        for (is_so, kind) in [
+            (uplink.metered && uplink.lend, ProblemKind::MeteredLent),
+            (
+                uplink.share_address && !uplink.lend,
+                ProblemKind::SharedNotLent,
+            ),
+        ] {
+            if is_so {
+                report(Problem { line, kind });
+            }
+        }
     }
     if let Some(client) = config.clients.first()
         && system.firewall_knows_tunnel() == Some(false)
@@ -151,6 +159,26 @@ mod tests {
             let (fine, all) = ask(&Router { devices, own, zone });
             assert!(fine && all.len() == notes, "{zone:?}: {all:?}");
             assert!(all.iter().all(|note| note.contains("'bm0'")), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_shared_without_lending_is_noted() {
+        let devices = &[("mesh0", None), ("wan", None), ("br-lan", None)];
+        let (own, zone) = (None, None);
+        let router = Router { devices, own, zone };
+        for (lend, notes) in [(true, 0), (false, 1)] {
+            let (mut config, mut all) = (good(), std::vec::Vec::new());
+            (
+                config.uplinks[0].share_address,
+                config.uplinks[0].lend,
+                config.uplinks[0].line,
+            ) = (true, lend, 7);
+            let fine = check(&config, &router, &mut |p| all.push((p.line, p.to_string())));
+            assert!(fine && all.len() == notes, "{all:?}");
+            for (line, note) in all {
+                assert!(line == 7 && note.contains("option lend '1'"), "{note}");
+            }
         }
     }
 

@@ -177,6 +177,12 @@ impl Draft {
         if self.exits.is_empty() && needed && !self.spoiled.exits && !spoiled(SectionId::Exit) {
             tell(ProblemKind::NoExit);
         }
+        if let Some(exit) = self.exits.first().filter(|_| self.community.no_exit) {
+            report(Problem {
+                line: exit.line,
+                kind: ProblemKind::ExitAgainstWord,
+            });
+        }
     }
 
     /// A rule is about some connections: neither about all nor about none.

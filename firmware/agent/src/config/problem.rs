@@ -157,6 +157,10 @@ pub enum ProblemKind {
     NoZone,
     /// What is lent costs money. A note: the owner may mean it.
     MeteredLent,
+    /// An address is shared on a line of which nothing is lent. A note: it does nothing.
+    SharedNotLent,
+    /// There is an exit in a community that says it has none. A note: the exit is used.
+    ExitAgainstWord,
     /// The mesh's device is a port of a bridge.
     MeshInBridge {
         /// The device.
@@ -179,7 +183,11 @@ impl Problem {
     pub const fn is_fatal(&self) -> bool {
         !matches!(
             self.kind,
-            ProblemKind::NoDevice(_) | ProblemKind::NoZone | ProblemKind::MeteredLent
+            ProblemKind::NoDevice(_)
+                | ProblemKind::NoZone
+                | ProblemKind::MeteredLent
+                | ProblemKind::SharedNotLent
+                | ProblemKind::ExitAgainstWord
         )
     }
 }
@@ -354,6 +362,12 @@ impl ProblemKind {
             }
             Self::NoZone => {
                 "no zone of /etc/config/firewall has the device 'bm0', so pooled connections would be refused; run '/usr/libexec/burstmesh/settings add', or add the zone by hand as docs/firewall.md shows"
+            }
+            Self::SharedNotLent => {
+                "the address is shared, but nothing of the line is lent; add option lend '1', or remove option share_address"
+            }
+            Self::ExitAgainstWord => {
+                "an exit despite option no_exit '1'; it is used, and shared addresses are not; remove one of the two"
             }
             Self::MeteredLent => {
                 "metered, and lent: neighbours use volume that costs money; without option lend they do not"

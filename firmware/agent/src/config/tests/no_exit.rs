@@ -24,4 +24,8 @@ fn a_community_without_an_exit_is_one_whose_invitation_names_none_or_that_says_s
     assert_eq!(with(&invited), "");
     assert_eq!(with(&by_hand("\toption no_exit '1'\n")), "");
     assert!(with(&by_hand("")).contains("no exit is configured"));
+    let both = by_hand(
+        "\toption no_exit '1'\nconfig exit 'main'\n\toption key '3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08='\n\tlist address '203.0.113.7:4455'\n",
+    );
+    assert!(with(&both).contains("an exit despite option no_exit"));
 }

@@ -18,7 +18,9 @@ export function overview(status, history, acts) {
 		return page(status, acts);
 	return page(status, acts, facts(status),
 		['div', { class: 'bm-graphs' }, graph(history, 'down', _('Download')), graph(history, 'up', _('Upload'))],
-		table(_('Lines in use'), [
+		rows.hostRows(status).length > 0 ? table(_('Where new connections leave'), [
+			['name', _('Line')], ['share', _('Of new connections')], ['most', _('Is likely to have over')]
+		], rows.hostRows(status)) : table(_('Lines in use'), [
 			['name', _('Line')], ['state', _('State')], ['latency', _('Latency')], ['received', _('Received')], ['sent', _('Sent')]
 		], rows.pathRows(status), _('None yet.')),
 		members(status),

@@ -7,6 +7,7 @@ import { bytes, duration, millis, percent, rate } from './units.js';
 function sentences() {
 	return {
 		'not pooling: no exit answers; clients use the own line': _('Not pooling: no exit answers. Your devices use your own line.'),
+		"no exit is used: each new connection leaves at one line, the own one or a neighbour's": _('No exit is used: each new connection leaves at one line, yours or that of a neighbour.'),
 		'about to pool': _('About to pool: the lines are being tried.'),
 		'pooling over one line': _('Pooling over one line.'),
 		'pooling over several lines': _('Pooling over several lines.')
@@ -24,7 +25,7 @@ export function headline(status) {
 	if (status.pause_s > 0)
 		return { level: 'off', text: fill(_('Paused for another {time}. Your devices use your own line, and nothing is lent.'), { time: duration(status.pause_s) }) };
 	return {
-		level: status.pooling ? 'good' : 'warning',
+		level: status.pooling || status.sentence.startsWith('no exit is used') ? 'good' : 'warning',
 		text: sentences()[status.sentence] || status.sentence
 	};
 }
@@ -117,6 +118,14 @@ export function uplinkRows(status) {
 			plan: uplink
 		};
 	});
+}
+
+// Where new connections leave in a community without an exit; none where there is one, or nobody shares an address.
+export function hostRows(status) {
+	const of = (name, share, most) => ({ name, share: fill(_('{n} of {all}'), { n: share, all: status.round }), most });
+	const hosts = (status.hosts || []).map((host) => of(fill(_('lent by {node}'), host), host.share, ways(host.down_kbit, host.up_kbit)));
+	const own = status.uplinks.map((uplink) => uplink.name).join(', ');
+	return hosts.length > 0 && own ? [of(fill(_('own line {name}'), { name: own }), status.own_share, '–'), ...hosts] : hosts;
 }
 
 // Why the busiest flows go where they go.
