@@ -3,7 +3,10 @@
 import hashlib
 import os
 import re
+import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -43,6 +46,29 @@ class Packages(unittest.TestCase):
         self.assertTrue(all((member.uid, member.gid) == (0, 0) for member in data))
         self.assertEqual(data.extractfile("./usr/bin/burstmesh").read().decode(), AGENT)
         self.assertEqual(data.extractfile("./lib/upgrade/keep.d/burstmesh").read(), b"/etc/burstmesh/\n")
+
+    def test_the_package_of_apk_3_holds_the_same_files_and_what_openwrt_reads_of_it(self):
+        apk = shutil.which("apk")
+        said = subprocess.run([apk, "--version"], capture_output=True, text=True, check=False).stdout if apk else ""
+        if not said.startswith("apk-tools 3."):
+            print("!!! LEFT OUT: packages for OpenWrt 25.12: no apk of version 3 in the path", file=sys.stderr)
+            self.skipTest("no apk of version 3")
+        with tempfile.TemporaryDirectory() as folder:
+            agent, root = Path(folder) / "agent", Path(folder) / "root"
+            agent.write_text(AGENT)
+            root.mkdir()
+            for out in (folder, f"{folder}/again"):
+                pack(out, agent)
+            made = [Path(folder) / f"{name}-0.1.0-r1.apk" for name in ("burstmesh", "luci-app-burstmesh")]
+            for one in made:
+                self.assertEqual(one.read_bytes(), Path(f"{folder}/again/{one.name}").read_bytes())
+            subprocess.run([apk, "extract", "--allow-untrusted", "--destination", root, *made], check=True, capture_output=True)
+            found = {f"./{path.relative_to(root)}": stat.S_IMODE(path.stat().st_mode) for path in root.rglob("*") if path.is_file()}
+            own = {name: mode for name, mode in found.items() if not name.startswith("./lib/apk/")}
+            pages = {member.name: member.mode for member in unpack(packages()["luci-app-burstmesh"])[0] if member.isfile()}
+            self.assertEqual(own, {**FILES, **pages})
+            self.assertEqual((root / "lib/apk/packages/burstmesh.rusers").read_text(), "burstmesh=4454:burstmesh=4454\n")
+            self.assertIn("/etc/init.d/burstmesh\n", (root / "lib/apk/packages/burstmesh.list").read_text())
 
     def test_what_is_said_of_it_is_what_the_feed_says(self):
         about = dict(line.split("=", 1) for line in make("burstmesh", "about-burstmesh", "unused").splitlines() if "=" in line)

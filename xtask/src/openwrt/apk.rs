@@ -32,10 +32,11 @@ pub fn build(apk: &Path, package: &Package, out: &Path, epoch: &str) -> Result<P
     let mut depends: Vec<String> = package.depends().into_iter().map(str::to_owned).collect();
     // Who provides a package is asked for by its name as well, and must not be in its own way.
     depends.extend(conflicts.filter(|_| provides.is_none()));
+    let description: Vec<&str> = package.description.lines().map(str::trim).collect();
     for (name, value) in [
         ("name", Some(package.name.to_owned())),
         ("version", Some(package.version.clone())),
-        ("description", Some(package.description.replace('\n', " "))),
+        ("description", Some(description.join(" "))),
         ("arch", Some(architecture.to_owned())),
         ("license", package.field("license").map(str::to_owned)),
         ("url", package.field("url").map(str::to_owned)),
