@@ -125,6 +125,10 @@ test('a community without an exit is seen as good, with the lines at which new c
 	assert.deepEqual(status.headline(alone), { level: 'good', text: 'No exit is used: each new connection leaves at one line, yours or that of a neighbour.' });
 	assert.deepEqual(status.hostRows(alone).map(({ name, share, most }) => [name, share, most]),
 		[['own line wan', '1 of 4', '–'], ['lent by ab12', '3 of 4', '20 Mbit/s down, 2.0 Mbit/s up']]);
+	alone.hosts[0].node = alone.peers[0].node;
+	alone.peers[0].offers = 0;
+	assert.equal(status.memberRows(alone)[0].lends, 'its address');
+	assert.deepEqual(status.findings(alone), []);
 	const { overview } = await module('pages');
 	const { History } = await module('graph');
 	const page = JSON.stringify(overview(alone, new History(120), null));

@@ -77,7 +77,8 @@ export function memberRows(status) {
 		state: peer.session ? _('connected') : _('heard, not connected'),
 		live: peer.session,
 		latency: peer.rtt_us ? millis(peer.rtt_us) : '–',
-		lends: peer.offers > 0 ? fill(_('{n} of its lines'), { n: peer.offers }) : _('nothing now'),
+		lends: peer.offers > 0 ? fill(_('{n} of its lines'), { n: peer.offers }) :
+			(status.hosts || []).some((host) => host.node === peer.node) ? _('its address') : _('nothing now'),
 		gave: bytes(given(status, peer.node)),
 		took: bytes(taken(status, peer.node))
 	}));
@@ -123,7 +124,7 @@ export function uplinkRows(status) {
 // Where new connections leave in a community without an exit; none where there is one, or nobody shares an address.
 export function hostRows(status) {
 	const of = (name, share, most) => ({ name, share: fill(_('{n} of {all}'), { n: share, all: status.round }), most });
-	const hosts = (status.hosts || []).map((host) => of(fill(_('lent by {node}'), host), host.share, ways(host.down_kbit, host.up_kbit)));
+	const hosts = (status.hosts || []).map((host) => of(fill(_('lent by {node}'), host), host.share, host.down_kbit + host.up_kbit > 0 ? ways(host.down_kbit, host.up_kbit) : _('not known yet')));
 	const own = status.uplinks.map((uplink) => uplink.name).join(', ');
 	return hosts.length > 0 && own ? [of(fill(_('own line {name}'), { name: own }), status.own_share, '–'), ...hosts] : hosts;
 }
@@ -207,7 +208,7 @@ export function findings(status) {
 		found.push(_('No neighbour is heard. Is the mesh interface up, on the same channel and mesh ID as theirs?'));
 	else if (!status.peers.some((peer) => peer.session))
 		found.push(_('Neighbours are heard, but none connects. Do all have the same invitation?'));
-	else if (!status.peers.some((peer) => peer.offers > 0))
+	else if (!status.peers.some((peer) => peer.offers > 0) && hostRows(status).length === 0)
 		found.push(_('No neighbour lends a line at the moment.'));
 	for (const path of status.paths.filter((p) => p.state === 'dead'))
 		found.push(fill(_('Nothing comes through on: {path}.'), { path: pathName(path) }));
