@@ -7,12 +7,15 @@ use blake2::digest::core_api::{Buffer, UpdateCore, VariableOutputCore};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+mod ed25519;
 mod sip;
 #[cfg(any(target_arch = "mips", test))]
 mod x25519;
 
 #[cfg(target_arch = "mips")]
 pub(crate) use x25519::x25519;
+
+pub(crate) use ed25519::{public as ed25519_public, sign, verify};
 
 /// Bytes of a message authenticator on the wire.
 pub(crate) const MAC_LEN: usize = 16;

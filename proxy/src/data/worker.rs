@@ -10,8 +10,8 @@ use std::thread;
 
 use anyhow::{Result, bail};
 use burstmesh_core::identity::{CommunityId, PublicKey};
-use burstmesh_core::node::job::{Done, Doorkeeper, NotAdmitted, Task};
-use burstmesh_core::wire::handshake::Lease;
+use burstmesh_core::node::job::{Admitted, Done, Doorkeeper, NotAdmitted, Task};
+use burstmesh_core::wire::handshake::{Denial, Lease};
 
 use crate::config::Dns;
 use crate::leases::{LeaseBook, Served};
@@ -123,21 +123,26 @@ impl Doorkeeper for Door {
         &mut self,
         community: CommunityId,
         member: &PublicKey,
-    ) -> Result<Option<Lease>, NotAdmitted> {
+        judged: Result<(), Denial>,
+    ) -> Result<Admitted, NotAdmitted> {
+        judged.map_err(|why| NotAdmitted(Some(why)))?;
         match self.leases.admit(community, member) {
-            Ok(lease) => Ok(Some(Lease {
-                ipv4: lease.v4.octets(),
-                ipv6: lease.v6.unwrap_or(Ipv6Addr::UNSPECIFIED).octets(),
-                dns4: self.dns.v4.list().first().map(|ip| ip.octets()),
-                // One that cannot be reached without IPv6 is none.
-                dns6: lease
-                    .v6
-                    .and_then(|_| self.dns.v6.list().first().map(|ip| ip.octets())),
-                mtu: INNER_MTU,
-            })),
+            Ok(lease) => Ok(Admitted {
+                certificate: None,
+                lease: Some(Lease {
+                    ipv4: lease.v4.octets(),
+                    ipv6: lease.v6.unwrap_or(Ipv6Addr::UNSPECIFIED).octets(),
+                    dns4: self.dns.v4.list().first().map(|ip| ip.octets()),
+                    // One that cannot be reached without IPv6 is none.
+                    dns6: lease
+                        .v6
+                        .and_then(|_| self.dns.v6.list().first().map(|ip| ip.octets())),
+                    mtu: INNER_MTU,
+                }),
+            }),
             Err(why) => {
                 tracing::warn!("member {} is not let in: {why}", member.node_id());
-                Err(NotAdmitted)
+                Err(NotAdmitted(None))
             }
         }
     }

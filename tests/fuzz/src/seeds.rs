@@ -277,6 +277,7 @@ fn handshakes() -> Seeds {
         credentials: them.clone(),
         ephemeral: SecretKey::from_bytes([4; 32]),
         datagram: Datagram::from_slice(&made.datagram).expect("it fits"),
+        admission: None,
     };
     let lease = Lease {
         ipv4: [100, 64, 0, 2],
@@ -297,7 +298,12 @@ fn handshakes() -> Seeds {
     reply
         .and_then(|reply| reply.emit(&mut cookie))
         .expect("it fits");
-    let answer = burstmesh_core::wire::handshake::Answer { cid: 5, welcome };
+    let answer = burstmesh_core::wire::handshake::Answer {
+        cid: 5,
+        welcome,
+        certificate: None,
+        denial: None,
+    };
     let mut out = [0; 128];
     vec![
         made.datagram.to_vec(),

@@ -3,6 +3,7 @@
 // Helpers of tests, not product code: a world that cannot be built is a failed test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod admission;
 mod best_lenders;
 mod bulk_transfer;
 mod exit_restart;

@@ -92,6 +92,7 @@ pub(super) fn gateway_config(
 ) -> gateway::Config {
     gateway::Config {
         credentials,
+        admission: None,
         epoch,
         exits: exit_configs(config),
         // Nothing is lent before the accounts were looked at.

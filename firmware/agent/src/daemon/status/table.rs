@@ -37,13 +37,15 @@ impl fmt::Display for Age {
 }
 
 /// Why handshakes are refused, in the order of the gate's counters.
-const HANDSHAKES: [&str; 6] = [
+const HANDSHAKES: [&str; 8] = [
     "handshakes that do not parse",
     "handshakes of another protocol version",
     "handshakes of another community",
     "handshakes without the community's secret",
     "handshakes over the budget",
     "handshakes seen before",
+    "handshakes without a valid certificate",
+    "handshakes of members that were removed",
 ];
 
 // Everything fits a terminal of 80 columns.

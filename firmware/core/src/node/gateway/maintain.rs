@@ -34,6 +34,7 @@ impl Gateway<'_> {
         self.link.initiator.handle_timeout(now);
         self.keep_exit_session(now, out);
         self.keep_rivals(now, out);
+        self.keep_roll(now);
         for place in 0..self.peers.len() {
             self.keep_peer(now, place);
         }
@@ -387,6 +388,9 @@ impl Gateway<'_> {
         }
         if !peer.is_up() {
             return;
+        }
+        if let Some(list) = self.admission.as_ref().and_then(|a| a.list.as_ref()) {
+            peer.told.tell(now, list, &mut peer.tunnel);
         }
         if now.since(peer.offered_at) >= OFFER {
             peer.offered_at = now;
