@@ -24,6 +24,7 @@ mod outsiders;
 mod random_input;
 mod random_outages;
 mod rekey;
+mod removal;
 mod revocation;
 mod several_exits;
 

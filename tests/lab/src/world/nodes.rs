@@ -17,7 +17,7 @@ use burstmesh_core::node::gateway::{Config, ExitConfig, Gateway, Route, UplinkCo
 use burstmesh_core::node::job::{Admitted, Anyone, Done, Doorkeeper, NotAdmitted};
 use burstmesh_core::node::{Outgoing, Output, Via};
 use burstmesh_core::time::Instant;
-use burstmesh_core::wire::admission::AdminSecret;
+use burstmesh_core::wire::admission::{AdminSecret, Revocations};
 use burstmesh_core::wire::handshake::{Denial, Lease};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -104,6 +104,8 @@ pub struct GatewayNode {
     pub(super) leaves: Vec<Forward>,
     /// What its shell keeps of admission, where there is an admin.
     pub admission: Option<Admission>,
+    /// A list that it takes for the admin's from its start on, whoever made it.
+    pub believes: Option<Revocations>,
     /// Mesh interfaces.
     pub(super) interfaces: usize,
     pub(super) dirty: bool,
@@ -123,6 +125,7 @@ impl GatewayNode {
             forwarded: 0,
             leaves: Vec::new(),
             admission: None,
+            believes: None,
             interfaces: 1,
             dirty: true,
             credentials: Credentials {
@@ -148,7 +151,10 @@ impl GatewayNode {
         });
         let config = Config {
             credentials: self.credentials.clone(),
-            admission: self.admission.as_ref().map(|a| Admission::by(a.admin)),
+            admission: self.admission.as_ref().map(|a| Admission {
+                list: self.believes.clone(),
+                ..Admission::by(a.admin)
+            }),
             epoch: self.life,
             exits: exits.into_iter().collect(),
             uplinks: uplinks.collect(),
