@@ -57,6 +57,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         exits: [exit].into_iter().collect(),
         expires: expires.and_then(|e| u64::try_from(e).ok()),
         admission: None,
+        admin: None,
     };
     let text = invitation
         .encode()

@@ -278,6 +278,7 @@ fn handshakes() -> Seeds {
         ephemeral: SecretKey::from_bytes([4; 32]),
         datagram: Datagram::from_slice(&made.datagram).expect("it fits"),
         admission: None,
+        admin: None,
     };
     let lease = Lease {
         ipv4: [100, 64, 0, 2],
@@ -442,6 +443,7 @@ fn invitation(exits: u8, more: bool) -> String {
         exits: (0..exits).map(exit).collect(),
         expires: more.then_some(1_900_000_000),
         admission: more.then(|| Token([3; 32].into_iter().collect())),
+        admin: None,
     };
     made.encode().expect("a good name").to_string()
 }

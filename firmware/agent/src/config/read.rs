@@ -3,6 +3,7 @@
 use burstmesh_core::calendar::Zone;
 use burstmesh_core::data::lane::Lane;
 use burstmesh_core::identity::PublicKey;
+use burstmesh_core::wire::admission::{AdminKey, Certificate};
 use burstmesh_core::wire::invitation::{Invitation, Name, Secret};
 use heapless::Vec;
 
@@ -43,6 +44,8 @@ pub(super) struct CommunityDraft {
     pub(super) name: Option<Given<Name>>,
     pub(super) secret: Option<Given<Secret>>,
     pub(super) invitation: Option<Given<Invitation>>,
+    pub(super) admin: Option<Given<AdminKey>>,
+    pub(super) certificate: Option<Certificate>,
     pub(super) key_file: FilePath,
     pub(super) no_uplink: Option<Given<bool>>,
     pub(super) no_exit: bool,
@@ -96,6 +99,8 @@ impl Draft {
                 name: None,
                 secret: None,
                 invitation: None,
+                admin: None,
+                certificate: None,
                 key_file: FilePath::try_from(KEY_FILE).unwrap_or_default(),
                 no_uplink: None,
                 no_exit: false,
@@ -367,6 +372,15 @@ impl Draft {
                     value: values::secret(text)?,
                     line,
                 })
+            }
+            Field::AdminKey => {
+                community.admin = Some(Given {
+                    value: AdminKey(values::key(text)?.0),
+                    line,
+                })
+            }
+            Field::Certificate => {
+                community.certificate = Some(values::certificate(text)?);
             }
             Field::KeyFile => community.key_file = values::path(text)?,
             Field::NoUplink => {

@@ -6,6 +6,7 @@ mod settings;
 pub use requests::bus;
 
 use super::accounts::Accounts;
+use super::admission::{Page, Papers, Written};
 use super::history::History;
 use super::lan::Lan;
 use super::lending::Lending;
@@ -50,7 +51,7 @@ static RX_MEMORY: ConstStaticCell<[RxFlow; RX_FLOWS]> =
     ConstStaticCell::new([RxFlow::FREE; RX_FLOWS]);
 static RECV_MEMORY: ConstStaticCell<Received> = ConstStaticCell::new(Received::new());
 static GATEWAY: StaticCell<Gateway<'static>> = StaticCell::new();
-static WORKER: Worker<Task, Done> = Worker::new();
+static WORKER: Worker<Errand, Ended> = Worker::new();
 
 const TUN: u32 = 0;
 const SIGNALS: u32 = 1;
@@ -73,9 +74,24 @@ const SOCKET_ROUND: usize = 32;
 const LOOK: Duration = Duration::from_secs(5);
 const BEAT: Duration = Duration::from_millis(200);
 
-/// Asymmetric cryptography, on the worker's thread.
-fn work(task: Task) -> Done {
-    task.run(&mut Anyone)
+/// What the worker's thread does: asymmetric cryptography, and a small file now and then.
+#[allow(clippy::large_enum_variant)] // no allocator to box with
+enum Errand {
+    Task(Task),
+    Write(Page),
+}
+
+#[allow(clippy::large_enum_variant)]
+enum Ended {
+    Task(Done),
+    Write(Written),
+}
+
+fn work(errand: Errand) -> Ended {
+    match errand {
+        Errand::Task(task) => Ended::Task(task.run(&mut Anyone)),
+        Errand::Write(page) => Ended::Write(page.write()),
+    }
 }
 
 /// The kernel's ends that the daemon holds.
@@ -98,7 +114,8 @@ pub struct Engine {
     road: Road,
     lan: Lan,
     recv: &'static mut Received,
-    worker: Owner<Task, Done>,
+    worker: Owner<Errand, Ended>,
+    papers: Papers,
     pooler: Pooler,
     accounts: Accounts,
     lending: Lending,
@@ -141,6 +158,8 @@ impl Engine {
                 .map_err(|e| because("poll", e))?;
         }
         gateway.set_lane(config.community.lane);
+        let mut papers = Papers::default();
+        papers.offer(config, gateway);
         info!("node {}", gateway.node_id());
         Ok(Self {
             road: Road::new(Sockets::new(segmentation_works()), &parts.tun),
@@ -150,6 +169,7 @@ impl Engine {
             lan: Lan::default(),
             recv: RECV_MEMORY.take(),
             worker,
+            papers,
             pooler: Pooler::default(),
             accounts,
             lending: Lending::default(),
@@ -235,8 +255,8 @@ impl Engine {
             }
             CONTROL => self.serve_control(now),
             WORK => {
-                while let Some(done) = self.worker.poll() {
-                    self.gateway.handle_done(now, done);
+                while let Some(ended) = self.worker.poll() {
+                    self.handle_ended(now, ended);
                 }
             }
             FIREWALL => self.pooler.handle_tool(now, &mut self.parts.rtnl),
@@ -379,16 +399,30 @@ impl Engine {
         }
     }
 
+    fn handle_ended(&mut self, now: Instant, ended: Ended) {
+        match ended {
+            Ended::Task(done) => self.gateway.handle_done(now, done),
+            Ended::Write(written) => return written.tell(),
+        }
+        if let Some(page) = self.papers.keep(self.config, self.gateway) {
+            self.set_to_work(now, Errand::Write(page));
+        }
+    }
+
+    fn set_to_work(&mut self, now: Instant, errand: Errand) {
+        if let Err(errand) = self.worker.submit(errand) {
+            // The worker is behind: do this one here rather than lose it.
+            self.handle_ended(now, work(errand));
+        }
+    }
+
     fn give_work(&mut self, now: Instant) {
         let fresh = |bytes: &mut [u8; 32]| {
             // Without entropy there must be no handshake; the kernel always has some once it is up.
             while entropy::fill(bytes).is_err() {}
         };
         while let Some(task) = self.gateway.poll_task(now, fresh) {
-            if let Err(task) = self.worker.submit(task) {
-                // The worker is behind: do this one here rather than lose it.
-                self.gateway.handle_done(now, work(task));
-            }
+            self.set_to_work(now, Errand::Task(task));
         }
     }
 
@@ -446,6 +480,8 @@ impl Engine {
     fn look(&mut self, now: Instant) {
         self.look_at = now + LOOK;
         self.tell_refusals(now);
+        self.papers.tell_time(self.gateway);
+        self.papers.tell(self.gateway.denied(now));
         self.lan.look(&mut self.parts.rtnl, self.config);
         self.stop_broken_runs();
         if !routing::is_in_place() {
