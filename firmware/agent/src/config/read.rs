@@ -352,6 +352,47 @@ impl Draft {
 
     /// Sets one field of the section that was opened last.
     fn set(&mut self, field: Field, text: &str, line: u32) -> Result<(), SetError> {
+        match field {
+            Field::Enabled
+            | Field::Invitation
+            | Field::CommunityName
+            | Field::CommunitySecret
+            | Field::AdminKey
+            | Field::Certificate
+            | Field::KeyFile
+            | Field::NoUplink
+            | Field::NoExit
+            | Field::LogLevel
+            | Field::Lane => self.set_community(field, text, line)?,
+            Field::MeshIfname | Field::MeshPort | Field::MeshOpen => {
+                self.set_mesh(field, text)?;
+            }
+            Field::ExitKey | Field::ExitAddress | Field::ExitPreference => {
+                self.set_exit(field, text)?;
+            }
+            Field::ClientIfname | Field::Bypass | Field::Gro => self.set_client(field, text)?,
+            Field::RuleLane
+            | Field::RuleClient
+            | Field::RuleDestination
+            | Field::RulePort
+            | Field::RuleProtocol
+            | Field::RuleDscp => self.set_rule(field, text)?,
+            Field::UplinkIfname
+            | Field::Lend
+            | Field::ShareAddress
+            | Field::LendUp
+            | Field::LendDown
+            | Field::Default
+            | Field::Cap
+            | Field::ResetDay
+            | Field::Timezone
+            | Field::LendHours
+            | Field::Metered => self.set_uplink(field, text)?,
+        }
+        Ok(())
+    }
+
+    fn set_community(&mut self, field: Field, text: &str, line: u32) -> Result<(), SetError> {
         let community = &mut self.community;
         match field {
             Field::Enabled => community.enabled = values::boolean(text)?,
@@ -391,31 +432,7 @@ impl Draft {
             }
             Field::NoExit => community.no_exit = values::boolean(text)?,
             Field::LogLevel => community.log_level = values::log_level(text)?,
-            Field::Lane => community.lane = values::lane(text)?,
-            Field::MeshIfname | Field::MeshPort | Field::MeshOpen => {
-                self.set_mesh(field, text)?;
-            }
-            Field::ExitKey | Field::ExitAddress | Field::ExitPreference => {
-                self.set_exit(field, text)?;
-            }
-            Field::ClientIfname | Field::Bypass | Field::Gro => self.set_client(field, text)?,
-            Field::RuleLane
-            | Field::RuleClient
-            | Field::RuleDestination
-            | Field::RulePort
-            | Field::RuleProtocol
-            | Field::RuleDscp => self.set_rule(field, text)?,
-            Field::UplinkIfname
-            | Field::Lend
-            | Field::ShareAddress
-            | Field::LendUp
-            | Field::LendDown
-            | Field::Default
-            | Field::Cap
-            | Field::ResetDay
-            | Field::Timezone
-            | Field::LendHours
-            | Field::Metered => self.set_uplink(field, text)?,
+            _ => community.lane = values::lane(text)?,
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use crate::config::values::FilePath;
 use burstmesh_core::calendar::Wall;
 use burstmesh_core::control::admission::Admission;
 use burstmesh_core::node::gateway::Gateway;
+use burstmesh_core::time::Instant;
 use burstmesh_core::wire::admission::{Certificate, LIST_TEXT, Revocations};
 use burstmesh_core::wire::handshake::Denial;
 use burstmesh_linux::{clock, error, file, info, warn};
@@ -83,7 +84,7 @@ impl Papers {
     }
 
     /// What time it is, as far as this router knows.
-    pub fn tell_time(&self, gateway: &mut Gateway<'_>) {
+    fn tell_time(&self, gateway: &mut Gateway<'_>) {
         let wall = Wall::sane(clock::wall_seconds());
         gateway.set_time(wall.map_or(0, |wall| wall.0.into()));
     }
@@ -112,8 +113,10 @@ impl Papers {
         Some(Page::new(config, "revoked", &list.to_text()))
     }
 
-    /// Says once why others make no session with us.
-    pub fn tell(&mut self, denied: Option<Denial>) {
+    /// Tells the gateway the time; says once why others make no session with us.
+    pub fn look(&mut self, now: Instant, gateway: &mut Gateway<'_>) {
+        self.tell_time(gateway);
+        let denied = gateway.denied(now);
         if denied != self.said
             && let Some(why) = denied
         {

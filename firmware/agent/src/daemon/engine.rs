@@ -1,12 +1,13 @@
 //! The data loop: wait, take what came, let time pass, send what is due.
 
+mod errands;
 mod requests;
 mod settings;
 
 pub use requests::bus;
 
 use super::accounts::Accounts;
-use super::admission::{Page, Papers, Written};
+use super::admission::Papers;
 use super::history::History;
 use super::lan::Lan;
 use super::lending::Lending;
@@ -26,7 +27,6 @@ use burstmesh_core::data::resequence::RxFlow;
 use burstmesh_core::data::tunnel::Memory;
 use burstmesh_core::node::alarm::Alarm;
 use burstmesh_core::node::gateway::{Gateway, Route};
-use burstmesh_core::node::job::{Anyone, Done, Task};
 use burstmesh_core::node::{Outgoing, Via};
 use burstmesh_core::time::{Duration, Instant};
 use burstmesh_core::wire::control::MAX_UPLINKS;
@@ -38,8 +38,9 @@ use burstmesh_linux::tun::Tun;
 use burstmesh_linux::ubus::Ubus;
 use burstmesh_linux::udp::{RecvBatch, segmentation_works};
 use burstmesh_linux::watchdog::Watchdog;
-use burstmesh_linux::worker::{Owner, Worker};
+use burstmesh_linux::worker::Owner;
 use burstmesh_linux::{clock, control, entropy, error, info, log, warn};
+use errands::{Ended, Errand};
 use heapless::Vec;
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -51,7 +52,6 @@ static RX_MEMORY: ConstStaticCell<[RxFlow; RX_FLOWS]> =
     ConstStaticCell::new([RxFlow::FREE; RX_FLOWS]);
 static RECV_MEMORY: ConstStaticCell<Received> = ConstStaticCell::new(Received::new());
 static GATEWAY: StaticCell<Gateway<'static>> = StaticCell::new();
-static WORKER: Worker<Errand, Ended> = Worker::new();
 
 const TUN: u32 = 0;
 const SIGNALS: u32 = 1;
@@ -73,26 +73,6 @@ const SOCKET_ROUND: usize = 32;
 /// The network is looked at this often even if the kernel reports nothing.
 const LOOK: Duration = Duration::from_secs(5);
 const BEAT: Duration = Duration::from_millis(200);
-
-/// What the worker's thread does: asymmetric cryptography, and a small file now and then.
-#[allow(clippy::large_enum_variant)] // no allocator to box with
-enum Errand {
-    Task(Task),
-    Write(Page),
-}
-
-#[allow(clippy::large_enum_variant)]
-enum Ended {
-    Task(Done),
-    Write(Written),
-}
-
-fn work(errand: Errand) -> Ended {
-    match errand {
-        Errand::Task(task) => Ended::Task(task.run(&mut Anyone)),
-        Errand::Write(page) => Ended::Write(page.write()),
-    }
-}
 
 /// The kernel's ends that the daemon holds.
 pub struct Parts {
@@ -141,7 +121,7 @@ impl Engine {
     ) -> Result<Self, Failure> {
         let now = clock::now();
         let gateway = gateway(now, config, credentials, epoch)?;
-        let worker = WORKER.start(work, 5).map_err(|e| because("worker", e))?;
+        let worker = errands::start().map_err(|e| because("worker", e))?;
         let accounts = Accounts::open(now, config, &mut parts.rtnl)?;
         let pairs = [
             (parts.tun.fd(), TUN),
@@ -399,33 +379,6 @@ impl Engine {
         }
     }
 
-    fn handle_ended(&mut self, now: Instant, ended: Ended) {
-        match ended {
-            Ended::Task(done) => self.gateway.handle_done(now, done),
-            Ended::Write(written) => return written.tell(),
-        }
-        if let Some(page) = self.papers.keep(self.config, self.gateway) {
-            self.set_to_work(now, Errand::Write(page));
-        }
-    }
-
-    fn set_to_work(&mut self, now: Instant, errand: Errand) {
-        if let Err(errand) = self.worker.submit(errand) {
-            // The worker is behind: do this one here rather than lose it.
-            self.handle_ended(now, work(errand));
-        }
-    }
-
-    fn give_work(&mut self, now: Instant) {
-        let fresh = |bytes: &mut [u8; 32]| {
-            // Without entropy there must be no handshake; the kernel always has some once it is up.
-            while entropy::fill(bytes).is_err() {}
-        };
-        while let Some(task) = self.gateway.poll_task(now, fresh) {
-            self.set_to_work(now, Errand::Task(task));
-        }
-    }
-
     fn beat(&mut self, now: Instant) {
         if now < self.beat_at {
             return;
@@ -448,6 +401,7 @@ impl Engine {
 
     /// Junk is counted; a flood of it is worth one line now and then.
     fn tell_refusals(&mut self, now: Instant) {
+        self.papers.look(now, self.gateway);
         let (road, version, gate) = self.gateway.refusals();
         let total = gate
             .refused()
@@ -480,8 +434,6 @@ impl Engine {
     fn look(&mut self, now: Instant) {
         self.look_at = now + LOOK;
         self.tell_refusals(now);
-        self.papers.tell_time(self.gateway);
-        self.papers.tell(self.gateway.denied(now));
         self.lan.look(&mut self.parts.rtnl, self.config);
         self.stop_broken_runs();
         if !routing::is_in_place() {
