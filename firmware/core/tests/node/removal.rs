@@ -144,9 +144,9 @@ fn the_live_session_of_a_removed_member_ends_and_the_others_download_on() {
     let at_end = w.gateways[2].at.bytes;
     w.run_with(3_000, 10_000, &mut feed);
     assert_eq!(w.gateways[2].at.bytes, at_end);
-    for i in 0..2 {
-        assert!(w.gateways[i].at.bytes > before[i] + 1_500_000, "{i}");
-        assert_eq!(w.gateways[i].gw().link().sessions(), 1);
+    for (g, before) in w.gateways.iter().zip(before).take(2) {
+        assert!(g.at.bytes > before + 1_500_000, "{}", g.number);
+        assert_eq!(g.gw().link().sessions(), 1);
     }
 }
 

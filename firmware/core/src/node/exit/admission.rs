@@ -46,6 +46,23 @@ impl Exit<'_> {
             .and_then(|c| c.admission.as_ref())
     }
 
+    /// What time it is, in Unix seconds; 0: nobody knows.
+    pub fn set_time(&mut self, now: u64) {
+        for served in &mut self.communities {
+            if let Some(admission) = &mut served.admission {
+                admission.now = now;
+            }
+        }
+    }
+
+    /// A list that a member brought and that is in force now, to be kept.
+    pub fn take_news(&mut self) -> Option<(CommunityId, Revocations)> {
+        let served = self.communities.iter_mut().find(|c| c.news)?;
+        served.news = false;
+        let list = served.admission.as_ref()?.list.clone()?;
+        Some((served.credentials.community.id, list))
+    }
+
     pub(super) fn served(&mut self, community: CommunityId) -> Option<&mut Served> {
         let mut all = self.communities.iter_mut();
         all.find(|c| c.credentials.community.id == community)
@@ -75,6 +92,7 @@ impl Exit<'_> {
             return;
         };
         let newer = served.roll.checked(admission, check, good);
+        served.news |= newer;
         if let Word::List(seat, list) = &check.word
             && let Some(Some(seat)) = self.seats.get_mut(usize::from(*seat))
             && let Some(session) = &mut seat.session

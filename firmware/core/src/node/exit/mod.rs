@@ -44,6 +44,8 @@ struct Served {
     admission: Option<Admission>,
     /// The list that is on its way from a member.
     roll: Roll,
+    /// A member brought the list in force, and the shell has not taken it yet.
+    news: bool,
 }
 
 /// Messages of members that nobody has looked at yet. Too many at once are lost: each is said again.
@@ -132,6 +134,7 @@ impl<'m> Exit<'m> {
                 gatekeeper,
                 admission: None,
                 roll: Roll::default(),
+                news: false,
             })
             .map_err(|_| Refusal::Full)
     }
