@@ -17,7 +17,7 @@ use burstmesh_core::node::gateway::{Config, ExitConfig, Gateway, Route, UplinkCo
 use burstmesh_core::node::job::{Admitted, Anyone, Done, Doorkeeper, NotAdmitted};
 use burstmesh_core::node::{Outgoing, Output, Via};
 use burstmesh_core::time::Instant;
-use burstmesh_core::wire::admission::{AdminSecret, Revocations};
+use burstmesh_core::wire::admission::{AdminSecret, Certificate, Revocations};
 use burstmesh_core::wire::handshake::{Denial, Lease};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -106,6 +106,8 @@ pub struct GatewayNode {
     pub admission: Option<Admission>,
     /// A list that it takes for the admin's from its start on, whoever made it.
     pub believes: Option<Revocations>,
+    /// A certificate that it shows from its start on, whoever made it and for whom.
+    pub shows: Option<Certificate>,
     /// Mesh interfaces.
     pub(super) interfaces: usize,
     pub(super) dirty: bool,
@@ -126,6 +128,7 @@ impl GatewayNode {
             leaves: Vec::new(),
             admission: None,
             believes: None,
+            shows: None,
             interfaces: 1,
             dirty: true,
             credentials: Credentials {
@@ -153,6 +156,7 @@ impl GatewayNode {
             credentials: self.credentials.clone(),
             admission: self.admission.as_ref().map(|a| Admission {
                 list: self.believes.clone(),
+                certificate: self.shows,
                 ..Admission::by(a.admin)
             }),
             epoch: self.life,

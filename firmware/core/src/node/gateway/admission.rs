@@ -43,10 +43,17 @@ impl Gateway<'_> {
         self.admission.as_ref()
     }
 
-    /// Why somebody made no session with us lately.
+    /// We cannot show that we are a member: neighbours need not be asked or answered.
+    pub(super) fn lacks_certificate(&self) -> bool {
+        let admission = self.admission.as_ref();
+        admission.is_some_and(|a| a.certificate.is_none())
+    }
+
+    /// Why there is no session with somebody: what was said lately, or what is clear without asking.
     pub fn denied(&self, now: Instant) -> Option<Denial> {
         let recent = self.denied.filter(|(_, at)| now.since(*at) < RECENT);
-        recent.map(|(why, _)| why)
+        let lacks = self.lacks_certificate().then_some(Denial::NoCertificate);
+        recent.map(|(why, _)| why).or(lacks)
     }
 
     /// Lists and certificates that came, and that no admin had signed.

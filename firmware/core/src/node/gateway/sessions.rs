@@ -85,7 +85,8 @@ impl Gateway<'_> {
             rekey_of: None,
             certificate: self.admission.as_ref().and_then(|a| a.certificate),
         };
-        let peers = self.peers.iter_mut().enumerate();
+        let may = !self.lacks_certificate();
+        let peers = self.peers.iter_mut().enumerate().filter(|_| may);
         let peers =
             peers.filter_map(|(i, p)| p.as_mut().map(|p| (Owner::Peer(i as u8), &mut p.initiator)));
         let exit = core::iter::once((Owner::Exit, &mut self.link.initiator));

@@ -1,0 +1,112 @@
+//! A member whose admission the admin takes back, in a community whose members have certificates.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use burstmesh_netns::community::{Community, fetches, live_paths};
+use burstmesh_netns::tools::http::HttpServer;
+use burstmesh_netns::tools::transfer;
+use burstmesh_netns::{Lab, Topology, root};
+use serde_json::Value;
+
+const BACK: Duration = Duration::from_secs(10);
+/// What the issue asks for.
+const BAR: Duration = Duration::from_secs(60);
+/// A download reaches its speed in this time.
+const START: Duration = Duration::from_secs(2);
+
+fn knows_of_removed(status: &Value) -> bool {
+    status["admission"]["removed"] == 1
+}
+
+/// The rate of a download from 2 s before to this moment of it, Mbit/s.
+fn rate(transfer: &transfer::Transfer, to: Duration) -> f64 {
+    transfer.rate_between(to.saturating_sub(START), to) / 1e6
+}
+
+#[test]
+fn a_member_removed_during_a_download_is_outside_everywhere_and_keeps_its_own_line() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let mut community = Community::exit_only(&lab)?;
+    community.certify()?;
+    for home in ["gw1", "gw2", "gw3"] {
+        community.start_agent(home, "")?;
+    }
+    let begun = Instant::now();
+    community.wait_all_pooling(BACK)?;
+    println!(
+        "certified by the exit and pooling after {:?}",
+        begun.elapsed()
+    );
+    let server = HttpServer::start(&lab, "web", 80)?;
+    let web = lab.link("web")?.v4;
+    let large = server.publish("large", 90_000_000, web)?;
+    let limit = Duration::from_secs(8);
+    let download = |client: &str| transfer::start_download(&lab, client, &large, limit);
+    let (theirs, mine) = (download("c2")?, download("c3")?);
+    sleep(2 * START);
+
+    let name = &lab.topology().home("gw3")?.community;
+    let node = community.status("gw3")?["node"]
+        .as_str()
+        .context("no node")?
+        .to_owned();
+    let (removed, before) = (Instant::now(), mine.begun().elapsed());
+    community.proxy(&["member", "remove", name, &node])?;
+    community.wait("gw3", BAR, "without an exit", |s| s["pooling"] == false)?;
+    println!("its pooling ended after {:?}", removed.elapsed());
+    for home in ["gw1", "gw2"] {
+        community.wait(home, BAR, "told", knows_of_removed)?;
+        community.wait(home, BAR, "without its line", |s| live_paths(s) == 2)?;
+    }
+    let took = removed.elapsed();
+    println!("all gateways know after {took:?}");
+    ensure!(took < BAR);
+    // What it starts now goes by its own line, as without burstmesh.
+    ensure!(
+        fetches(&lab, "c3", &server.url(web, "who"), BACK),
+        "its own line"
+    );
+    println!(
+        "its own line carries new connections after {:?}",
+        removed.elapsed()
+    );
+
+    let (theirs, mine) = (theirs.finish()?, mine.finish()?);
+    ensure!(
+        mine.exit_code == Some(56),
+        "the old connection: {}",
+        mine.said
+    );
+    println!(
+        "before: theirs {:.1}, its own {:.1} Mbit/s; theirs at the end {:.1}",
+        rate(&theirs, before),
+        rate(&mine, before),
+        rate(&theirs, limit)
+    );
+    // Two lines for two homes of which one rests: more than before, and the connection never broke.
+    ensure!(
+        theirs.exit_code == Some(28) && theirs.intact,
+        "{}",
+        theirs.said
+    );
+    ensure!(rate(&theirs, limit) > 25.0, "{}", rate(&theirs, limit));
+    ensure!(
+        theirs.longest_gap < Duration::from_secs(1),
+        "{:?}",
+        theirs.longest_gap
+    );
+
+    let said = community.status_table("gw3")?;
+    ensure!(said.contains("the admin has removed this router"), "{said}");
+    let at_exit = community.exit_status()?["refusals"]["handshake_revoked"].as_u64();
+    ensure!(at_exit > Some(0), "{at_exit:?}");
+    // It is in the file too, so that it outlives a restart.
+    let kept = lab.ns("gw1").dir().join("key.revoked");
+    ensure!(std::fs::read_to_string(&kept)?.starts_with("bmr1"));
+    Ok(())
+}
