@@ -222,8 +222,9 @@ fn respond(
 }
 
 impl Check {
+    /// Two scalar multiplications.
     #[inline(never)]
-    fn is_good(&self) -> bool {
+    pub fn is_good(&self) -> bool {
         match &self.word {
             Word::Certificate(member, certificate) => {
                 certificate.is_of(&self.admin, self.community, member)

@@ -12,7 +12,7 @@ mod guest;
 pub mod job;
 mod lend;
 mod peer;
-pub(crate) mod roll;
+pub mod roll;
 
 use core::fmt;
 use core::net::SocketAddr;
