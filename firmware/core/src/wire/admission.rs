@@ -9,7 +9,7 @@
 
 use core::fmt;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64ct::{Base64Unpadded, Encoding};
 use heapless::{String, Vec};
 
 use super::bytes::{Reader, Writer};
@@ -320,7 +320,7 @@ fn to_text<const N: usize>(prefix: &str, bytes: &[u8]) -> String<N> {
     let mut room = [0; LIST_TEXT];
     let mut text = String::new();
     // The longest of each fits by the arithmetic of base64.
-    if let Ok(encoded) = Base64UrlUnpadded::encode(bytes, &mut room) {
+    if let Ok(encoded) = Base64Unpadded::encode(bytes, &mut room) {
         let _ = text.push_str(prefix).and_then(|()| text.push_str(encoded));
     }
     text
@@ -329,7 +329,7 @@ fn to_text<const N: usize>(prefix: &str, bytes: &[u8]) -> String<N> {
 fn from_text<'r>(prefix: &str, text: &str, room: &'r mut [u8]) -> Result<&'r [u8], TextError> {
     let encoded = text.trim_ascii().strip_prefix(prefix);
     let encoded = encoded.ok_or(TextError::OtherKind)?;
-    Base64UrlUnpadded::decode(encoded, room).map_err(|_| TextError::Damaged)
+    Base64Unpadded::decode(encoded, room).map_err(|_| TextError::Damaged)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod forgotten_paths;
 mod guests;
 mod hops;
 mod idle;
+mod impostors;
 mod lanes;
 mod lender_silent;
 mod mesh_cut;

@@ -11,7 +11,7 @@ use burstmesh_core::data::pool::{Block, Slot};
 use burstmesh_core::data::queue::TxFlow;
 use burstmesh_core::data::resequence::RxFlow;
 use burstmesh_core::data::tunnel::{Memory, Tunnel};
-use burstmesh_core::identity::{CommunityId, CommunityKeys, PublicKey};
+use burstmesh_core::identity::{CommunityId, CommunityKeys, Identity, PublicKey};
 use burstmesh_core::node::exit::{self, Exit, Seat};
 use burstmesh_core::node::gateway::{Config, ExitConfig, Gateway, Route, UplinkConfig};
 use burstmesh_core::node::job::{Admitted, Anyone, Done, Doorkeeper, NotAdmitted};
@@ -367,6 +367,8 @@ pub struct ExitNode {
     pub exit: Option<Box<Exit<'static>>>,
     pub addr: SocketAddr,
     pub door: Door,
+    /// Who it is from its next start on, if not whom the gateways have pinned.
+    pub identity: Option<Identity>,
     /// How much further away it is than the end of the lines, one way in us.
     pub further: u64,
     /// How much gateways that start now prefer it: the smaller the more.
@@ -384,6 +386,7 @@ impl ExitNode {
             exit: None,
             addr: SocketAddr::from(([192, 0, 2, number as u8 + 1], 7_447)),
             door: Door::default(),
+            identity: None,
             further: 0,
             preference: number as u8,
             dirty: true,
@@ -405,7 +408,8 @@ impl ExitNode {
         self.busy = false;
         let seats: Vec<Option<Seat<'static>>> = (0..8).map(|_| None).collect();
         let seats = Box::leak(seats.into_boxed_slice());
-        let own = identity(200 + self.number as u8);
+        let pinned = identity(200 + self.number as u8);
+        let own = self.identity.clone().unwrap_or(pinned);
         let mut exit = Box::new(Exit::new(own, seats, seat_memory, seed));
         exit.serve(now, community_keys("home"), Budget::SERVER)
             .unwrap();

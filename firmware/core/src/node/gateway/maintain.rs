@@ -374,6 +374,10 @@ impl Gateway<'_> {
                 || (lost && now.since(peer.heard) > Duration::from_secs(20))
             {
                 peer.lose();
+                // Whoever has the secret may have announced a later life of it: what it says itself must count again.
+                let key = peer.key;
+                self.announcers.iter_mut().for_each(|a| a.forget(&key));
+                return;
             } else if s.lifetime.rekey_at() <= now && !peer.initiator.is_active() {
                 let remote = s.remote_cid;
                 peer.rekeying = true;

@@ -117,7 +117,7 @@ export function kinds() {
 		'secret': { is: isSecret, how: _('44 generated characters. Paste an invitation instead, if you have one.') },
 		'address:port': { is: isAddress, how: _('A numeric address and a port, such as 203.0.113.7:4455 or [2001:db8::7]:4455.') },
 		'invitation': { is: isWhole, how: _('The whole invitation, from bm1 to its last character.') },
-		'certificate': { is: (text) => /^bmc1[A-Za-z0-9_-]{107}$/.test(text), how: _('The whole line that the admin made, from bmc1 to its last character.') },
+		'certificate': { is: (text) => /^bmc1[A-Za-z0-9+\/]{107}$/.test(text), how: _('The whole line that the admin made, from bmc1 to its last character.') },
 		'text': { is: isText, how: _('1 to 32 characters, the same on every router.') },
 		'log level': { is: (text) => ['error', 'warn', 'info', 'debug', 'trace'].includes(text), how: _('error, warn, info, debug or trace.') },
 		'lane': { is: (text) => ['auto', 'per_packet', 'per_session'].includes(text), how: _('auto, per_packet or per_session.') },
