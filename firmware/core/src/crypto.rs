@@ -8,6 +8,10 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 mod ed25519;
+#[cfg(any(target_arch = "mips", test))]
+mod edwards;
+#[cfg(any(target_arch = "mips", test))]
+mod sha512;
 mod sip;
 #[cfg(any(target_arch = "mips", test))]
 mod x25519;
@@ -15,7 +19,11 @@ mod x25519;
 #[cfg(target_arch = "mips")]
 pub(crate) use x25519::x25519;
 
-pub(crate) use ed25519::{public as ed25519_public, sign, verify};
+#[cfg(not(target_arch = "mips"))]
+pub(crate) use ed25519::verify;
+pub(crate) use ed25519::{public as ed25519_public, sign};
+#[cfg(target_arch = "mips")]
+pub(crate) use edwards::verify;
 
 /// Bytes of a message authenticator on the wire.
 pub(crate) const MAC_LEN: usize = 16;
