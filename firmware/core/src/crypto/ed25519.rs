@@ -1,13 +1,16 @@
-//! Ed25519 (RFC 8032), strict: keys and points of small order and encodings that are not canonical verify nothing.
+//! Ed25519 (RFC 8032), strict: keys and points of small order and encodings that are not canonical verify nothing. On MIPS
+//! [`super::edwards`] verifies in its place.
 
-use ed25519_compact::{KeyPair, PublicKey, Seed, Signature};
+use ed25519_compact::{KeyPair, Seed};
 
 /// The most that is ever signed, bytes.
 const MESSAGE: usize = 640;
 
 /// Whether the parts, one after the other, were signed by whoever has the secret of this key. Two scalar multiplications.
+#[cfg(any(not(target_arch = "mips"), test))]
 #[inline(never)]
 pub(crate) fn verify(key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
+    use ed25519_compact::{PublicKey, Signature};
     let signature = Signature::new(*signature);
     let Ok(mut state) = PublicKey::new(*key).verify_incremental(&signature) else {
         return false;

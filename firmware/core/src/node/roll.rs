@@ -82,7 +82,7 @@ impl Told {
 }
 
 impl Roll {
-    /// Keeps a message until [`Self::next`]. Too many at once are lost: each is said again.
+    /// Keeps a message until [`Self::read`]. Too many at once are lost: each is said again.
     pub fn post(&mut self, from: u16, message: &[u8]) {
         if Message::is_one(message)
             && let Ok(message) = Vec::from_slice(message)
@@ -92,7 +92,7 @@ impl Roll {
     }
 
     /// What was kept.
-    pub fn next(&mut self) -> Option<(u16, Mail)> {
+    pub fn read(&mut self) -> Option<(u16, Mail)> {
         self.inbox.pop_front()
     }
 

@@ -47,7 +47,7 @@ fn converse(mut data: &[u8]) {
     while let [head, len, rest @ ..] = data {
         let (message, rest) = rest.split_at(rest.len().min(usize::from(*len)));
         data = rest;
-        now = now + Duration::from_millis(u64::from(head >> 2) * 50);
+        now += Duration::from_millis(u64::from(head >> 2) * 50);
         let from = usize::from(head & 3);
         let Ok(message) = Message::parse(message) else {
             continue;

@@ -112,7 +112,7 @@ impl Gateway<'_> {
 
     /// What the exit said meanwhile, and what it is to be told.
     pub(super) fn keep_roll(&mut self, now: Instant) {
-        while let Some((from, message)) = self.roll.next() {
+        while let Some((from, message)) = self.roll.read() {
             if let Err(why) = self.handle_roll(now, from, &message) {
                 self.refusals.count(why);
             }
