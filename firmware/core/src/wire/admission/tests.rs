@@ -105,6 +105,19 @@ fn an_admins_secret_is_never_printed() {
     assert!(AdminSecret::new([0; 32]).is_none());
 }
 
+#[test]
+fn a_flipped_bit_makes_a_list_nobodys() {
+    let (good, admin) = (list(), admin().public());
+    // Emulated processors take their time for each.
+    let step = if cfg!(target_arch = "mips") { 97 } else { 7 };
+    for bit in (0..good.bytes().len() * 8).step_by(step) {
+        let mut bytes = good.bytes().to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let changed = Revocations::parse(&bytes).unwrap();
+        assert!(!changed.is_of(&admin, COMMUNITY), "{bit}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_a_list_that_is_written_alike_or_malformed(
@@ -123,14 +136,6 @@ proptest! {
             let again = certificate.to_text();
             prop_assert_eq!(again.as_str(), text);
         }
-    }
-
-    #[test]
-    fn a_flipped_bit_makes_a_list_nobodys(bit in 0usize..88 * 8) {
-        let mut bytes = list().bytes().to_vec();
-        bytes[bit / 8] ^= 1 << (bit % 8);
-        let changed = Revocations::parse(&bytes).unwrap();
-        prop_assert!(!changed.is_of(&admin().public(), COMMUNITY));
     }
 }
 

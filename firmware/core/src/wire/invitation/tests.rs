@@ -141,7 +141,8 @@ fn content_that_makes_no_sense_is_refused_even_with_right_check_bytes() {
     );
     let mut appended = std::vec::Vec::from(*b"\x04hill");
     appended.extend([9; 32]);
-    appended.extend([0, 0, 0]);
+    // Exits, end, token, admin: none.
+    appended.extend([0, 0, 0, 0]);
     appended.extend(*b"field of a later release");
     assert_eq!(
         Invitation::decode(&seal(&appended)).map(|i| i.name.as_str().to_owned()),
