@@ -5,11 +5,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Mutex;
 
 use burstmesh_core::identity::{CommunityId, CommunityKeys, PublicKey};
+use burstmesh_core::wire::admission::{AdminKey, Certificate, Revocations};
+use burstmesh_core::wire::handshake::Denial;
 use thiserror::Error;
 
 use crate::ipv6::Leased;
 use crate::lifecycle::lock;
-use crate::store::{Admission, Community, Store, StoreError};
+use crate::store::{Admission, Community, Store, StoreError, now};
 
 /// A member's tunnel addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Lease {
     pub v6: Option<Ipv6Addr>,
     /// What the admin calls the member.
     pub name: Option<String>,
+    /// A certificate, for one that had none where this exit gives them.
+    pub certificate: Option<Certificate>,
 }
 
 /// One community as the data engine needs it.
@@ -28,6 +32,10 @@ pub struct Served {
     pub keys: CommunityKeys,
     /// Who may have a session: everybody else's ends.
     pub members: HashSet<PublicKey>,
+    /// By whose word they are members.
+    pub admin: Option<AdminKey>,
+    /// Who is one no more.
+    pub revocations: Option<Revocations>,
 }
 
 /// Why a member that proved the community's secret is not let in.
@@ -43,6 +51,29 @@ pub enum Refusal {
     Full,
     #[error("the store cannot be read or written")]
     Store,
+    #[error("its certificate: {}", words(*.0))]
+    Denied(Denial),
+}
+
+impl Refusal {
+    /// What the member is told, if anything.
+    pub fn told(self) -> Option<Denial> {
+        match self {
+            Self::Revoked => Some(Denial::Revoked),
+            Self::Denied(why) => Some(why),
+            _ => None,
+        }
+    }
+}
+
+/// What is wrong with a certificate.
+fn words(why: Denial) -> &'static str {
+    match why {
+        Denial::NoCertificate => "it has none",
+        Denial::BadCertificate => "it is not the admin's word for this router",
+        Denial::Ended => "it has ended",
+        Denial::Revoked => "it is on the list of removed members",
+    }
 }
 
 /// Called from the handshake thread, never from the data loop: it may wait for the disk.
@@ -53,11 +84,23 @@ pub trait LeaseBook: Send + Sync {
     /// The store's.
     fn communities(&self) -> Result<Vec<Served>, StoreError>;
 
-    /// The lease of a member whose handshake proved the community's secret: always the same for the same key.
+    /// The lease of a member whose handshake proved the community's secret: always the same for the same key. `judged`: whether it
+    /// is one by the word of the community's admin.
     ///
     /// # Errors
     /// Why it is not let in.
-    fn admit(&self, community: CommunityId, member: &PublicKey) -> Result<Lease, Refusal>;
+    fn admit(
+        &self,
+        community: CommunityId,
+        member: &PublicKey,
+        judged: Result<(), Denial>,
+    ) -> Result<Lease, Refusal>;
+
+    /// Keeps a list of removed members that the community's admin signed.
+    ///
+    /// # Errors
+    /// The store's.
+    fn keep_list(&self, community: CommunityId, list: &Revocations) -> Result<(), StoreError>;
 }
 
 /// The book on top of the store.
@@ -86,10 +129,21 @@ impl Book {
         *lock(&self.ipv6) = ipv6;
     }
 
+    /// The community with this name on the wire.
+    fn find(&self, id: CommunityId) -> Result<Option<Community>, StoreError> {
+        let all = self.with(|store| store.communities())?;
+        Ok(all.into_iter().find(|c| keys(c).id == id))
+    }
+
     /// Works with the store itself.
     pub fn with<T>(&self, work: impl FnOnce(&mut Store) -> T) -> T {
         work(&mut lock(&self.store))
     }
+}
+
+/// The time as certificates have it.
+pub fn unix() -> u64 {
+    u64::try_from(now()).unwrap_or(0)
 }
 
 /// The protocol's name and keys of a stored community.
@@ -109,6 +163,8 @@ impl LeaseBook for Book {
                         .filter(|m| m.revoked.is_none())
                         .map(|m| m.key)
                         .collect(),
+                    admin: community.admin,
+                    revocations: community.revocations,
                     name: community.name,
                 })
             })
@@ -116,30 +172,45 @@ impl LeaseBook for Book {
         })
     }
 
-    fn admit(&self, community: CommunityId, member: &PublicKey) -> Result<Lease, Refusal> {
-        let answer = self.with(|store| {
-            let all = store.communities()?;
-            match all.iter().find(|c| keys(c).id == community) {
-                Some(community) => store.admit(community, member).map(Some),
-                None => Ok(None),
-            }
-        });
-        let answer: Result<Option<Admission>, StoreError> = answer;
-        match answer {
-            Ok(Some(Admission::Admitted(member))) => Ok(Lease {
+    fn admit(
+        &self,
+        community: CommunityId,
+        member: &PublicKey,
+        judged: Result<(), Denial>,
+    ) -> Result<Lease, Refusal> {
+        let said = |error| {
+            tracing::error!("{error}");
+            Refusal::Store
+        };
+        let found = self.find(community).map_err(said)?;
+        let found = found.ok_or(Refusal::UnknownCommunity)?;
+        // For want of a certificate it gets one here, once it is admitted.
+        let signs = found.admin_secret.as_ref();
+        let signs = signs.filter(|_| judged != Err(Denial::Revoked));
+        if let (Err(why), None) = (judged, signs) {
+            return Err(Refusal::Denied(why));
+        }
+        let answer = self.with(|store| store.admit(&found, member));
+        match answer.map_err(said)? {
+            Admission::Admitted(member) => Ok(Lease {
                 v4: member.lease.v4,
                 v6: self.ipv6().then_some(member.lease.v6),
                 name: member.name,
+                certificate: signs
+                    .filter(|_| judged.is_err())
+                    .map(|admin| admin.certify(community, &member.key, unix(), 0)),
             }),
-            Ok(Some(Admission::Revoked)) => Err(Refusal::Revoked),
-            Ok(Some(Admission::NotInvited)) => Err(Refusal::NotInvited),
-            Ok(Some(Admission::Full)) => Err(Refusal::Full),
-            Ok(None) => Err(Refusal::UnknownCommunity),
-            Err(error) => {
-                tracing::error!("{error}");
-                Err(Refusal::Store)
-            }
+            Admission::Revoked => Err(Refusal::Revoked),
+            Admission::NotInvited => Err(Refusal::NotInvited),
+            Admission::Full => Err(Refusal::Full),
         }
+    }
+
+    fn keep_list(&self, community: CommunityId, list: &Revocations) -> Result<(), StoreError> {
+        if let Some(community) = self.find(community)? {
+            self.with(|store| store.take_list(&community, list))?;
+        }
+        Ok(())
     }
 }
 
@@ -147,6 +218,7 @@ impl LeaseBook for Book {
 mod tests {
     use super::*;
     use crate::config::Leases;
+    use burstmesh_core::wire::admission::AdminSecret;
     use burstmesh_core::wire::invitation::Secret;
 
     #[test]
@@ -159,17 +231,69 @@ mod tests {
         let id = CommunityKeys::derive("home", &[1; 32]).id;
         assert_eq!((served.len(), served[0].keys.id), (1, id));
 
-        let lease = book.admit(id, &PublicKey([2; 32])).unwrap();
+        let lease = book.admit(id, &PublicKey([2; 32]), Ok(())).unwrap();
         assert_eq!((lease.v4, lease.v6), (Ipv4Addr::new(10, 77, 0, 2), None));
         assert_eq!(
-            book.admit(CommunityId([0; 8]), &PublicKey([2; 32])),
+            book.admit(CommunityId([0; 8]), &PublicKey([2; 32]), Ok(())),
             Err(Refusal::UnknownCommunity)
         );
         let members = &book.communities().unwrap()[0].members;
         assert!(members.contains(&PublicKey([2; 32])) && members.len() == 1);
         book.with(|s| s.revoke_member(&home, &PublicKey([2; 32])))
             .unwrap();
-        assert_eq!(book.admit(id, &PublicKey([2; 32])), Err(Refusal::Revoked));
+        assert_eq!(
+            book.admit(id, &PublicKey([2; 32]), Ok(())),
+            Err(Refusal::Revoked)
+        );
         assert!(book.communities().unwrap()[0].members.is_empty());
+    }
+
+    /// A book of one community with an admin, whose secret it has or not, and an invitation that stands.
+    fn certified(signs: bool) -> (Book, CommunityId, AdminSecret) {
+        let admin = AdminSecret::new([7; 32]).unwrap();
+        let mut store = Store::in_memory(&Leases::default()).unwrap();
+        let home = store.add_community("home", &Secret::new([1; 32])).unwrap();
+        store.add_invitation(&home, None).unwrap();
+        let secret = signs.then_some(&admin);
+        store
+            .set_admin(&home, Some(admin.public()), secret)
+            .unwrap();
+        let book = Book::new(store, Leased::Never);
+        let id = book.communities().unwrap()[0].keys.id;
+        (book, id, admin)
+    }
+
+    #[test]
+    fn a_member_without_a_certificate_gets_one_where_the_admins_key_is_and_is_refused_where_not() {
+        let (key, none) = (PublicKey([2; 32]), Err(Denial::NoCertificate));
+        let (book, id, admin) = certified(true);
+        let lease = book.admit(id, &key, none).unwrap();
+        let certificate = lease.certificate.unwrap();
+        assert!(certificate.is_of(&admin.public(), id, &key));
+        // Who has one gets no other.
+        assert_eq!(book.admit(id, &key, Ok(())).unwrap().certificate, None);
+        let (book, id, _) = certified(false);
+        let denied = Refusal::Denied(Denial::NoCertificate);
+        assert_eq!(book.admit(id, &key, none), Err(denied));
+        // Nothing was leased to it.
+        assert!(book.communities().unwrap()[0].members.is_empty());
+    }
+
+    #[test]
+    fn whoever_is_on_the_list_is_refused_where_the_admins_key_is_too_and_the_list_is_kept() {
+        let key = PublicKey([2; 32]);
+        let (book, id, admin) = certified(true);
+        book.admit(id, &key, Ok(())).unwrap();
+        let list = |number, nodes: &[_]| admin.revoke(id, number, nodes).unwrap();
+        book.keep_list(id, &list(5, &[key.node_id()])).unwrap();
+        let served = &book.communities().unwrap()[0];
+        assert!(served.members.is_empty());
+        assert_eq!(served.revocations.as_ref().map(|l| l.number()), Some(5));
+        let denied = Refusal::Denied(Denial::Revoked);
+        assert_eq!(book.admit(id, &key, Err(Denial::Revoked)), Err(denied));
+        // An older one is not taken.
+        book.keep_list(id, &list(4, &[])).unwrap();
+        let served = &book.communities().unwrap()[0];
+        assert_eq!(served.revocations.as_ref().map(|l| l.number()), Some(5));
     }
 }

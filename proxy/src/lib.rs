@@ -7,9 +7,11 @@
 //! | the packets, and their memory | [`data`] |
 //! | which resolvers members are told | [`dns`] |
 //! | translation, and what is never reachable | [`nat`] |
+//! | an admin's key, certificates, removals | [`admin`] |
 //! | what it is doing | [`status`], [`metrics`], [`http`], [`dashboard`], [`control`] |
 //! | the commands | [`cli`] |
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod control;

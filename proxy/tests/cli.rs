@@ -224,7 +224,7 @@ fn a_bad_configuration_ends_with_2_and_leaves_nothing_half_set_up() {
 #[test]
 fn every_command_and_argument_of_members_and_communities_is_explained() {
     let home = Home::new();
-    for group in ["community", "member"] {
+    for group in ["community", "member", "admin"] {
         let help = home.must(&[group, "--help"]);
         let commands = help.split("Commands:\n").nth(1).unwrap();
         let commands = commands.lines().take_while(|l| !l.trim().is_empty());
@@ -239,9 +239,14 @@ fn every_command_and_argument_of_members_and_communities_is_explained() {
         );
         for name in names.iter().filter(|n| **n != "help") {
             let help = home.must(&[group, name, "--help"]);
-            let arguments = help.lines().filter(|l| l.trim_start().starts_with('<'));
-            for line in arguments {
-                assert!(line.trim().contains("  "), "{group} {name}: {line}");
+            let lines: Vec<_> = help.lines().collect();
+            for pair in lines
+                .windows(2)
+                .filter(|p| p[0].trim_start().starts_with('<'))
+            {
+                // Beside it, or in the long form below it.
+                let explained = pair[0].trim().contains("  ") || pair[1].starts_with("     ");
+                assert!(explained, "{group} {name}: {pair:?}");
             }
         }
     }

@@ -273,8 +273,11 @@ fn a_store_of_the_first_schema_is_taken_over_with_its_leases() {
     let lease = admit(&mut store, &home, 1).lease;
     drop(store);
     let db = rusqlite::Connection::open(dir.path().join("state.db")).unwrap();
-    db.execute_batch("ALTER TABLE communities DROP COLUMN highest; PRAGMA user_version = 1")
-        .unwrap();
+    for column in ["highest", "admin", "admin_secret", "revocations"] {
+        let sql = format!("ALTER TABLE communities DROP COLUMN {column}");
+        db.execute_batch(&sql).unwrap();
+    }
+    db.pragma_update(None, "user_version", 1).unwrap();
     drop(db);
     let mut store = Store::open(dir.path(), &Leases::default()).unwrap();
     let home = store.community("home").unwrap();

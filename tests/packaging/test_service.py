@@ -80,6 +80,7 @@ TYPES = {
     "bool": "bool",
     "invitation": "string",
     "text": "string",
+    "certificate": "rangelength(111,111)",
     "secret": "rangelength(44,44)",
     "public key": "rangelength(44,44)",
     "file": "maxlength(128)",

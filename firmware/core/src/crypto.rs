@@ -7,12 +7,23 @@ use blake2::digest::core_api::{Buffer, UpdateCore, VariableOutputCore};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+mod ed25519;
+#[cfg(any(target_arch = "mips", test))]
+mod edwards;
+#[cfg(any(target_arch = "mips", test))]
+mod sha512;
 mod sip;
 #[cfg(any(target_arch = "mips", test))]
 mod x25519;
 
 #[cfg(target_arch = "mips")]
 pub(crate) use x25519::x25519;
+
+#[cfg(not(target_arch = "mips"))]
+pub(crate) use ed25519::verify;
+pub(crate) use ed25519::{public as ed25519_public, sign};
+#[cfg(target_arch = "mips")]
+pub(crate) use edwards::verify;
 
 /// Bytes of a message authenticator on the wire.
 pub(crate) const MAC_LEN: usize = 16;

@@ -5,13 +5,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use burstmesh_core::wire::admission::{AdminKey, AdminSecret};
 use burstmesh_core::wire::invitation::{Invitation, Secret};
 use burstmesh_core::wire::text::key_from_text;
 use clap::Subcommand;
 
+use super::admin::{print_list, shown};
 use super::{Context, table};
 use crate::store::{Community, Share};
-use crate::{key, leases};
+use crate::{admin, key, leases};
 
 /// A secret's file is not longer.
 const MOST: u64 = 4096;
@@ -21,6 +23,8 @@ A first community:
   burstmesh-proxy community add \"Elm Street\"
   burstmesh-proxy invite \"Elm Street\"          the string for the neighbours' routers
   burstmesh-proxy member list \"Elm Street\"     who has come
+One whose members have certificates, so that one of them can be removed everywhere:
+  burstmesh-proxy community certify \"Elm Street\"  then invite anew
 A community by hand, without invitations:
   burstmesh keygen --secret > secret           also `option secret` of every router
   burstmesh-proxy community add \"Elm Street\" --secret-file secret";
@@ -42,6 +46,31 @@ pub enum Command {
     },
     /// Show the communities: how many members and standing invitations, and their ranges of addresses
     List,
+    /// Ask members for certificates from now on: nobody else joins with the secret alone, and one member can be removed everywhere
+    ///
+    /// Without an option this exit makes the admin's key and keeps it: it certifies routers as it admits them, and `member remove`
+    /// reaches every router within a minute. Routers learn the admin's key from a new invitation; those that have joined keep theirs
+    /// until `option admin_key` or a new invitation tells them to ask.
+    Certify {
+        /// The community's name
+        name: String,
+        /// Take the admin's key from this file (- for standard input), as `admin new` made it
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["public", "off"])]
+        key_file: Option<PathBuf>,
+        /// Only ask for certificates; the admin, who has this public key, signs elsewhere
+        #[arg(long, value_name = "KEY", conflicts_with = "off")]
+        public: Option<String>,
+        /// Ask for them no longer; the admin's key is forgotten
+        #[arg(long)]
+        off: bool,
+    },
+    /// Show the list of removed members of a community, or take a newer one that the admin signed elsewhere
+    Revocations {
+        /// The community's name
+        name: String,
+        /// The file with the list (bmr1...), or - for standard input
+        file: Option<PathBuf>,
+    },
     /// Forget a community: its secret, its members and their addresses; its sessions end. It cannot be undone
     Remove {
         /// Its name, as `community list` shows it
@@ -65,7 +94,73 @@ pub fn run(context: &Context, command: &Command) -> Result<()> {
         Command::Join { invitation } => join(context, invitation),
         Command::List => list(context),
         Command::Remove { name, force } => remove(context, name, *force),
+        Command::Certify {
+            name,
+            key_file,
+            public,
+            off,
+        } => certify(context, name, key_file.as_deref(), public.as_deref(), *off),
+        Command::Revocations { name, file } => revocations(context, name, file.as_deref()),
     }
+}
+
+fn certify(
+    context: &Context,
+    name: &str,
+    key_file: Option<&Path>,
+    public: Option<&str>,
+    off: bool,
+) -> Result<()> {
+    let mut store = context.store()?;
+    let community = store.community(name)?;
+    let secret = match (key_file, public, off) {
+        (_, _, true) | (_, Some(_), _) => None,
+        (Some(file), ..) => Some(admin::open(file)?),
+        // Asked again, it keeps the key that it has.
+        (None, None, false) => match &community.admin_secret {
+            Some(known) => AdminSecret::new(*known.as_bytes()),
+            None => Some(admin::new_secret()?),
+        },
+    };
+    let public = public.map(|text| key_from_text(text).map(AdminKey));
+    let public = public.transpose();
+    let public = public.map_err(|e| anyhow!("the key {e}: 44 characters of base64 are a key"))?;
+    let key = secret.as_ref().map(AdminSecret::public).or(public);
+    store.set_admin(&community, key, secret.as_ref())?;
+    context.refresh();
+    match key {
+        Some(key) => println!(
+            "admin key: {}\nnext: burstmesh-proxy invite {name:?}",
+            shown(&key)
+        ),
+        None => println!("{name}: whoever has the secret is a member again"),
+    }
+    Ok(())
+}
+
+fn revocations(context: &Context, name: &str, file: Option<&Path>) -> Result<()> {
+    let mut store = context.store()?;
+    let community = store.community(name)?;
+    let Some(file) = file else {
+        match &community.revocations {
+            Some(list) => print_list(list),
+            None => println!("nobody was removed by a list"),
+        }
+        return Ok(());
+    };
+    let list = admin::read_list(file)?;
+    let admin = community
+        .admin
+        .with_context(|| format!("{name:?} has no admin: `community certify`"))?;
+    if !list.is_of(&admin, leases::keys(&community).id) {
+        bail!("the list was not signed by the admin of {name:?}");
+    }
+    if !store.take_list(&community, &list)? {
+        bail!("{name:?} has a list that is as new already");
+    }
+    context.refresh();
+    print_list(&list);
+    Ok(())
 }
 
 fn add(context: &Context, name: &str) -> Result<()> {
@@ -85,7 +180,14 @@ fn join(context: &Context, text: &str) -> Result<()> {
         text
     };
     let invitation = Invitation::decode(text).map_err(|e| anyhow!("the invitation {e}"))?;
-    serve_given(context, &invitation.name, &invitation.secret)
+    serve_given(context, &invitation.name, &invitation.secret)?;
+    if invitation.admin.is_some() {
+        let mut store = context.store()?;
+        let community = store.community(&invitation.name)?;
+        store.set_admin(&community, invitation.admin, None)?;
+        context.refresh();
+    }
+    Ok(())
 }
 
 /// Serves a community that was founded elsewhere.

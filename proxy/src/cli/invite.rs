@@ -9,7 +9,8 @@ use burstmesh_core::wire::invitation::{ADDRESSES, Exit, Invitation, Name};
 use burstmesh_linux::netlink::Rtnl;
 use clap::Parser;
 
-use super::{Context, qr, time};
+use super::time::{Lifetime, lifetime};
+use super::{Context, qr};
 use crate::config::{Config, DEFAULT_PORT};
 use crate::key;
 use crate::store::now;
@@ -32,10 +33,6 @@ pub struct Args {
     end: bool,
 }
 
-/// Seconds; `None` for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Lifetime(Option<i64>);
-
 pub fn run(context: &Context, args: &Args) -> Result<()> {
     let mut store = context.store()?;
     let community = store.community(&args.community)?;
@@ -45,7 +42,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     let addresses = addresses(&context.config, &args.addresses)?;
-    let expires = args.expires.0.map(|seconds| now().saturating_add(seconds));
+    let expires = args.expires.after(now());
     let exit = Exit {
         key: key::load_or_create(&context.config.state_dir)?.public(),
         addresses: addresses.iter().copied().take(ADDRESSES).collect(),
@@ -57,6 +54,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         exits: [exit].into_iter().collect(),
         expires: expires.and_then(|e| u64::try_from(e).ok()),
         admission: None,
+        admin: community.admin,
     };
     let text = invitation
         .encode()
@@ -179,24 +177,9 @@ fn is_private(ip: IpAddr) -> bool {
     }
 }
 
-fn lifetime(text: &str) -> Result<Lifetime, String> {
-    if text == "never" {
-        return Ok(Lifetime(None));
-    }
-    let seconds = time::span(text).map_err(|bad| format!("{bad}, or never"))?;
-    Ok(Lifetime(Some(seconds)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_lifetime_may_be_without_end() {
-        assert_eq!(lifetime("7d"), Ok(Lifetime(Some(604_800))));
-        assert_eq!(lifetime("never"), Ok(Lifetime(None)));
-        assert!(lifetime("soon").unwrap_err().contains("or never"));
-    }
 
     #[test]
     fn addresses_may_leave_out_the_port() {

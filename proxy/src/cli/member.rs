@@ -7,7 +7,9 @@ use burstmesh_core::wire::text::{key_from_text, key_to_text};
 use clap::{Args, Subcommand};
 
 use super::{Context, table, time};
+use crate::admin::{self, Change};
 use crate::ipv6::Leased;
+use crate::leases;
 use crate::store::{Community, Member, Store, StoreError, now};
 
 pub const AFTER: &str = "\
@@ -26,6 +28,9 @@ pub enum Command {
         community: String,
     },
     /// Let a router in by its public key, before it first connects: it needs no standing invitation
+    ///
+    /// Where members have certificates, the router's is printed too: only a router without a line of its own needs it, to join
+    /// by its neighbours.
     Add {
         /// The community's name
         community: String,
@@ -83,6 +88,11 @@ pub fn run(context: &Context, command: &Command) -> Result<()> {
                 .map_err(|e| anyhow!("the key {e}: 44 characters of base64 are a key"))?;
             let member = store.add_member(&community, &PublicKey(key), name.as_deref())?;
             println!("{}: lease {}", called(&member), member.lease.v4);
+            if let Some(admin) = &community.admin_secret {
+                let id = leases::keys(&community).id;
+                let certificate = admin.certify(id, &member.key, leases::unix(), 0);
+                println!("certificate: {}", certificate.to_text());
+            }
         }
         Command::Rename { who, name } => {
             let (community, member) = who.find(&store)?;
@@ -91,10 +101,16 @@ pub fn run(context: &Context, command: &Command) -> Result<()> {
         Command::Remove(who) => {
             let (community, member) = who.find(&store)?;
             store.revoke_member(&community, &member.key)?;
+            change(&mut store, &community, Change::Remove(member.key.node_id()))?;
             println!("{} is shut out of {}", called(&member), community.name);
         }
         Command::Restore(who) => {
             let (community, member) = who.find(&store)?;
+            change(
+                &mut store,
+                &community,
+                Change::Restore(member.key.node_id()),
+            )?;
             store.restore_member(&community, &member.key)?;
         }
         Command::Forget(who) => {
@@ -113,6 +129,23 @@ pub fn run(context: &Context, command: &Command) -> Result<()> {
         } => prune(&mut store, community, *unseen, *dry_run)?,
     }
     context.refresh();
+    Ok(())
+}
+
+/// Where members have certificates, a removal is a list that reaches every router.
+fn change(store: &mut Store, community: &Community, change: Change) -> Result<()> {
+    let Some(secret) = &community.admin_secret else {
+        if community.admin.is_some() {
+            eprintln!(
+                "At this exit only: the admin's key is not here. Sign a list with `admin revoke`, and hand it in with `community revocations`."
+            );
+        }
+        return Ok(());
+    };
+    let id = leases::keys(community).id;
+    let current = community.revocations.as_ref();
+    let list = admin::next_list(secret, id, current, &[change], leases::unix())?;
+    store.take_list(community, &list)?;
     Ok(())
 }
 

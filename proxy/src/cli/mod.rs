@@ -1,6 +1,7 @@
 //! The commands. Those that change communities or members work on the store whether the daemon runs or not, and
 //! tell a running one.
 
+mod admin;
 mod community;
 mod invite;
 mod member;
@@ -71,6 +72,12 @@ enum Command {
     /// whether the exit runs or not.
     #[command(subcommand, after_help = member::AFTER)]
     Member(member::Command),
+    /// Make an admin's key, sign certificates, remove members: on any computer, without an exit
+    ///
+    /// A community with an admin takes for members only those whose certificate the admin has signed, and removes one by a
+    /// signed list that goes from router to router. These commands need neither an exit nor its configuration.
+    #[command(subcommand, after_help = admin::AFTER)]
+    Admin(admin::Command),
     /// Print an invitation to a community: hand it on as you would a password
     Invite(invite::Args),
 }
@@ -106,6 +113,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
+    // An admin's laptop has no configuration of an exit.
+    if let Command::Admin(command) = &cli.command {
+        return admin::run(command);
+    }
     let config = Config::load(&cli.config)?;
     let context = Context { config };
     match &cli.command {
@@ -139,6 +150,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Community(command) => community::run(&context, command),
         Command::Member(command) => member::run(&context, command),
         Command::Invite(args) => invite::run(&context, args),
+        Command::Admin(command) => admin::run(command),
     }
 }
 

@@ -23,9 +23,39 @@ pub fn span(text: &str) -> Result<i64, String> {
     total.filter(|total| *total > 0).ok_or_else(bad)
 }
 
+/// How long something holds: seconds; `None` for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime(Option<i64>);
+
+impl Lifetime {
+    /// The end of what begins at this time (Unix seconds).
+    pub fn after(self, now: i64) -> Option<i64> {
+        self.0.map(|seconds| now.saturating_add(seconds))
+    }
+}
+
+/// A time, or `never`.
+///
+/// # Errors
+/// What to write instead.
+pub fn lifetime(text: &str) -> Result<Lifetime, String> {
+    if text == "never" {
+        return Ok(Lifetime(None));
+    }
+    let seconds = span(text).map_err(|bad| format!("{bad}, or never"))?;
+    Ok(Lifetime(Some(seconds)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lifetime_may_be_without_end() {
+        assert_eq!(lifetime("7d"), Ok(Lifetime(Some(604_800))));
+        assert_eq!(lifetime("never"), Ok(Lifetime(None)));
+        assert!(lifetime("soon").unwrap_err().contains("or never"));
+    }
 
     #[test]
     fn times_have_units() {

@@ -20,7 +20,7 @@ use super::inside::Inside;
 use super::sockets::Sockets;
 use super::worker::{Answer, INNER_MTU, Worker};
 use super::{Engine, Plan, memory, publish};
-use crate::leases::Served;
+use crate::leases::{Served, unix};
 use crate::lifecycle::Lifecycle;
 use crate::status::{Board, Seats};
 
@@ -189,6 +189,7 @@ impl Server {
 
     fn done(&mut self, now: Instant, done: Done) {
         let Some(seat) = self.exit.handle_done(now, done) else {
+            self.take_news();
             return self.say_if_full(now);
         };
         let Some((_, _, session)) = self.exit.seats().find(|(at, _, _)| *at == seat) else {
@@ -208,6 +209,19 @@ impl Server {
         self.exit
             .end_where(|at, s| at != seat && s.lease.ipv4 == lease.ipv4);
         self.inside.lease(seat, &lease);
+    }
+
+    /// A member may have brought a newer list of removed members.
+    fn take_news(&mut self) {
+        while let Some((community, list)) = self.exit.take_news() {
+            tracing::info!(
+                community = self.names.get(&community).map_or("", String::as_str),
+                "list {} of removed members, {} of them",
+                list.number(),
+                list.nodes().count()
+            );
+            self.worker.keep(community, list);
+        }
     }
 
     /// A handshake led to nothing: for want of a seat?
@@ -234,6 +248,7 @@ impl Server {
             self.exit.end_where(|_, s| {
                 s.community == community.keys.id && !community.members.contains(&s.key)
             });
+            let id = community.keys.id;
             if self.exit.serve(now, community.keys, BUDGET).is_err() {
                 tracing::error!(
                     community = community.name,
@@ -241,6 +256,8 @@ impl Server {
                     burstmesh_core::node::exit::MAX_COMMUNITIES
                 );
             }
+            let list = community.revocations.as_ref();
+            self.exit.set_admission(id, community.admin, list, unix());
         }
         self.inside.keep(&self.exit);
         // A removed member is gone from the status at once.
@@ -250,6 +267,7 @@ impl Server {
     fn publish(&mut self, now: Instant) {
         self.publish_at = now + PUBLISH;
         self.inside.keep(&self.exit);
+        self.exit.set_time(unix());
         let (refused, version) = publish::refused(&self.exit);
         if self.refused.look(now, refused) {
             tracing::warn!(

@@ -131,6 +131,7 @@ impl Member {
                 identity: Identity::new(SecretKey::from_bytes(key)),
                 community: CommunityKeys::derive("home", &SECRET),
             },
+            admission: None,
             epoch: 1,
             exits: [ExitConfig {
                 key: exit.public(),

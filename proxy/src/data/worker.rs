@@ -10,8 +10,9 @@ use std::thread;
 
 use anyhow::{Result, bail};
 use burstmesh_core::identity::{CommunityId, PublicKey};
-use burstmesh_core::node::job::{Done, Doorkeeper, NotAdmitted, Task};
-use burstmesh_core::wire::handshake::Lease;
+use burstmesh_core::node::job::{Admitted, Done, Doorkeeper, NotAdmitted, Task};
+use burstmesh_core::wire::admission::Revocations;
+use burstmesh_core::wire::handshake::{Denial, Lease};
 
 use crate::config::Dns;
 use crate::leases::{LeaseBook, Served};
@@ -25,6 +26,8 @@ const AT_ONCE: usize = 8;
 enum Question {
     Handshake(Box<Task>),
     Communities,
+    /// A member brought a newer list of removed members.
+    Keep(CommunityId, Box<Revocations>),
 }
 
 /// What the thread found out.
@@ -80,6 +83,13 @@ impl Worker {
         let _ = self.questions.send(Question::Handshake(Box::new(task)));
     }
 
+    /// Keeps a list that a member brought; the communities are read anew then.
+    pub fn keep(&self, community: CommunityId, list: Revocations) {
+        let _ = self
+            .questions
+            .send(Question::Keep(community, Box::new(list)));
+    }
+
     /// Reads the communities anew.
     pub fn communities(&self) {
         let _ = self.questions.send(Question::Communities);
@@ -114,6 +124,10 @@ impl Door {
         match question {
             Question::Handshake(task) => Answer::Handshake(Box::new(task.run(self))),
             Question::Communities => Answer::Communities(self.leases.communities()),
+            Question::Keep(community, list) => {
+                let kept = self.leases.keep_list(community, &list);
+                Answer::Communities(kept.and_then(|()| self.leases.communities()))
+            }
         }
     }
 }
@@ -123,21 +137,25 @@ impl Doorkeeper for Door {
         &mut self,
         community: CommunityId,
         member: &PublicKey,
-    ) -> Result<Option<Lease>, NotAdmitted> {
-        match self.leases.admit(community, member) {
-            Ok(lease) => Ok(Some(Lease {
-                ipv4: lease.v4.octets(),
-                ipv6: lease.v6.unwrap_or(Ipv6Addr::UNSPECIFIED).octets(),
-                dns4: self.dns.v4.list().first().map(|ip| ip.octets()),
-                // One that cannot be reached without IPv6 is none.
-                dns6: lease
-                    .v6
-                    .and_then(|_| self.dns.v6.list().first().map(|ip| ip.octets())),
-                mtu: INNER_MTU,
-            })),
+        judged: Result<(), Denial>,
+    ) -> Result<Admitted, NotAdmitted> {
+        match self.leases.admit(community, member, judged) {
+            Ok(lease) => Ok(Admitted {
+                lease: Some(Lease {
+                    ipv4: lease.v4.octets(),
+                    ipv6: lease.v6.unwrap_or(Ipv6Addr::UNSPECIFIED).octets(),
+                    dns4: self.dns.v4.list().first().map(|ip| ip.octets()),
+                    // One that cannot be reached without IPv6 is none.
+                    dns6: lease
+                        .v6
+                        .and_then(|_| self.dns.v6.list().first().map(|ip| ip.octets())),
+                    mtu: INNER_MTU,
+                }),
+                certificate: lease.certificate,
+            }),
             Err(why) => {
                 tracing::warn!("member {} is not let in: {why}", member.node_id());
-                Err(NotAdmitted)
+                Err(NotAdmitted(why.told()))
             }
         }
     }

@@ -1,14 +1,16 @@
 //! Communities: a name, a secret, a share of the lease pools.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
+use burstmesh_core::wire::admission::{AdminKey, AdminSecret, Revocations};
 use burstmesh_core::wire::invitation::{Secret, check_name};
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, TransactionBehavior, params};
 
 use super::{Share, Store, StoreError, now};
 
-const COLUMNS: &str = "id, name, secret, created, share4, share6";
+const COLUMNS: &str = "id, name, secret, created, share4, share6, admin, admin_secret, revocations";
 
 /// One community as stored.
 #[derive(Debug, Clone)]
@@ -19,6 +21,12 @@ pub struct Community {
     /// Unix seconds.
     pub created: i64,
     pub share: Share,
+    /// By whose word members are members; none: whoever has the secret is.
+    pub admin: Option<AdminKey>,
+    /// That admin's secret, where this exit signs.
+    pub admin_secret: Option<Arc<AdminSecret>>,
+    /// Who is a member no more.
+    pub revocations: Option<Revocations>,
 }
 
 impl Store {
@@ -110,5 +118,13 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Community> {
             v4: net(4)?.parse().map_err(|e| bad(4, e))?,
             v6: net(5)?.parse().map_err(|e| bad(5, e))?,
         },
+        admin: row.get::<_, Option<_>>(6)?.map(AdminKey),
+        admin_secret: row
+            .get::<_, Option<_>>(7)?
+            .and_then(AdminSecret::new)
+            .map(Arc::new),
+        revocations: row
+            .get::<_, Option<Vec<u8>>>(8)?
+            .and_then(|bytes| Revocations::parse(&bytes).ok()),
     })
 }

@@ -3,6 +3,7 @@
 //! The daemon and the commands open the same file at the same time; write-ahead logging and immediate
 //! transactions keep them from each other's feet.
 
+mod admin;
 mod admission;
 mod community;
 mod invitation;

@@ -41,6 +41,13 @@ const STEPS: &[&str] = &[
     UPDATE communities SET highest =
         (SELECT coalesce(max(slot), 0) FROM members WHERE members.community = communities.id);
     ",
+    // The admin by whose word members are members, that admin's secret where this exit signs, and the newest list of those who are
+    // members no more.
+    "
+    ALTER TABLE communities ADD COLUMN admin BLOB CHECK (length(admin) = 32);
+    ALTER TABLE communities ADD COLUMN admin_secret BLOB CHECK (length(admin_secret) = 32);
+    ALTER TABLE communities ADD COLUMN revocations BLOB;
+    ",
 ];
 
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {

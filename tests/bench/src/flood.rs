@@ -79,6 +79,7 @@ impl Flood {
                 caps: Capabilities::OURS,
                 minor: 1,
                 rekey_of: None,
+                certificate: None,
             },
             cookie: None,
         };

@@ -14,16 +14,16 @@ use burstmesh_core::wire::handshake::{Cookie, Datagram, Lease, RecipientKeys, We
 use burstmesh_core::wire::invitation::{Exit, Invitation, Name, Secret, Token};
 use burstmesh_core::wire::path::{Ask, Body};
 use burstmesh_core::wire::record::{FlowId, Order, Record};
-use burstmesh_core::wire::{Capabilities, frame, path, relay};
+use burstmesh_core::wire::{Capabilities, frame, path, relay, roll};
 
 use crate::runner;
-use crate::targets::seeding::{community, hello, member};
+use crate::targets::seeding::{admin, community, hello, lists, member};
 
 type Seeds = Vec<Vec<u8>>;
 
 /// Writes all seeds into the corpus as `seed-NN`.
 pub fn write() -> io::Result<()> {
-    let all: [(&str, Seeds); 15] = [
+    let all: [(&str, Seeds); 16] = [
         ("frame", frames()),
         ("feedback", feedbacks()),
         ("path", paths()),
@@ -31,6 +31,7 @@ pub fn write() -> io::Result<()> {
         ("control_message", control_messages()),
         ("announcement", announcements()),
         ("handshake", handshakes()),
+        ("admission", admissions()),
         ("inner", inners()),
         ("large", larges()),
         ("uci", ucis()),
@@ -277,6 +278,7 @@ fn handshakes() -> Seeds {
         credentials: them.clone(),
         ephemeral: SecretKey::from_bytes([4; 32]),
         datagram: Datagram::from_slice(&made.datagram).expect("it fits"),
+        admission: None,
     };
     let lease = Lease {
         ipv4: [100, 64, 0, 2],
@@ -297,7 +299,12 @@ fn handshakes() -> Seeds {
     reply
         .and_then(|reply| reply.emit(&mut cookie))
         .expect("it fits");
-    let answer = burstmesh_core::wire::handshake::Answer { cid: 5, welcome };
+    let answer = burstmesh_core::wire::handshake::Answer {
+        cid: 5,
+        welcome,
+        certificate: None,
+        denial: None,
+    };
     let mut out = [0; 128];
     vec![
         made.datagram.to_vec(),
@@ -371,6 +378,42 @@ fn larges() -> Seeds {
     ]
 }
 
+fn admissions() -> Seeds {
+    let [small, large] = lists();
+    let key = member(1).identity.public();
+    let certificate = admin().certify(community().id, &key, 1_800_000_000, 0);
+    // Each part from the same peer, 100 ms after the last.
+    let said = |messages: &[roll::Message<'_>]| {
+        let one = |message: &roll::Message<'_>| {
+            let bytes = message.emit();
+            [&[8, bytes.len() as u8], &bytes[..]].concat()
+        };
+        messages.iter().flat_map(one).collect::<Vec<u8>>()
+    };
+    let parts = |list| {
+        let at = (0..).step_by(roll::MOST);
+        at.map_while(|at| roll::Message::part(list, at))
+            .collect::<Vec<_>>()
+    };
+    let (few, many) = (parts(&small), parts(&large));
+    let mut turned = many.clone();
+    turned.reverse();
+    let mut forged = said(&many);
+    forged[200] ^= 1;
+    let asked = roll::Message::From { number: 5, at: 0 };
+    vec![
+        certificate.to_text().as_bytes().to_vec(),
+        small.to_text().as_bytes().to_vec(),
+        small.bytes().to_vec(),
+        said(&few),
+        said(&many),
+        said(&[&few[..], &many[..], &few[..], &[asked]].concat()),
+        said(&turned),
+        forged,
+        said(&[roll::Message::Member(certificate)]),
+    ]
+}
+
 fn inners() -> Seeds {
     let (syn, ack) = (2, 0x10);
     let even = [2, 4, 5, 0xb4, 1, 3, 3, 7];
@@ -436,6 +479,7 @@ fn invitation(exits: u8, more: bool) -> String {
         exits: (0..exits).map(exit).collect(),
         expires: more.then_some(1_900_000_000),
         admission: more.then(|| Token([3; 32].into_iter().collect())),
+        admin: None,
     };
     made.encode().expect("a good name").to_string()
 }

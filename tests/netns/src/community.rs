@@ -90,6 +90,17 @@ impl<'l> Community<'l> {
         Ok(community)
     }
 
+    /// Members have certificates from now on; agents that start later have invitations that say so.
+    pub fn certify(&mut self) -> Result<()> {
+        let names: Vec<String> = self.invitations.keys().cloned().collect();
+        for name in names {
+            self.proxy(&["community", "certify", &name])?;
+            let invitation = self.exit.invite(&name)?;
+            self.invitations.insert(name, invitation);
+        }
+        Ok(())
+    }
+
     /// The invitation that a home's agent has.
     pub fn invitation(&self, home: &str) -> Result<&str> {
         let name = &self.lab.topology().home(home)?.community;

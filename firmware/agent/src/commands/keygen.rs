@@ -59,6 +59,7 @@ fn invitation(name: &str, secret: [u8; 32]) -> Option<Text> {
         exits: heapless::Vec::new(),
         expires: None,
         admission: None,
+        admin: None,
     };
     invitation.encode().ok()
 }

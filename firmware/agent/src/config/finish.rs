@@ -1,10 +1,11 @@
 //! The draft as a whole: do its parts fit each other?
 
+use burstmesh_core::wire::admission::AdminKey;
 use burstmesh_core::wire::invitation::Invitation;
 use heapless::Vec;
 
 use super::problem::{Problem, ProblemKind};
-use super::read::Draft;
+use super::read::{Draft, Given};
 use super::schema::{self, Field, Opt, SectionId};
 use super::values::{Ifname, Label};
 use super::{Community, Config, Exit, Rule};
@@ -248,7 +249,24 @@ impl Draft {
             lane: draft.lane,
             expires: invitation.and_then(|invitation| invitation.expires),
             admission: invitation.and_then(|invitation| invitation.admission.clone()),
+            admin: self.admin(report),
+            certificate: draft.certificate,
         })
+    }
+
+    /// The admin's key, from the invitation or by hand. Without one a certificate is nobody's word.
+    fn admin(&self, report: &mut dyn FnMut(Problem)) -> Option<AdminKey> {
+        let draft = &self.community;
+        let invitation = draft.invitation.as_ref();
+        let by_hand = draft.admin.as_ref().map(|given| given.value);
+        let admin = invitation.and_then(|i| i.value.admin).or(by_hand);
+        if admin.is_none() && draft.certificate.is_some() {
+            report(Problem {
+                line: self.end,
+                kind: ProblemKind::NoAdmin,
+            });
+        }
+        admin
     }
 
     /// The options that say something else than the invitation, with their lines.
@@ -267,6 +285,8 @@ impl Draft {
             .as_ref()
             .filter(|given| given.value != invitation.secret)
             .map(|given| given.line);
+        let other = |given: &&Given<AdminKey>| invitation.admin.is_some_and(|a| a != given.value);
+        let admin = draft.admin.as_ref().filter(other).map(|given| given.line);
         let option = |field, line: Option<u32>| {
             let options = schema::section("community").map_or(&[][..], |section| section.options);
             options
@@ -277,6 +297,7 @@ impl Draft {
         option(Field::CommunityName, name)
             .into_iter()
             .chain(option(Field::CommunitySecret, secret))
+            .chain(option(Field::AdminKey, admin))
     }
 }
 

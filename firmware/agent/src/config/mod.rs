@@ -29,6 +29,7 @@ use burstmesh_core::calendar::Zone;
 use burstmesh_core::data::lane::Lane;
 use burstmesh_core::identity::PublicKey;
 use burstmesh_core::ledger::cap;
+use burstmesh_core::wire::admission::{AdminKey, Certificate};
 use burstmesh_core::wire::invitation::{Name, Secret, Token};
 use heapless::Vec;
 
@@ -75,6 +76,10 @@ pub struct Community {
     pub expires: Option<u64>,
     /// The invitation's admission token.
     pub admission: Option<Token>,
+    /// By whose word members are members.
+    pub admin: Option<AdminKey>,
+    /// That word for this gateway, as it was pasted.
+    pub certificate: Option<Certificate>,
 }
 
 /// A mesh section.

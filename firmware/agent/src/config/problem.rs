@@ -115,6 +115,8 @@ pub enum ProblemKind {
     NoSecret,
     /// A secret without a community's name.
     NoCommunityName,
+    /// A certificate, and nobody whose word it would be.
+    NoAdmin,
     /// The option says something else than the invitation does.
     AgainstInvitation(&'static Opt),
     /// No uplink, and no word that this is meant.
@@ -335,6 +337,9 @@ impl ProblemKind {
             }
             Self::NoCommunityName => {
                 "the community has a secret and no name; add option name, the same on every gateway"
+            }
+            Self::NoAdmin => {
+                "the certificate is nobody's word as long as the community has no admin; add option admin_key, or paste a newer invitation"
             }
             Self::RuleForAll => {
                 "the rule is about no connection in particular; name a client, destination, port, protocol or dscp, or set option lane in the community section"

@@ -3,6 +3,7 @@
 use burstmesh_core::calendar::Zone;
 use burstmesh_core::data::lane::Lane;
 use burstmesh_core::identity::PublicKey;
+use burstmesh_core::wire::admission::{AdminKey, Certificate};
 use burstmesh_core::wire::invitation::{Invitation, Name, Secret};
 use heapless::Vec;
 
@@ -43,6 +44,8 @@ pub(super) struct CommunityDraft {
     pub(super) name: Option<Given<Name>>,
     pub(super) secret: Option<Given<Secret>>,
     pub(super) invitation: Option<Given<Invitation>>,
+    pub(super) admin: Option<Given<AdminKey>>,
+    pub(super) certificate: Option<Certificate>,
     pub(super) key_file: FilePath,
     pub(super) no_uplink: Option<Given<bool>>,
     pub(super) no_exit: bool,
@@ -96,6 +99,8 @@ impl Draft {
                 name: None,
                 secret: None,
                 invitation: None,
+                admin: None,
+                certificate: None,
                 key_file: FilePath::try_from(KEY_FILE).unwrap_or_default(),
                 no_uplink: None,
                 no_exit: false,
@@ -347,37 +352,18 @@ impl Draft {
 
     /// Sets one field of the section that was opened last.
     fn set(&mut self, field: Field, text: &str, line: u32) -> Result<(), SetError> {
-        let community = &mut self.community;
         match field {
-            Field::Enabled => community.enabled = values::boolean(text)?,
-            Field::Invitation => {
-                community.invitation = Some(Given {
-                    value: values::invitation(text)?,
-                    line,
-                })
-            }
-            Field::CommunityName => {
-                community.name = Some(Given {
-                    value: values::community_name(text)?,
-                    line,
-                })
-            }
-            Field::CommunitySecret => {
-                community.secret = Some(Given {
-                    value: values::secret(text)?,
-                    line,
-                })
-            }
-            Field::KeyFile => community.key_file = values::path(text)?,
-            Field::NoUplink => {
-                community.no_uplink = Some(Given {
-                    value: values::boolean(text)?,
-                    line,
-                })
-            }
-            Field::NoExit => community.no_exit = values::boolean(text)?,
-            Field::LogLevel => community.log_level = values::log_level(text)?,
-            Field::Lane => community.lane = values::lane(text)?,
+            Field::Enabled
+            | Field::Invitation
+            | Field::CommunityName
+            | Field::CommunitySecret
+            | Field::AdminKey
+            | Field::Certificate
+            | Field::KeyFile
+            | Field::NoUplink
+            | Field::NoExit
+            | Field::LogLevel
+            | Field::Lane => self.set_community(field, text, line)?,
             Field::MeshIfname | Field::MeshPort | Field::MeshOpen => {
                 self.set_mesh(field, text)?;
             }
@@ -402,6 +388,51 @@ impl Draft {
             | Field::Timezone
             | Field::LendHours
             | Field::Metered => self.set_uplink(field, text)?,
+        }
+        Ok(())
+    }
+
+    fn set_community(&mut self, field: Field, text: &str, line: u32) -> Result<(), SetError> {
+        let community = &mut self.community;
+        match field {
+            Field::Enabled => community.enabled = values::boolean(text)?,
+            Field::Invitation => {
+                community.invitation = Some(Given {
+                    value: values::invitation(text)?,
+                    line,
+                })
+            }
+            Field::CommunityName => {
+                community.name = Some(Given {
+                    value: values::community_name(text)?,
+                    line,
+                })
+            }
+            Field::CommunitySecret => {
+                community.secret = Some(Given {
+                    value: values::secret(text)?,
+                    line,
+                })
+            }
+            Field::AdminKey => {
+                community.admin = Some(Given {
+                    value: AdminKey(values::key(text)?.0),
+                    line,
+                })
+            }
+            Field::Certificate => {
+                community.certificate = Some(values::certificate(text)?);
+            }
+            Field::KeyFile => community.key_file = values::path(text)?,
+            Field::NoUplink => {
+                community.no_uplink = Some(Given {
+                    value: values::boolean(text)?,
+                    line,
+                })
+            }
+            Field::NoExit => community.no_exit = values::boolean(text)?,
+            Field::LogLevel => community.log_level = values::log_level(text)?,
+            _ => community.lane = values::lane(text)?,
         }
         Ok(())
     }

@@ -73,6 +73,7 @@ fn invitation_text(name: &str) -> std::string::String {
         exits: [exit(1), exit(2)].into_iter().collect(),
         expires: Some(1_800_000_000),
         admission: None,
+        admin: None,
     };
     invitation.encode().unwrap().as_str().to_owned()
 }
@@ -538,7 +539,10 @@ fn a_broken_section_line_does_not_blame_the_options_below_it() {
 fn every_example_of_the_schema_is_accepted() {
     for section in SECTIONS {
         for option in section.options {
-            if matches!(option.kind, Kind::Secret | Kind::Invitation) {
+            if matches!(
+                option.kind,
+                Kind::Secret | Kind::Invitation | Kind::Certificate
+            ) {
                 continue;
             }
             let (word, name) = (if option.list { "list" } else { "option" }, option.name);
@@ -553,6 +557,7 @@ fn every_example_of_the_schema_is_accepted() {
                         | ProblemKind::UplinkAgainstWord
                         | ProblemKind::NoSecret
                         | ProblemKind::NoCommunityName
+                        | ProblemKind::NoAdmin
                         | ProblemKind::NoUplink
                         | ProblemKind::NoMesh
                         | ProblemKind::NoExit

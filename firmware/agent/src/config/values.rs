@@ -7,6 +7,7 @@ use core::time::Duration;
 use burstmesh_core::calendar::Zone;
 use burstmesh_core::data::lane::Lane;
 use burstmesh_core::identity::PublicKey;
+use burstmesh_core::wire::admission::{self, Certificate};
 use burstmesh_core::wire::invitation::{self, Invitation, InvitationError, Secret};
 use burstmesh_core::wire::text::{self, TextError};
 use heapless::String;
@@ -133,6 +134,8 @@ pub enum ValueError {
     WeakSecret,
     /// Not an invitation.
     Invitation(InvitationError),
+    /// Not a certificate.
+    Certificate(admission::TextError),
     /// The device that the agent itself makes, or the loopback device.
     ReservedDevice,
 }
@@ -155,6 +158,7 @@ impl fmt::Display for ValueError {
             Self::WeakKey => f.write_str("is not a key that any generator makes"),
             Self::WeakSecret => f.write_str("looks made up and can be guessed"),
             Self::Invitation(why) => why.fmt(f),
+            Self::Certificate(why) => why.fmt(f),
             Self::ReservedDevice => f.write_str("is not a device for this purpose"),
         }
     }
@@ -386,6 +390,14 @@ pub fn secret(text: &str) -> Result<Secret, ValueError> {
     } else {
         Ok(secret)
     }
+}
+
+/// A member's certificate.
+///
+/// # Errors
+/// It is something else, or damaged.
+pub fn certificate(text: &str) -> Result<Certificate, ValueError> {
+    Certificate::from_text(text).map_err(ValueError::Certificate)
 }
 
 /// An invitation.

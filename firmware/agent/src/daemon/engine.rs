@@ -1,11 +1,13 @@
 //! The data loop: wait, take what came, let time pass, send what is due.
 
+mod errands;
 mod requests;
 mod settings;
 
 pub use requests::bus;
 
 use super::accounts::Accounts;
+use super::admission::Papers;
 use super::history::History;
 use super::lan::Lan;
 use super::lending::Lending;
@@ -25,7 +27,6 @@ use burstmesh_core::data::resequence::RxFlow;
 use burstmesh_core::data::tunnel::Memory;
 use burstmesh_core::node::alarm::Alarm;
 use burstmesh_core::node::gateway::{Gateway, Route};
-use burstmesh_core::node::job::{Anyone, Done, Task};
 use burstmesh_core::node::{Outgoing, Via};
 use burstmesh_core::time::{Duration, Instant};
 use burstmesh_core::wire::control::MAX_UPLINKS;
@@ -37,8 +38,9 @@ use burstmesh_linux::tun::Tun;
 use burstmesh_linux::ubus::Ubus;
 use burstmesh_linux::udp::{RecvBatch, segmentation_works};
 use burstmesh_linux::watchdog::Watchdog;
-use burstmesh_linux::worker::{Owner, Worker};
+use burstmesh_linux::worker::Owner;
 use burstmesh_linux::{clock, control, entropy, error, info, log, warn};
+use errands::{Ended, Errand};
 use heapless::Vec;
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -50,7 +52,6 @@ static RX_MEMORY: ConstStaticCell<[RxFlow; RX_FLOWS]> =
     ConstStaticCell::new([RxFlow::FREE; RX_FLOWS]);
 static RECV_MEMORY: ConstStaticCell<Received> = ConstStaticCell::new(Received::new());
 static GATEWAY: StaticCell<Gateway<'static>> = StaticCell::new();
-static WORKER: Worker<Task, Done> = Worker::new();
 
 const TUN: u32 = 0;
 const SIGNALS: u32 = 1;
@@ -73,11 +74,6 @@ const SOCKET_ROUND: usize = 32;
 const LOOK: Duration = Duration::from_secs(5);
 const BEAT: Duration = Duration::from_millis(200);
 
-/// Asymmetric cryptography, on the worker's thread.
-fn work(task: Task) -> Done {
-    task.run(&mut Anyone)
-}
-
 /// The kernel's ends that the daemon holds.
 pub struct Parts {
     pub server: control::Server,
@@ -98,7 +94,8 @@ pub struct Engine {
     road: Road,
     lan: Lan,
     recv: &'static mut Received,
-    worker: Owner<Task, Done>,
+    worker: Owner<Errand, Ended>,
+    papers: Papers,
     pooler: Pooler,
     accounts: Accounts,
     lending: Lending,
@@ -124,7 +121,7 @@ impl Engine {
     ) -> Result<Self, Failure> {
         let now = clock::now();
         let gateway = gateway(now, config, credentials, epoch)?;
-        let worker = WORKER.start(work, 5).map_err(|e| because("worker", e))?;
+        let worker = errands::start().map_err(|e| because("worker", e))?;
         let accounts = Accounts::open(now, config, &mut parts.rtnl)?;
         let pairs = [
             (parts.tun.fd(), TUN),
@@ -141,6 +138,8 @@ impl Engine {
                 .map_err(|e| because("poll", e))?;
         }
         gateway.set_lane(config.community.lane);
+        let mut papers = Papers::default();
+        papers.offer(config, gateway);
         info!("node {}", gateway.node_id());
         Ok(Self {
             road: Road::new(Sockets::new(segmentation_works()), &parts.tun),
@@ -150,6 +149,7 @@ impl Engine {
             lan: Lan::default(),
             recv: RECV_MEMORY.take(),
             worker,
+            papers,
             pooler: Pooler::default(),
             accounts,
             lending: Lending::default(),
@@ -235,8 +235,8 @@ impl Engine {
             }
             CONTROL => self.serve_control(now),
             WORK => {
-                while let Some(done) = self.worker.poll() {
-                    self.gateway.handle_done(now, done);
+                while let Some(ended) = self.worker.poll() {
+                    self.handle_ended(now, ended);
                 }
             }
             FIREWALL => self.pooler.handle_tool(now, &mut self.parts.rtnl),
@@ -379,19 +379,6 @@ impl Engine {
         }
     }
 
-    fn give_work(&mut self, now: Instant) {
-        let fresh = |bytes: &mut [u8; 32]| {
-            // Without entropy there must be no handshake; the kernel always has some once it is up.
-            while entropy::fill(bytes).is_err() {}
-        };
-        while let Some(task) = self.gateway.poll_task(now, fresh) {
-            if let Err(task) = self.worker.submit(task) {
-                // The worker is behind: do this one here rather than lose it.
-                self.gateway.handle_done(now, work(task));
-            }
-        }
-    }
-
     fn beat(&mut self, now: Instant) {
         if now < self.beat_at {
             return;
@@ -414,6 +401,7 @@ impl Engine {
 
     /// Junk is counted; a flood of it is worth one line now and then.
     fn tell_refusals(&mut self, now: Instant) {
+        self.papers.look(now, self.gateway);
         let (road, version, gate) = self.gateway.refusals();
         let total = gate
             .refused()

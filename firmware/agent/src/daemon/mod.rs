@@ -1,6 +1,7 @@
 //! The daemon: `burstmesh-core`'s gateway between the kernel's sockets, its TUN and its routing.
 
 mod accounts;
+mod admission;
 mod engine;
 mod history;
 mod identity;

@@ -22,6 +22,7 @@ impl Reload {
         let new = &self.new;
         old.community.name != new.community.name
             || old.community.secret.bytes() != new.community.secret.bytes()
+            || old.community.admin != new.community.admin
             || old.community.key_file != new.community.key_file
             || !new.community.enabled
     }

@@ -8,7 +8,7 @@ use crate::crypto;
 use crate::error::Refusal;
 use crate::identity::CommunityId;
 use crate::time::{Duration, Instant};
-use crate::wire::handshake::{Cookie, Init, RecipientKeys, shows_cookie};
+use crate::wire::handshake::{Cookie, Denial, Init, RecipientKeys, shows_cookie};
 
 use super::handshake::Credentials;
 
@@ -77,12 +77,16 @@ pub struct Counters {
     pub over_budget: u32,
     /// Seen before ([`Gatekeeper::count_replayed`]).
     pub replayed: u32,
+    /// Without a certificate that holds ([`Gatekeeper::count_denied`]).
+    pub uncertified: u32,
+    /// Of members whom the admin has removed ([`Gatekeeper::count_denied`]).
+    pub revoked: u32,
 }
 
 impl Counters {
     /// What was refused, with names for programs, the same on gateways and exits. A cookie is no refusal.
     #[must_use]
-    pub const fn refused(&self) -> [(&'static str, u32); 6] {
+    pub const fn refused(&self) -> [(&'static str, u32); 8] {
         [
             ("handshake_malformed", self.malformed),
             ("handshake_version", self.wrong_version),
@@ -90,6 +94,8 @@ impl Counters {
             ("handshake_mac", self.bad_mac),
             ("handshake_budget", self.over_budget),
             ("handshake_replayed", self.replayed),
+            ("handshake_certificate", self.uncertified),
+            ("handshake_revoked", self.revoked),
         ]
     }
 }
@@ -167,6 +173,15 @@ impl Gatekeeper {
     /// Counts an admitted Init that turned out to be a replay.
     pub fn count_replayed(&mut self) {
         self.counters.replayed = self.counters.replayed.saturating_add(1);
+    }
+
+    /// Counts a handshake with a node that is no member by the admin's word, whichever of the two began it.
+    pub fn count_denied(&mut self, why: Denial) {
+        let n = match why {
+            Denial::Revoked => &mut self.counters.revoked,
+            _ => &mut self.counters.uncertified,
+        };
+        *n = n.saturating_add(1);
     }
 
     /// What came of all Inits so far.

@@ -27,13 +27,14 @@ mod respond;
 mod sealing;
 
 pub use initiate::{Established, FinishJob, InitiateJob, Initiated, PendingInit};
-pub use initiator::{COOKIE_LIFE, Initiator, RETRY_MAX, RETRY_MIN};
+pub use initiator::{COOKIE_LIFE, DENIED, Initiator, RETRY_MAX, RETRY_MIN};
 pub use keys::SessionKeys;
 pub use lifetime::{Lifetime, REJECT_AFTER, REKEY_AFTER, REKEY_AFTER_RESPONDER};
 pub use respond::{Answered, Opened, RespondJob};
 
 use crate::error::Refusal;
 use crate::identity::{CommunityKeys, Identity};
+use crate::wire::handshake::Denial;
 
 /// What a node takes into a handshake: itself and its community. 200 bytes.
 #[derive(Clone, Debug)]
@@ -57,6 +58,10 @@ pub enum HandshakeError {
     BadPayload,
     /// Our own message does not fit: a caller's mistake, since all that this version sends does.
     TooLong,
+    /// The responder is no member by the admin's word.
+    Unadmitted(Denial),
+    /// The responder says that we are none.
+    Denied(Denial),
 }
 
 impl From<Refusal> for HandshakeError {

@@ -1,5 +1,6 @@
 //! Who is there, and with whom do we share keys: announcements, handshakes and their protection. Knows nothing of data.
 
+pub mod admission;
 pub mod announcer;
 pub mod cookie;
 pub mod handshake;

@@ -6,9 +6,9 @@
 use zeroize::Zeroize;
 
 /// A number modulo p = 2^255 - 19, little end first. Any that is less than 2^255 + 2^24 stands for one; [`bytes`] makes it the least.
-type Element = [u32; 8];
+pub(super) type Element = [u32; 8];
 
-const ONE: Element = [1, 0, 0, 0, 0, 0, 0, 0];
+pub(super) const ONE: Element = [1, 0, 0, 0, 0, 0, 0, 0];
 /// (486662 - 2) / 4, the curve's constant.
 const A24: u32 = 121_665;
 
@@ -81,12 +81,12 @@ fn add_small(number: &mut Element, small: u32) {
     }
 }
 
-fn add(a: &Element, b: &Element) -> Element {
+pub(super) fn add(a: &Element, b: &Element) -> Element {
     sum(a, b, 0, 0)
 }
 
 /// With 2 p more, so that it is not negative: a - b + 2^256 - 38 is a - 37 and all of b's bits turned over.
-fn subtract(a: &Element, b: &Element) -> Element {
+pub(super) fn subtract(a: &Element, b: &Element) -> Element {
     sum(a, b, u32::MAX, -37)
 }
 
@@ -103,7 +103,7 @@ fn sum(a: &Element, b: &Element, turned: u32, mut carry: i64) -> Element {
 }
 
 #[inline(never)]
-fn multiply(a: &Element, b: &Element) -> Element {
+pub(super) fn multiply(a: &Element, b: &Element) -> Element {
     let mut product = [0; 16];
     for (i, &x) in a.iter().enumerate() {
         if let Some([places @ .., top]) =
@@ -134,18 +134,24 @@ fn add_multiple(places: &mut [u32; 8], number: &Element, factor: u32) -> u32 {
 }
 
 /// The number to the power of p - 2, whose bits are all 1 but the second and the fourth.
-fn inverse(a: &Element) -> Element {
+pub(super) fn inverse(a: &Element) -> Element {
+    power(a, 254, &[2, 4])
+}
+
+/// The number to a power of which bit `top` is the highest, and all others are 1 but those named.
+#[inline(never)]
+pub(super) fn power(a: &Element, top: u8, zeros: &[u8]) -> Element {
     let mut power = *a;
-    for bit in (0..254).rev() {
+    for bit in (0..top).rev() {
         power = multiply(&power, &power);
-        if bit != 2 && bit != 4 {
+        if !zeros.contains(&bit) {
             power = multiply(&power, a);
         }
     }
     power
 }
 
-fn element(bytes: &[u8; 32]) -> Element {
+pub(super) fn element(bytes: &[u8; 32]) -> Element {
     let mut out = [0; 8];
     for (word, chunk) in out.iter_mut().zip(bytes.as_chunks::<4>().0) {
         *word = u32::from_le_bytes(*chunk);
@@ -154,7 +160,7 @@ fn element(bytes: &[u8; 32]) -> Element {
 }
 
 /// The least number that is the same modulo p.
-fn bytes(mut number: Element) -> [u8; 32] {
+pub(super) fn bytes(mut number: Element) -> [u8; 32] {
     // Leaves less than p + 38.
     fold(&mut number, 0);
     // 19 more reach bit 255 exactly from p on.

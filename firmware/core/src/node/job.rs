@@ -7,7 +7,8 @@ use crate::control::handshake::{
 };
 use crate::identity::{CommunityId, PublicKey};
 use crate::wire::Capabilities;
-use crate::wire::handshake::{Hello, Lease, Welcome};
+use crate::wire::admission::{AdminKey, Certificate, Revocations};
+use crate::wire::handshake::{Denial, Hello, Lease, Welcome};
 use core::net::SocketAddr;
 
 use super::Via;
@@ -21,6 +22,8 @@ pub enum Owner {
     Rival(u8),
     /// The session with a peer, by its place.
     Peer(u8),
+    /// The node itself.
+    Admission,
     /// Somebody who asks us.
     Stranger {
         /// Where the question came in.
@@ -45,6 +48,29 @@ pub enum Work {
         /// Our connection ID for the session.
         cid: u32,
     },
+    /// Is this the admin's word?
+    Check(Check),
+}
+
+/// What an admin may have signed.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// Whose word it would be.
+    pub admin: AdminKey,
+    /// For which community.
+    pub community: CommunityId,
+    /// What is said.
+    pub word: Word,
+}
+
+/// What an admin says.
+#[allow(clippy::large_enum_variant)] // see `Work`
+#[derive(Clone, Debug)]
+pub enum Word {
+    /// A node is a member.
+    Certificate(PublicKey, Certificate),
+    /// Who is none any more, and from whom we have the list, by his place.
+    List(u16, Revocations),
 }
 
 /// Work with its owner.
@@ -65,6 +91,10 @@ pub struct Responded {
     pub hello: Hello,
     /// The lease that was granted, if we are an exit.
     pub lease: Option<Lease>,
+    /// A certificate that was made for the initiator, for want of his own.
+    pub certificate: Option<Certificate>,
+    /// There is no session, and the answer says why.
+    pub denial: Option<Denial>,
     /// In which community.
     pub community: CommunityId,
 }
@@ -79,6 +109,8 @@ pub enum Outcome {
     Finished(Result<Established, HandshakeError>),
     /// An answer, or why not.
     Responded(Result<Responded, HandshakeError>),
+    /// What was asked about, and whether it is the admin's word.
+    Checked(Check, bool),
 }
 
 /// A finished piece of work.
@@ -92,25 +124,45 @@ pub struct Done {
 
 /// Who may come in, asked between reading a question and answering it.
 pub trait Doorkeeper {
-    /// The lease for this member (`None` inside: welcome, but without lease), or `Err(())`: not let in.
+    /// Lets this member in, or not. `judged`: whether it is one by the word of the community's admin; `Ok` also where there is
+    /// no admin.
+    ///
+    /// # Errors
+    /// It is not let in.
     fn admit(
         &mut self,
         community: CommunityId,
         member: &PublicKey,
-    ) -> Result<Option<Lease>, NotAdmitted>;
+        judged: Result<(), Denial>,
+    ) -> Result<Admitted, NotAdmitted>;
 }
 
-/// The member is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotAdmitted;
+/// What a member gets who is let in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Admitted {
+    /// Its addresses, from an exit.
+    pub lease: Option<Lease>,
+    /// A certificate that was made for it just now.
+    pub certificate: Option<Certificate>,
+}
 
-/// A gateway lets in whoever proved the community's secret, and leases nothing.
+/// The member is not let in, and may be told why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAdmitted(pub Option<Denial>);
+
+/// A gateway lets in whoever proved the community's secret and has the admin's word if there is an admin. It leases nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Anyone;
 
 impl Doorkeeper for Anyone {
-    fn admit(&mut self, _: CommunityId, _: &PublicKey) -> Result<Option<Lease>, NotAdmitted> {
-        Ok(None)
+    fn admit(
+        &mut self,
+        _: CommunityId,
+        _: &PublicKey,
+        judged: Result<(), Denial>,
+    ) -> Result<Admitted, NotAdmitted> {
+        let admitted = judged.map(|()| Admitted::default());
+        admitted.map_err(|why| NotAdmitted(Some(why)))
     }
 }
 
@@ -121,6 +173,10 @@ impl Task {
             Work::Initiate(job) => Outcome::Initiated(job.run()),
             Work::Finish(job) => Outcome::Finished(job.run()),
             Work::Respond { job, cid } => Outcome::Responded(respond(job, cid, door)),
+            Work::Check(check) => {
+                let good = check.is_good();
+                Outcome::Checked(check, good)
+            }
         };
         Done {
             owner: self.owner,
@@ -139,19 +195,41 @@ fn respond(
     let community = job.credentials.community.id;
     let opened = job.open()?;
     let hello = opened.hello;
-    let lease = door
-        .admit(community, &opened.initiator)
-        .map_err(|NotAdmitted| HandshakeError::Unauthentic)?;
+    let (admitted, denial) = match door.admit(community, &opened.initiator, opened.judged) {
+        Ok(admitted) => (admitted, None),
+        Err(NotAdmitted(why)) => {
+            let why = why.ok_or(HandshakeError::Unauthentic)?;
+            if !hello.caps.has(Capabilities::ADMISSION) {
+                return Err(HandshakeError::Unadmitted(why));
+            }
+            (Admitted::default(), Some(why))
+        }
+    };
     let welcome = Welcome {
         caps: Capabilities::OURS,
         minor: crate::wire::MINOR,
-        lease,
+        lease: admitted.lease,
     };
-    let answered = opened.respond(&welcome, cid)?;
+    let answered = opened.answer(&welcome, cid, denial)?;
     Ok(Responded {
         answered,
         hello,
-        lease,
+        lease: admitted.lease,
+        certificate: admitted.certificate,
+        denial,
         community,
     })
+}
+
+impl Check {
+    /// Two scalar multiplications.
+    #[inline(never)]
+    pub fn is_good(&self) -> bool {
+        match &self.word {
+            Word::Certificate(member, certificate) => {
+                certificate.is_of(&self.admin, self.community, member)
+            }
+            Word::List(_, list) => list.is_of(&self.admin, self.community),
+        }
+    }
 }

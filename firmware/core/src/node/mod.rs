@@ -12,6 +12,7 @@ mod guest;
 pub mod job;
 mod lend;
 mod peer;
+pub mod roll;
 
 use core::fmt;
 use core::net::SocketAddr;

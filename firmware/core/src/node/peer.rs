@@ -3,6 +3,7 @@
 use super::borrow::Loan;
 use super::guest::{self, Guest, Host};
 use super::lend::Carried;
+use super::roll::Told;
 use crate::control::handshake::{Credentials, Initiator, Lifetime, SessionKeys};
 use crate::data::path::{Path, Setup};
 use crate::data::planner;
@@ -168,6 +169,8 @@ pub struct Peer {
     pub lent: [Tally; MAX_UPLINKS],
     /// What it carried for us over each of its uplinks, not booked yet.
     pub borrowed: [Tally; MAX_UPLINKS],
+    /// What it knows of our list of revocations.
+    pub told: Told,
     /// When our offers were last sent to it.
     pub offered_at: Instant,
     /// Last sign of life.
@@ -204,6 +207,7 @@ impl Peer {
             carried: Carried::default(),
             lent: Default::default(),
             borrowed: Default::default(),
+            told: Told::default(),
             offered_at: Instant::ZERO,
             heard: now,
         }
@@ -244,6 +248,7 @@ impl Peer {
         self.with_host = guest::addresses(&keys.relay_send);
         self.with_us = guest::addresses(&keys.relay_recv);
         self.forget_promises();
+        self.told = Told::default();
         self.offered_at = Instant::ZERO;
         self.heard = now;
     }

@@ -10,8 +10,20 @@ use serde::{Deserialize, Serialize};
 /// # Errors
 /// [`Refusal::Malformed`].
 pub(in crate::wire) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
+    read_first(bytes).map(|(value, _)| value)
+}
+
+/// Reads a value; gives what is behind it too.
+///
+/// # Errors
+/// [`Refusal::Malformed`].
+pub(in crate::wire) fn read_first<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+) -> Result<(T, &'a [u8]), Refusal> {
     let mut source = Deserializer::from_flavor(Source(bytes));
-    T::deserialize(&mut source).map_err(|_| Refusal::Malformed)
+    let value = T::deserialize(&mut source).map_err(|_| Refusal::Malformed)?;
+    let rest = source.finalize().map_err(|_| Refusal::Malformed)?;
+    Ok((value, rest))
 }
 
 /// Writes a value; returns its part of `out`.

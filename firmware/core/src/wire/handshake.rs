@@ -32,7 +32,7 @@ mod macs;
 mod payload;
 
 pub use macs::{Cookie, RecipientKeys, shows_cookie};
-pub use payload::{Answer, Hello, Lease, Welcome};
+pub use payload::{Answer, Denial, Hello, Lease, Welcome};
 
 use super::bytes::{Reader, Writer};
 use super::{Kind, expect_kind};

@@ -6,7 +6,8 @@
 //! BODY     postcard of: name (string, 1..=32 bytes), secret (32 bytes),
 //!          exits (sequence, 0..=4, of: key (32 bytes), addresses (sequence, 0..=4, of:
 //!             variant 0: IPv4 (4 bytes) + port (varint) | variant 1: IPv6 (16 bytes) + port (varint))),
-//!          expires (option of varint, Unix seconds), admission (option of byte sequence, 0..=32 bytes)
+//!          expires (option of varint, Unix seconds), admission (option of byte sequence, 0..=32 bytes),
+//!          admin (option of 32 bytes; may be missing)
 //! CHECK    the first 4 bytes of BLAKE2s-256("bm" VERSION BODY): finds a slip of the hand; it authenticates nothing
 //! ```
 //! Bytes after the last known field of BODY are ignored, so that later releases can append fields. White space anywhere in
@@ -20,6 +21,7 @@ use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+use super::admission::AdminKey;
 use super::compact;
 use crate::crypto;
 use crate::identity::PublicKey;
@@ -35,8 +37,11 @@ pub const TOKEN_BYTES: usize = 32;
 /// Characters of the longest invitation: prefix, and base64 of [`BODY_BYTES`] and the check bytes.
 pub const TEXT_CHARS: usize = 3 + ((BODY_BYTES + CHECK_BYTES) * 4).div_ceil(3);
 
-/// Name (33), secret (32), exits (1 + 4 x (33 + 4 x 20)), expiry (11), admission (34), and 13 to spare for appended fields.
+/// Name (33), secret (32), exits (1 + 4 x (33 + 4 x 20)), expiry (11), admission (34), and 13 to spare for appended fields. The
+/// admin's key fits as well unless there are a token, four exits, and four IPv6 addresses of each.
 const BODY_BYTES: usize = 576;
+/// Option and key.
+const ADMIN_BYTES: usize = 33;
 const CHECK_BYTES: usize = 4;
 const PREFIX: &str = "bm";
 const VERSION: u8 = b'1';
@@ -131,6 +136,8 @@ pub struct Invitation {
     pub expires: Option<u64>,
     /// Reserved: a token the exit asks for before it admits the member.
     pub admission: Option<Token>,
+    /// By whose word members are members; none: whoever has the secret is.
+    pub admin: Option<AdminKey>,
 }
 
 /// Why a string is not an invitation. Never carries any part of it.
@@ -177,14 +184,24 @@ impl Invitation {
     /// Writes the invitation as text to hand on.
     ///
     /// # Errors
-    /// [`InvitationError::BadName`] when the name is empty or unprintable; everything else fits by type.
+    /// [`InvitationError::BadName`] when the name is empty or unprintable; [`InvitationError::TooLong`].
     pub fn encode(&self) -> Result<Text, InvitationError> {
         check_name(&self.name)?;
         let body = Body::from(self);
         let mut bytes = [0u8; BODY_BYTES + CHECK_BYTES];
-        let used = compact::write(&body, bytes.get_mut(..BODY_BYTES).unwrap_or_default())
+        let room = bytes.get_mut(..BODY_BYTES).unwrap_or_default();
+        let mut used = compact::write(&body, room)
             .map_err(|_| InvitationError::TooLong)?
             .len();
+        if let Some(admin) = &self.admin {
+            let place = room.get_mut(used..used + ADMIN_BYTES);
+            let place = place.ok_or(InvitationError::TooLong)?;
+            if let Some((given, key)) = place.split_first_mut() {
+                *given = 1;
+                key.copy_from_slice(&admin.0);
+            }
+            used += ADMIN_BYTES;
+        }
         let check = checksum(bytes.get(..used).unwrap_or_default());
         let end = used + CHECK_BYTES;
         bytes
@@ -232,8 +249,17 @@ impl Invitation {
         if checksum(body) != *check {
             return Err(InvitationError::BadChecksum);
         }
-        let body: Body = compact::read(body).map_err(|_| InvitationError::Malformed)?;
-        let invitation = Self::from(body);
+        let (body, rest): (Body, _) =
+            compact::read_first(body).map_err(|_| InvitationError::Malformed)?;
+        let mut invitation = Self::from(body);
+        invitation.admin = match rest.split_first() {
+            Some((1, key)) => {
+                let key = key.first_chunk().ok_or(InvitationError::Malformed)?;
+                Some(AdminKey(*key))
+            }
+            None | Some((0, _)) => None,
+            Some(_) => return Err(InvitationError::Malformed),
+        };
         check_name(&invitation.name)?;
         Ok(invitation)
     }
@@ -337,6 +363,7 @@ impl From<Body> for Invitation {
             exits: from.exits.iter().map(exit).collect(),
             expires: from.expires,
             admission: from.admission.map(Token),
+            admin: None,
         }
     }
 }

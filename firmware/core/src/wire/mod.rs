@@ -3,6 +3,7 @@
 //! Every datagram begins with one byte, `major << 4 | kind` ([`classify`]); integers are in network byte order.
 //! The normative text is `docs/wire-format.md`, whose byte examples the tests of this module read and check.
 
+pub mod admission;
 mod compact;
 pub mod control;
 pub mod feedback;
@@ -12,6 +13,7 @@ pub mod members;
 pub mod path;
 pub mod record;
 pub mod relay;
+pub mod roll;
 pub mod text;
 
 pub mod announce;
@@ -149,11 +151,17 @@ impl Capabilities {
     pub const GUESTS: Self = Self(1 << 4);
     /// Bit 5: takes part where the mesh is several hops (minor version 1).
     pub const HOPS: Self = Self(1 << 5);
+    /// Bit 7: certificates, and lists of those who are members no more (minor version 1).
+    pub const ADMISSION: Self = Self(1 << 7);
     /// What this build can.
     pub const OURS: Self = if MINOR == 0 {
         Self::NONE
     } else {
-        Self::BUNDLE.or(Self::LANES).or(Self::GUESTS).or(Self::HOPS)
+        Self::BUNDLE
+            .or(Self::LANES)
+            .or(Self::GUESTS)
+            .or(Self::HOPS)
+            .or(Self::ADMISSION)
     };
 
     /// What both can.

@@ -3,6 +3,7 @@
 // Helpers of tests, not product code: a world that cannot be built is a failed test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod admission;
 mod best_lenders;
 mod bulk_transfer;
 mod exit_restart;
@@ -12,6 +13,7 @@ mod forgotten_paths;
 mod guests;
 mod hops;
 mod idle;
+mod impostors;
 mod lanes;
 mod lender_silent;
 mod mesh_cut;
@@ -23,6 +25,7 @@ mod outsiders;
 mod random_input;
 mod random_outages;
 mod rekey;
+mod removal;
 mod revocation;
 mod several_exits;
 

@@ -38,6 +38,7 @@ pub fn hello() -> Hello {
         caps: Capabilities::BUNDLE,
         minor: 1,
         rekey_of: None,
+        certificate: None,
     }
 }
 
@@ -139,6 +140,7 @@ fn respond(data: &[u8], them: &Credentials) {
                 credentials: them.clone(),
                 ephemeral: SecretKey::from_bytes([4; 32]),
                 datagram,
+                admission: None,
             };
             let _ = job.open();
         }
@@ -156,7 +158,7 @@ fn initiate(data: &[u8], us: &Credentials, them: &Credentials) {
     assert!(initiator.handle_initiated(NOW, made).is_some());
     let _ = initiator.handle_cookie(NOW, data);
     if let Ok(finish) = initiator.handle_response(data) {
-        let _ = initiator.handle_finished(finish.run());
+        let _ = initiator.handle_finished(NOW, finish.run());
     }
     assert!(initiator.is_active() || data.first() == Some(&0x13));
 }

@@ -1,5 +1,6 @@
 //! The targets.
 
+mod admission;
 mod aead;
 mod config;
 mod control;
@@ -8,6 +9,7 @@ mod large;
 mod link;
 mod wire;
 
+pub use admission::admission;
 pub use aead::aead;
 pub use config::{exit_config, invitation, uci};
 pub use control::{announcement, handshake};
@@ -16,6 +18,7 @@ pub use large::large;
 pub use link::{peer, two_nodes};
 /// What the seeds must share with the targets.
 pub mod seeding {
+    pub use super::admission::{admin, lists};
     pub use super::control::{community, hello, member};
 }
 pub use wire::{control_message, feedback, frame, path, relay};
@@ -33,7 +36,7 @@ const fn target(name: &'static str, run: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 15] = [
+pub const ALL: [Target; 16] = [
     target("frame", frame),
     target("feedback", feedback),
     target("path", path),
@@ -41,6 +44,7 @@ pub const ALL: [Target; 15] = [
     target("control_message", control_message),
     target("announcement", announcement),
     target("handshake", handshake),
+    target("admission", admission),
     target("inner", inner),
     target("large", large),
     target("uci", uci),

@@ -4,19 +4,21 @@ use super::line::Line;
 use super::net::{MESH_PORT, mesh_addr};
 use super::packet::{Receiver, leased};
 use super::{Arrival, community_keys, identity, random};
+use burstmesh_core::control::admission::Admission;
 use burstmesh_core::control::cookie::Budget;
 use burstmesh_core::control::handshake::Credentials;
 use burstmesh_core::data::pool::{Block, Slot};
 use burstmesh_core::data::queue::TxFlow;
 use burstmesh_core::data::resequence::RxFlow;
 use burstmesh_core::data::tunnel::{Memory, Tunnel};
-use burstmesh_core::identity::{CommunityId, CommunityKeys, PublicKey};
+use burstmesh_core::identity::{CommunityId, CommunityKeys, Identity, PublicKey};
 use burstmesh_core::node::exit::{self, Exit, Seat};
 use burstmesh_core::node::gateway::{Config, ExitConfig, Gateway, Route, UplinkConfig};
-use burstmesh_core::node::job::{Anyone, Done, Doorkeeper, NotAdmitted};
+use burstmesh_core::node::job::{Admitted, Anyone, Done, Doorkeeper, NotAdmitted};
 use burstmesh_core::node::{Outgoing, Output, Via};
 use burstmesh_core::time::Instant;
-use burstmesh_core::wire::handshake::Lease;
+use burstmesh_core::wire::admission::{AdminSecret, Certificate, Revocations};
+use burstmesh_core::wire::handshake::{Denial, Lease};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -100,6 +102,12 @@ pub struct GatewayNode {
     pub forwarded: u64,
     /// What a client's packet became at once.
     pub(super) leaves: Vec<Forward>,
+    /// What its shell keeps of admission, where there is an admin.
+    pub admission: Option<Admission>,
+    /// A list that it takes for the admin's from its start on, whoever made it.
+    pub believes: Option<Revocations>,
+    /// A certificate that it shows from its start on, whoever made it and for whom.
+    pub shows: Option<Certificate>,
     /// Mesh interfaces.
     pub(super) interfaces: usize,
     pub(super) dirty: bool,
@@ -118,6 +126,9 @@ impl GatewayNode {
             at: Receiver::default(),
             forwarded: 0,
             leaves: Vec::new(),
+            admission: None,
+            believes: None,
+            shows: None,
             interfaces: 1,
             dirty: true,
             credentials: Credentials {
@@ -143,6 +154,11 @@ impl GatewayNode {
         });
         let config = Config {
             credentials: self.credentials.clone(),
+            admission: self.admission.as_ref().map(|a| Admission {
+                list: self.believes.clone(),
+                certificate: self.shows,
+                ..Admission::by(a.admin)
+            }),
             epoch: self.life,
             exits: exits.into_iter().collect(),
             uplinks: uplinks.collect(),
@@ -152,6 +168,13 @@ impl GatewayNode {
         let mut gw = Box::new(Gateway::new(now, config, self.room.memory()));
         for u in 0..self.lines.len() {
             gw.handle_uplink(now, u as u8, true);
+        }
+        if let Some(kept) = &self.admission {
+            gw.set_time(kept.now);
+            kept.certificate
+                .iter()
+                .for_each(|c| gw.offer_certificate(*c));
+            kept.list.iter().for_each(|l| gw.offer_list(l.clone()));
         }
         self.gw = Some(gw);
         self.dirty = true;
@@ -232,6 +255,7 @@ impl GatewayNode {
         if let Some(gw) = self.gw.as_mut().filter(|_| life == self.life) {
             self.busy = false;
             gw.handle_done(now, done);
+            self.admission = gw.admission().cloned();
         }
     }
 
@@ -281,6 +305,8 @@ impl GatewayNode {
 #[derive(Default)]
 pub struct Door {
     members: BTreeMap<PublicKey, usize>,
+    /// Makes certificates for those who have none, if the admin's key is here.
+    pub signs: Option<AdminSecret>,
 }
 
 impl Door {
@@ -293,17 +319,30 @@ impl Door {
 }
 
 impl Doorkeeper for Door {
-    fn admit(&mut self, _: CommunityId, key: &PublicKey) -> Result<Option<Lease>, NotAdmitted> {
-        let number = *self.members.get(key).ok_or(NotAdmitted)?;
+    fn admit(
+        &mut self,
+        community: CommunityId,
+        key: &PublicKey,
+        judged: Result<(), Denial>,
+    ) -> Result<Admitted, NotAdmitted> {
+        let number = *self.members.get(key).ok_or(NotAdmitted(None))?;
+        let certificate = match (judged, &self.signs) {
+            (Ok(()), _) => None,
+            (Err(Denial::NoCertificate), Some(admin)) => {
+                Some(admin.certify(community, key, 1_000, 0))
+            }
+            (Err(why), _) => return Err(NotAdmitted(Some(why))),
+        };
         let mut ipv6 = [0xfd; 16];
         ipv6[15] = number as u8 + 1;
-        Ok(Some(Lease {
+        let lease = Some(Lease {
             ipv4: leased(number),
             ipv6,
             dns4: None,
             dns6: None,
             mtu: 1442,
-        }))
+        });
+        Ok(Admitted { lease, certificate })
     }
 }
 
@@ -328,6 +367,8 @@ pub struct ExitNode {
     pub exit: Option<Box<Exit<'static>>>,
     pub addr: SocketAddr,
     pub door: Door,
+    /// Who it is from its next start on, if not whom the gateways have pinned.
+    pub identity: Option<Identity>,
     /// How much further away it is than the end of the lines, one way in us.
     pub further: u64,
     /// How much gateways that start now prefer it: the smaller the more.
@@ -345,6 +386,7 @@ impl ExitNode {
             exit: None,
             addr: SocketAddr::from(([192, 0, 2, number as u8 + 1], 7_447)),
             door: Door::default(),
+            identity: None,
             further: 0,
             preference: number as u8,
             dirty: true,
@@ -366,7 +408,8 @@ impl ExitNode {
         self.busy = false;
         let seats: Vec<Option<Seat<'static>>> = (0..8).map(|_| None).collect();
         let seats = Box::leak(seats.into_boxed_slice());
-        let own = identity(200 + self.number as u8);
+        let pinned = identity(200 + self.number as u8);
+        let own = self.identity.clone().unwrap_or(pinned);
         let mut exit = Box::new(Exit::new(own, seats, seat_memory, seed));
         exit.serve(now, community_keys("home"), Budget::SERVER)
             .unwrap();

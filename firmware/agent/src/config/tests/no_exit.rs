@@ -9,6 +9,7 @@ fn a_community_without_an_exit_is_one_whose_invitation_names_none_or_that_says_s
         exits: heapless::Vec::new(),
         expires: None,
         admission: None,
+        admin: None,
     };
     let by_hand = |more: &str| {
         format!(

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::daemon::network::{MeshState, UplinkState};
 use crate::daemon::reload::Reload;
 use crate::daemon::{complain, level};
+use burstmesh_core::control::admission::Admission;
 use burstmesh_core::control::handshake::Credentials;
 use burstmesh_core::node::Via;
 use burstmesh_core::node::gateway::{self, ExitConfig, MAX_EXITS, UplinkConfig};
@@ -64,6 +65,7 @@ impl Engine {
             }
         }
         self.gateway.set_lane(self.config.community.lane);
+        self.papers.offer(self.config, self.gateway);
         self.lend(now);
         let ports = self.config.meshes.iter().map(|m| m.port).collect();
         self.gateway.set_meshes(now, ports);
@@ -92,6 +94,7 @@ pub(super) fn gateway_config(
 ) -> gateway::Config {
     gateway::Config {
         credentials,
+        admission: config.community.admin.map(Admission::by),
         epoch,
         exits: exit_configs(config),
         // Nothing is lent before the accounts were looked at.

@@ -1,6 +1,7 @@
 //! JSON for programs.
 
 use super::{Far, Part, View, bits, state_name};
+use crate::daemon::admission::advice;
 use crate::daemon::routing;
 use crate::json::Quoted;
 use burstmesh_core::error::Refusals;
@@ -62,6 +63,22 @@ impl View<'_> {
             process::resident_bytes(),
             g.link().sessions()
         )?;
+        match g.admission() {
+            Some(a) => write!(
+                out,
+                "\"admission\":{{\"certificate\":{},\"expires\":{},\"list\":{},\"removed\":{},\"forged\":{}}},",
+                a.certificate.is_some(),
+                a.certificate.map_or(0, |c| c.expires),
+                a.number(),
+                a.list.as_ref().map_or(0, |l| l.nodes().count()),
+                g.forged_words()
+            )?,
+            None => write!(out, "\"admission\":null,")?,
+        }
+        match g.denied(self.now) {
+            Some(why) => write!(out, "\"denied\":{},", Quoted(advice(why)))?,
+            None => write!(out, "\"denied\":null,")?,
+        }
         match g.pooling() {
             Some(p) => {
                 let (v4, v6) = (

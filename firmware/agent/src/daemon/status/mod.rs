@@ -4,6 +4,7 @@ mod json;
 mod table;
 
 use super::accounts::Accounts;
+use super::admission;
 use super::lending::Lending;
 use super::network::UplinkState;
 use super::outlet::Road;
@@ -111,6 +112,13 @@ impl View<'_> {
     fn sentence(&self) -> &'static str {
         if self.pause.is_on() {
             return "paused: nothing is lent or borrowed; clients use the own line until it is over, or: burstmesh resume";
+        }
+        if let Some(why) = self
+            .gateway
+            .denied(self.now)
+            .filter(|_| !self.applied.pooling)
+        {
+            return admission::advice(why);
         }
         match (
             self.applied.pooling,

@@ -1,6 +1,7 @@
 //! The table for people.
 
 use super::{Far, View, bits, state_name};
+use crate::daemon::admission::advice;
 use crate::daemon::routing;
 use crate::daemon::tenths::Tenths;
 use burstmesh_core::data::path::Path;
@@ -37,13 +38,15 @@ impl fmt::Display for Age {
 }
 
 /// Why handshakes are refused, in the order of the gate's counters.
-const HANDSHAKES: [&str; 6] = [
+const HANDSHAKES: [&str; 8] = [
     "handshakes that do not parse",
     "handshakes of another protocol version",
     "handshakes of another community",
     "handshakes without the community's secret",
     "handshakes over the budget",
     "handshakes seen before",
+    "handshakes without a valid certificate",
+    "handshakes of members that were removed",
 ];
 
 // Everything fits a terminal of 80 columns.
@@ -73,12 +76,32 @@ impl View<'_> {
                 p.mtu
             )?;
         }
+        self.admission(out)?;
         self.uplinks(out)?;
         self.paths(out)?;
         self.neighbours(out)?;
         self.hosts(out)?;
         self.flows(out)?;
         self.refused(out)
+    }
+
+    /// By whose word it is a member, where that takes an admin's.
+    fn admission(&self, out: &mut dyn Write) -> fmt::Result {
+        if let Some(a) = self.gateway.admission() {
+            let has = if a.certificate.is_some() { "a" } else { "no" };
+            write!(
+                out,
+                "members have certificates; this one has {has} certificate"
+            )?;
+            if let Some(list) = &a.list {
+                write!(out, ", and knows of {} removed", list.nodes().count())?;
+            }
+            writeln!(out)?;
+        }
+        match self.gateway.denied(self.now) {
+            Some(why) => writeln!(out, "somebody makes no session: {}", advice(why)),
+            None => Ok(()),
+        }
     }
 
     fn uplinks(&self, out: &mut dyn Write) -> fmt::Result {

@@ -34,6 +34,7 @@ fn job(counter: u64, cookie: Option<Cookie>) -> InitiateJob {
             caps: Capabilities::NONE,
             minor: 1,
             rekey_of: None,
+            certificate: None,
         },
         cookie,
     }
@@ -114,6 +115,7 @@ fn each_refusal_has_its_counter() {
         cookie_sent: 1,
         over_budget: 0,
         replayed: 1,
+        ..Counters::default()
     };
     assert_eq!(gate.counters(), expected);
 }
@@ -258,6 +260,7 @@ fn a_replayed_init_passes_the_gate_but_not_the_table() {
             credentials: credentials(2, "example"),
             ephemeral: SecretKey::from_bytes([4; 32]),
             datagram: init.clone(),
+            admission: None,
         };
         let opened = job.open().unwrap();
         heard.note(

@@ -2,8 +2,9 @@
 
 use super::noise::{self, State};
 use super::{Credentials, HandshakeError, SessionKeys};
+use crate::control::admission::Admission;
 use crate::crypto::MAC_LEN;
-use crate::identity::{PublicKey, SecretKey};
+use crate::identity::{CommunityId, PublicKey, SecretKey};
 use crate::wire::handshake::{
     Answer, Cookie, Datagram, Hello, INIT_OVERHEAD, Init, MAX_NOISE_LEN, RecipientKeys, Response,
     Welcome, unauthenticated,
@@ -40,18 +41,21 @@ pub struct Initiated {
 pub struct PendingInit {
     state: State,
     remote: PublicKey,
+    community: CommunityId,
     cid: u32,
     counter: u64,
     mac1: [u8; MAC_LEN],
 }
 
-/// Reads a Response: two scalar multiplications. Plain owned data, under 1.5 KB.
+/// Reads a Response: two scalar multiplications, four with a certificate. Plain owned data, under 2 KB.
 #[derive(Clone, Debug)]
 pub struct FinishJob {
     /// What waited for it.
     pub pending: PendingInit,
     /// The Response.
     pub datagram: Datagram,
+    /// What the responder must show; an exit, which is known by its key, nothing.
+    pub admission: Option<Admission>,
 }
 
 /// A session from the initiator's side: it may send at once.
@@ -103,6 +107,7 @@ impl InitiateJob {
             pending: PendingInit {
                 state,
                 remote: self.remote,
+                community: self.credentials.community.id,
                 cid: self.cid,
                 counter: self.hello.counter,
                 mac1,
@@ -144,11 +149,13 @@ impl FinishJob {
     /// # Errors
     /// [`HandshakeError::Malformed`], [`HandshakeError::Unauthentic`], [`HandshakeError::WeakKey`],
     /// [`HandshakeError::BadPayload`]; the Init may still be answered by a better Response.
+    /// [`HandshakeError::Denied`], [`HandshakeError::Unadmitted`]: it will not be soon.
     #[inline(never)]
     pub fn run(self) -> Result<Established, HandshakeError> {
         let Self {
             mut pending,
             datagram,
+            admission,
         } = self;
         let (clear, message) = Response::parse(&datagram)?;
         let mut payload = [0; MAX_NOISE_LEN];
@@ -158,6 +165,18 @@ impl FinishJob {
             || clear.receiver != pending.cid
         {
             return Err(HandshakeError::BadPayload);
+        }
+        if let Some(why) = answer.denial {
+            return Err(HandshakeError::Denied(why));
+        }
+        if let Some(admission) = &admission {
+            admission
+                .judge(
+                    pending.community,
+                    &pending.remote,
+                    answer.certificate.as_ref(),
+                )
+                .map_err(HandshakeError::Unadmitted)?;
         }
         Ok(Established {
             remote: pending.remote,

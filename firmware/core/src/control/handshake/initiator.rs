@@ -15,6 +15,9 @@ pub const RETRY_MIN: Duration = Duration::from_secs(1);
 /// The longest wait for an answer, give or take a quarter.
 pub const RETRY_MAX: Duration = Duration::from_secs(8);
 
+/// Who was denied, or has denied, is asked again after this.
+pub const DENIED: Duration = Duration::from_secs(15);
+
 /// A cookie is not used after this long: the responder has forgotten it.
 pub const COOKIE_LIFE: Duration = Duration::from_secs(120);
 
@@ -85,6 +88,13 @@ impl Initiator {
         self.rekey_of = rekey_of;
         self.attempts = 0;
         self.phase = Phase::Due(now);
+    }
+
+    /// What stood against it has changed: the next Init goes out at once.
+    pub fn hurry(&mut self, now: Instant) {
+        if let Phase::Due(at) = &mut self.phase {
+            *at = now.min(*at);
+        }
     }
 
     /// Gives up; jobs that are under way come to nothing.
@@ -214,6 +224,7 @@ impl Initiator {
         let job = FinishJob {
             pending: wait.pending.clone(),
             datagram: Datagram::from_slice(datagram).map_err(|_| Refusal::Malformed)?,
+            admission: None,
         };
         if let Phase::Waiting(wait) = core::mem::replace(&mut self.phase, Phase::Idle) {
             self.phase = Phase::Reading(wait);
@@ -222,14 +233,18 @@ impl Initiator {
     }
 
     /// Takes the result of reading a Response. A session: the handshake is over. `None`: it was not wanted any more,
-    /// or no good, and a better one is waited for.
+    /// or no good, and a better one is waited for; or one of the two is no member, and it is tried again in a while.
     pub fn handle_finished(
         &mut self,
+        now: Instant,
         result: Result<Established, HandshakeError>,
     ) -> Option<Established> {
         match core::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Reading(wait) => match result {
                 Ok(session) if session.counter == wait.pending.counter() => return Some(session),
+                Err(HandshakeError::Denied(_) | HandshakeError::Unadmitted(_)) => {
+                    self.phase = Phase::Due(now + DENIED);
+                }
                 _ => self.phase = Phase::Waiting(wait),
             },
             other => self.phase = other,

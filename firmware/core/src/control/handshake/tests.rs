@@ -1,7 +1,9 @@
 use super::*;
+use crate::control::admission::Admission;
 use crate::error::Refusal;
 use crate::identity::{PublicKey, SecretKey};
-use crate::wire::handshake::{Datagram, Hello, Lease, RecipientKeys, Welcome};
+use crate::wire::admission::AdminSecret;
+use crate::wire::handshake::{Datagram, Denial, Hello, Lease, RecipientKeys, Welcome};
 use crate::wire::{Capabilities, examples};
 
 pub(super) fn credentials(secret: u8) -> Credentials {
@@ -18,6 +20,7 @@ pub(super) fn hello(counter: u64) -> Hello {
         caps: Capabilities::BUNDLE,
         minor: 1,
         rekey_of: None,
+        certificate: None,
     }
 }
 
@@ -52,6 +55,7 @@ pub(super) fn respond_job(datagram: &[u8]) -> RespondJob {
         credentials: credentials(2),
         ephemeral: SecretKey::from_bytes([4; 32]),
         datagram: Datagram::from_slice(datagram).unwrap(),
+        admission: None,
     }
 }
 
@@ -68,6 +72,7 @@ fn finish(pending: &PendingInit, datagram: &[u8]) -> Result<Established, Handsha
     FinishJob {
         pending: pending.clone(),
         datagram,
+        admission: None,
     }
     .run()
 }
@@ -267,6 +272,7 @@ fn an_init_is_never_shorter_than_the_answer_it_may_bring() {
             caps: Capabilities::NONE,
             minor: 0,
             rekey_of: None,
+            certificate: None,
         },
         ..initiate_job()
     };
@@ -292,6 +298,50 @@ fn an_init_is_never_shorter_than_the_answer_it_may_bring() {
 }
 
 #[test]
+fn an_answer_with_a_certificate_is_no_longer_than_its_init_and_one_without_is_told_why() {
+    let admin = AdminSecret::new([7; 32]).unwrap();
+    let (us, them) = (credentials(1), credentials(2));
+    let certify = |c: &Credentials| Some(admin.certify(c.community.id, &c.identity.public(), 0, 0));
+    let answer = |certificate| {
+        let mut job = initiate_job();
+        job.hello = Hello {
+            epoch: 0,
+            counter: 0,
+            certificate,
+            ..hello(7)
+        };
+        let made = job.run().unwrap();
+        let mut job = respond_job(&made.datagram);
+        job.admission = Some(Admission {
+            certificate: certify(&them),
+            ..Admission::by(admin.public())
+        });
+        let opened = job.open().unwrap();
+        let judged = opened.judged;
+        let welcome = Welcome {
+            caps: Capabilities(u32::MAX),
+            minor: 255,
+            lease: None,
+        };
+        let denial = judged.err();
+        let answered = opened.answer(&welcome, u32::MAX, denial).unwrap();
+        assert!(answered.datagram.len() <= made.datagram.len());
+        let finish = FinishJob {
+            pending: made.pending,
+            datagram: answered.datagram,
+            admission: Some(Admission::by(admin.public())),
+        };
+        (judged, finish.run().map(|_| ()))
+    };
+    assert_eq!(answer(certify(&us)), (Ok(()), Ok(())));
+    let none = Denial::NoCertificate;
+    assert_eq!(answer(None), (Err(none), Err(HandshakeError::Denied(none))));
+    let wrong = Denial::BadCertificate;
+    let denied = Err(HandshakeError::Denied(wrong));
+    assert_eq!(answer(certify(&them)), (Err(wrong), denied));
+}
+
+#[test]
 fn jobs_can_go_to_a_worker_and_keep_their_stated_sizes() {
     fn sized<T: Send + 'static>(most: usize) {
         let size = size_of::<T>();
@@ -301,9 +351,9 @@ fn jobs_can_go_to_a_worker_and_keep_their_stated_sizes() {
     sized::<InitiateJob>(512);
     sized::<PendingInit>(1024);
     sized::<Initiated>(1344);
-    sized::<FinishJob>(1344);
+    sized::<FinishJob>(2048);
     sized::<Established>(256);
-    sized::<RespondJob>(640);
+    sized::<RespondJob>(1536);
     sized::<Opened>(1024);
     sized::<Answered>(480);
     sized::<SessionKeys>(104);

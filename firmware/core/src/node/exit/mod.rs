@@ -1,5 +1,6 @@
 //! An exit: serves the members of several communities, each in a session of its own that knows nothing of the others.
 
+mod admission;
 mod seat;
 mod sessions;
 mod transfer;
@@ -8,6 +9,8 @@ pub use seat::{Seat, Session};
 
 use super::Draw;
 use super::Letter;
+use super::roll::Roll;
+use crate::control::admission::Admission;
 use crate::control::cookie::{self, Budget, Gatekeeper};
 use crate::control::handshake::Credentials;
 use crate::data::tunnel::{MAX_PATHS, Memory};
@@ -37,7 +40,16 @@ pub trait Output {
 struct Served {
     credentials: Credentials,
     gatekeeper: Gatekeeper,
+    /// Who says who is a member; `None`: whoever has the secret is.
+    admission: Option<Admission>,
+    /// The list that is on its way from a member.
+    roll: Roll,
+    /// A member brought the list in force, and the shell has not taken it yet.
+    news: bool,
 }
+
+/// Messages of members that nobody has looked at yet. Too many at once are lost: each is said again.
+type Inbox = Deque<(u16, super::roll::Mail), 16>;
 
 #[derive(Debug)]
 struct Question {
@@ -58,6 +70,8 @@ pub struct Exit<'m> {
     memory: fn() -> Memory<'m>,
     questions: Deque<Question, 64>,
     letters: Deque<Letter, 64>,
+    /// What members say of admission, by their seats.
+    inbox: Inbox,
     draw: Draw,
     seed: [u8; 32],
     /// Where the search for something to send goes on: every seat gets its turn.
@@ -86,6 +100,7 @@ impl<'m> Exit<'m> {
             memory,
             questions: Deque::new(),
             letters: Deque::new(),
+            inbox: Inbox::new(),
             draw: Draw::new(key),
             seed,
             turn: 0,
@@ -117,6 +132,9 @@ impl<'m> Exit<'m> {
             .push(Served {
                 credentials,
                 gatekeeper,
+                admission: None,
+                roll: Roll::default(),
+                news: false,
             })
             .map_err(|_| Refusal::Full)
     }
@@ -189,10 +207,12 @@ impl<'m> Exit<'m> {
     pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Output) {
         for (i, seat) in self.seats.iter_mut().take(self.used).enumerate() {
             let Some(seat) = seat else { continue };
-            seat.tick(now, i, out, &mut self.refusals);
+            seat.tick(now, i, out, &mut self.refusals, &mut self.inbox);
         }
+        self.read_said(now);
         if now >= self.yield_at {
             self.yield_at = now + YIELD_STEP;
+            self.tell_members(now);
             self.put_owners_first(now);
         }
     }

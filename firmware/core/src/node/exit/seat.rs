@@ -1,14 +1,17 @@
 //! One member at an exit: its session and the addresses of its paths.
 
-use super::Output;
+use super::{Inbox, Output};
 use crate::control::handshake::Lifetime;
 use crate::data::resequence::Sink;
 use crate::data::tunnel::{MAX_PATHS, Tunnel};
 use crate::error::{Refusal, Refusals};
 use crate::identity::{CommunityId, PublicKey};
 use crate::node::Via;
+use crate::node::roll::Told;
 use crate::time::{Duration, Instant};
+use crate::wire::admission::Certificate;
 use crate::wire::handshake::Lease;
+use crate::wire::roll::Message;
 use core::net::SocketAddr;
 
 /// Keys of the phase before are kept so long.
@@ -38,6 +41,12 @@ pub struct Session {
     pub key: PublicKey,
     /// The addresses it was leased.
     pub lease: Lease,
+    /// The certificate that was made for it, to be told so many times more.
+    pub(super) gift: Option<(Certificate, u8)>,
+    /// What it knows of the community's list of revocations.
+    pub(super) told: Told,
+    /// When it was last told of its certificate.
+    pub(super) gave: Instant,
     /// The member's minor protocol version.
     pub minor: u8,
     /// When it began.
@@ -78,6 +87,7 @@ impl<'m> Seat<'m> {
         at: usize,
         out: &mut impl Output,
         refusals: &mut Refusals,
+        inbox: &mut Inbox,
     ) {
         let Some(session) = &mut self.session else {
             return;
@@ -101,6 +111,7 @@ impl<'m> Seat<'m> {
             lease: session.lease,
             out,
             refusals,
+            inbox,
         };
         self.tunnel.handle_timeout(now, &mut sink);
     }
@@ -179,6 +190,7 @@ pub(super) struct FromMember<'a, O: Output> {
     pub lease: Lease,
     pub out: &'a mut O,
     pub refusals: &'a mut Refusals,
+    pub inbox: &'a mut Inbox,
 }
 
 impl<O: Output> Sink for FromMember<'_, O> {
@@ -194,5 +206,11 @@ impl<O: Output> Sink for FromMember<'_, O> {
             self.refusals.count(Refusal::Forbidden);
         }
     }
-    fn control(&mut self, _: &[u8]) {}
+    fn control(&mut self, message: &[u8]) {
+        if Message::is_one(message)
+            && let Ok(message) = heapless::Vec::from_slice(message)
+        {
+            let _ = self.inbox.push_back((self.seat as u16, message));
+        }
+    }
 }

@@ -9,12 +9,16 @@ use crate::data::tunnel::{MAX_PATHS, Tunnel};
 use crate::error::Refusal;
 use crate::identity::{PublicKey, SecretKey};
 use crate::node::job::{Done, Outcome, Owner, Responded, Task, Work};
+use crate::node::roll::Told;
 use crate::node::{Letter, Via, address_bytes};
 use crate::time::Instant;
 use crate::wire::Capabilities;
 use crate::wire::handshake::{Datagram, Init};
 use core::net::SocketAddr;
 use heapless::Vec;
+
+/// A member is told so many times of a certificate that was made for it; at its next handshake it gets another.
+const GIFTS: u8 = 3;
 
 impl Exit<'_> {
     pub(super) fn handle_init(
@@ -70,6 +74,12 @@ impl Exit<'_> {
 
     /// Work for the worker, if there is some. `entropy` fills 32 bytes with fresh entropy of the system.
     pub fn poll_task(&mut self, mut entropy: impl FnMut(&mut [u8; 32])) -> Option<Task> {
+        if let Some(work) = self.next_check() {
+            return Some(Task {
+                owner: Owner::Admission,
+                work,
+            });
+        }
         let q = self.questions.pop_front()?;
         let served = self
             .communities
@@ -81,6 +91,7 @@ impl Exit<'_> {
             credentials: served.credentials.clone(),
             ephemeral: SecretKey::from_bytes(seed),
             datagram: q.datagram,
+            admission: served.admission.clone(),
         };
         let cid = self.draw.cid();
         Some(Task {
@@ -94,11 +105,20 @@ impl Exit<'_> {
 
     /// Takes what the worker has done. Returns the seat whose session is new or renewed: its lease may be new.
     pub fn handle_done(&mut self, now: Instant, done: Done) -> Option<usize> {
-        let (Owner::Stranger { via, from }, Outcome::Responded(Ok(r))) = (done.owner, done.outcome)
-        else {
-            return None;
+        let (via, from, r) = match (done.owner, done.outcome) {
+            (Owner::Stranger { via, from }, Outcome::Responded(Ok(r))) => (via, from, r),
+            (_, Outcome::Checked(check, good)) => {
+                self.handle_checked(&check, good);
+                return None;
+            }
+            _ => return None,
         };
         let key = r.answered.remote;
+        if let Some(why) = r.denial {
+            self.count_denied(r.community, why);
+            self.post(via, from, &r.answered.datagram);
+            return None;
+        }
         let at = self.seat_for(&r, key)?;
         let secret = self.draw.secret();
         let seat = self.seats.get_mut(at).and_then(Option::as_mut)?;
@@ -167,6 +187,7 @@ impl Seat<'_> {
             (s.local_cid, s.remote_cid) = (a.cid, a.remote_cid);
             // The gateway takes what it was told last: IPv6 may have come or gone since.
             s.lease = r.lease.unwrap_or(s.lease);
+            s.gift = r.certificate.map(|c| (c, GIFTS));
             s.handshakes = s.handshakes.saturating_add(1);
         }
         self.retire_later(now);
@@ -182,6 +203,9 @@ impl Seat<'_> {
             community: r.community,
             key: a.remote,
             lease,
+            gift: r.certificate.map(|c| (c, GIFTS)),
+            told: Told::default(),
+            gave: Instant::ZERO,
             minor: r.hello.minor,
             since: now,
             handshakes: 1,

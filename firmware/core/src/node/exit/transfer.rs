@@ -118,6 +118,7 @@ impl Exit<'_> {
             lease: session.lease,
             out,
             refusals: &mut self.refusals,
+            inbox: &mut self.inbox,
         };
         seat.tunnel.handle_data(now, place, d, &mut sink)?;
         if session.seen(now, place, via, from) {

@@ -7,6 +7,7 @@ use crate::data::probe::State;
 use crate::data::tunnel::{MAX_PATHS, Memory, Tunnel};
 use crate::identity::PublicKey;
 use crate::node::job::Owner;
+use crate::node::roll::Told;
 use crate::node::{Draw, outer_headers};
 use crate::time::{Duration, Instant};
 use crate::wire::Capabilities;
@@ -99,6 +100,8 @@ pub struct ExitLink<'m> {
     pub(super) turn: u8,
     /// Since when no path has worked.
     pub(super) down_since: Option<Instant>,
+    /// What it knows of our list of revocations.
+    pub(super) told: Told,
     /// Sessions begun since the start.
     pub(super) sessions: u32,
     /// It took the place of one that fell silent.
@@ -127,6 +130,7 @@ impl<'m> ExitLink<'m> {
             next_path: 0,
             turn: 0,
             down_since: None,
+            told: Told::default(),
             sessions: 0,
             moved: false,
         }
@@ -225,6 +229,7 @@ impl<'m> ExitLink<'m> {
         let capabilities = e.welcome.caps.and(Capabilities::OURS);
         if !rekey || self.session.is_none() {
             self.tunnel.reset(secret);
+            self.told = Told::default();
             (self.routes, self.next_path) = ([None; MAX_PATHS], 0);
             self.sessions = self.sessions.wrapping_add(1);
         }

@@ -34,6 +34,7 @@ impl Gateway<'_> {
         self.link.initiator.handle_timeout(now);
         self.keep_exit_session(now, out);
         self.keep_rivals(now, out);
+        self.keep_roll(now);
         for place in 0..self.peers.len() {
             self.keep_peer(now, place);
         }
@@ -373,6 +374,10 @@ impl Gateway<'_> {
                 || (lost && now.since(peer.heard) > Duration::from_secs(20))
             {
                 peer.lose();
+                // Whoever has the secret may have announced a later life of it: what it says itself must count again.
+                let key = peer.key;
+                self.announcers.iter_mut().for_each(|a| a.forget(&key));
+                return;
             } else if s.lifetime.rekey_at() <= now && !peer.initiator.is_active() {
                 let remote = s.remote_cid;
                 peer.rekeying = true;
@@ -387,6 +392,9 @@ impl Gateway<'_> {
         }
         if !peer.is_up() {
             return;
+        }
+        if let Some(list) = self.admission.as_ref().and_then(|a| a.list.as_ref()) {
+            peer.told.tell(now, list, &mut peer.tunnel);
         }
         if now.since(peer.offered_at) >= OFFER {
             peer.offered_at = now;

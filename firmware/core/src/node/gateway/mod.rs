@@ -1,6 +1,7 @@
 //! A gateway: finds its neighbours, keeps a session with an exit, opens a path over every way there, lends its uplinks.
 
 mod account;
+mod admission;
 mod asked;
 mod exit_link;
 mod guests;
@@ -24,7 +25,9 @@ use super::job::Task;
 use super::lend::Relays;
 pub use super::lend::{Carried, Over, Relay};
 pub use super::peer::{MAX_PEERS, Peer};
+use super::roll::{EXIT, Roll};
 use super::{Draw, Letter, Output};
+use crate::control::admission::Admission;
 use crate::control::announcer::Announcer;
 use crate::control::cookie::{Budget, Gatekeeper};
 use crate::control::handshake::{Credentials, FinishJob};
@@ -38,7 +41,7 @@ use crate::identity::{NodeId, PublicKey};
 use crate::ledger::cap::{Pace, limit};
 use crate::time::Instant;
 use crate::wire::control::MAX_UPLINKS;
-use crate::wire::handshake::{Datagram, Lease};
+use crate::wire::handshake::{Datagram, Denial, Lease};
 use core::net::SocketAddr;
 use heapless::{Deque, Vec};
 
@@ -84,6 +87,8 @@ pub struct UplinkConfig {
 pub struct Config {
     /// Who we are, and in which community.
     pub credentials: Credentials,
+    /// Who says who is a member; `None`: whoever has the secret is.
+    pub admission: Option<Admission>,
     /// Which life this is: greater than those before.
     pub epoch: u64,
     /// The pinned exits.
@@ -163,6 +168,10 @@ pub struct Gateway<'m> {
     mesh_ports: Vec<u16, MAX_MESHES>,
     announcers: Vec<Announcer<32>, MAX_MESHES>,
     gatekeeper: Gatekeeper,
+    admission: Option<Admission>,
+    roll: Roll,
+    /// Somebody made no session with us, and said why.
+    denied: Option<(Denial, Instant)>,
     questions: Deque<Question, 4>,
     answering: bool,
     heard: Heard<32>,
@@ -220,6 +229,9 @@ impl<'m> Gateway<'m> {
                 .collect(),
             rivals: rivals::Rivals::default(),
             credentials,
+            admission: config.admission,
+            roll: Roll::default(),
+            denied: None,
             epoch: config.epoch,
             hellos: 0,
             exits: config.exits,
@@ -307,7 +319,8 @@ impl<'m> Gateway<'m> {
     /// The passing of time.
     #[inline(never)]
     pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Output) {
-        self.link.tunnel.handle_timeout(now, &mut Deliver(out));
+        let mut sink = Deliver(out, &mut self.roll);
+        self.link.tunnel.handle_timeout(now, &mut sink);
         for peer in self.peers.iter_mut().flatten() {
             peer.tunnel.handle_timeout(now, &mut Nothing);
         }
@@ -388,14 +401,16 @@ impl<'m> Gateway<'m> {
     }
 }
 
-/// Passes a client's packet on; control messages of an exit are not for us.
-struct Deliver<'a, O: Output>(&'a mut O);
+/// Passes a client's packet on; keeps what an exit says of admission.
+struct Deliver<'a, O: Output>(&'a mut O, &'a mut Roll);
 
 impl<O: Output> Sink for Deliver<'_, O> {
     fn deliver(&mut self, packet: &[u8]) {
         self.0.deliver(packet);
     }
-    fn control(&mut self, _: &[u8]) {}
+    fn control(&mut self, message: &[u8]) {
+        self.1.post(EXIT, message);
+    }
 }
 
 /// A peer's session carries no packets outside of [`receive`].

@@ -13,7 +13,7 @@ use crate::node::{Output, Via, address_bytes, outer_headers};
 use crate::time::Instant;
 use crate::wire::control::{MAX_LEN, Message, WAY};
 use crate::wire::handshake::Datagram;
-use crate::wire::{Kind, classify, frame, members, relay};
+use crate::wire::{Kind, classify, frame, members, relay, roll};
 use core::net::SocketAddr;
 use heapless::Vec;
 
@@ -90,6 +90,9 @@ impl Gateway<'_> {
         from: SocketAddr,
         d: &[u8],
     ) -> Result<(), Refusal> {
+        if self.lacks_certificate() {
+            return Ok(());
+        }
         let waiting = self.questions.len() as u32 + u32::from(self.answering);
         let mut reply = [0; 64];
         // The gatekeeper counts its refusals itself.
@@ -179,6 +182,10 @@ impl Gateway<'_> {
         for m in &mail {
             if let Some(members) = members::parse(m) {
                 self.handle_members(now, place as u8, members);
+                continue;
+            }
+            if roll::Message::is_one(m) {
+                self.handle_roll(now, place as u16, m)?;
                 continue;
             }
             match Message::parse(m)? {
@@ -375,7 +382,8 @@ impl Gateway<'_> {
         if kind == Kind::Path {
             self.link.tunnel.handle_path_message(now, at, d).map(|_| ())
         } else {
-            self.link.tunnel.handle_data(now, at, d, &mut Deliver(out))
+            let mut sink = Deliver(out, &mut self.roll);
+            self.link.tunnel.handle_data(now, at, d, &mut sink)
         }
     }
 

@@ -1,7 +1,7 @@
 //! Handshakes: what is given to the worker, and what becomes of its results.
 
 use super::{Gateway, Peer};
-use crate::control::handshake::{Established, Initiator, RespondJob};
+use crate::control::handshake::{Established, HandshakeError, Initiator, RespondJob};
 use crate::identity::{PublicKey, SecretKey};
 use crate::node::job::{Done, Outcome, Owner, Responded, Task, Work};
 use crate::node::{Letter, Via};
@@ -28,13 +28,20 @@ impl Gateway<'_> {
             entropy(&mut bytes);
             SecretKey::from_bytes(bytes)
         };
+        if let Some(work) = self.next_check() {
+            return Some(Task {
+                owner: Owner::Admission,
+                work,
+            });
+        }
         if let Some((owner, job)) = self.link.reading.take() {
             return Some(Task {
                 owner,
                 work: Work::Finish(job),
             });
         }
-        if let Some((place, job)) = self.reading_peers.pop_front() {
+        if let Some((place, mut job)) = self.reading_peers.pop_front() {
+            job.admission.clone_from(&self.admission);
             return Some(Task {
                 owner: Owner::Peer(place),
                 work: Work::Finish(job),
@@ -52,6 +59,7 @@ impl Gateway<'_> {
             credentials: self.credentials.clone(),
             ephemeral: fresh(),
             datagram: q.datagram,
+            admission: self.admission.clone(),
         };
         let cid = self.draw.cid();
         Some(Task {
@@ -75,8 +83,10 @@ impl Gateway<'_> {
             caps: Capabilities::OURS,
             minor: MINOR,
             rekey_of: None,
+            certificate: self.admission.as_ref().and_then(|a| a.certificate),
         };
-        let peers = self.peers.iter_mut().enumerate();
+        let may = !self.lacks_certificate();
+        let peers = self.peers.iter_mut().enumerate().filter(|_| may);
         let peers =
             peers.filter_map(|(i, p)| p.as_mut().map(|p| (Owner::Peer(i as u8), &mut p.initiator)));
         let exit = core::iter::once((Owner::Exit, &mut self.link.initiator));
@@ -102,19 +112,27 @@ impl Gateway<'_> {
             }
             Outcome::Finished(result) => {
                 let rekey = self.link.rekeying;
+                self.note_denial(now, &result);
                 let initiator = self.initiator(owner);
-                if let Some(e) = initiator.and_then(|i| i.handle_finished(result)) {
+                if let Some(e) = initiator.and_then(|i| i.handle_finished(now, result)) {
                     self.established(now, owner, rekey, e);
                 }
             }
             Outcome::Responded(result) => {
                 self.answering = false;
-                if let (Owner::Stranger { via, from }, Ok(r)) = (owner, result)
-                    && let Via::Mesh(mesh) = via
-                {
-                    self.answered(now, mesh, from, &r);
+                match (owner, result) {
+                    (
+                        Owner::Stranger {
+                            via: Via::Mesh(mesh),
+                            from,
+                        },
+                        Ok(r),
+                    ) => self.answered(now, mesh, from, &r),
+                    (_, Err(HandshakeError::Unadmitted(why))) => self.gatekeeper.count_denied(why),
+                    _ => {}
                 }
             }
+            Outcome::Checked(check, good) => self.handle_checked(now, &check, good),
         }
     }
 
@@ -124,7 +142,7 @@ impl Gateway<'_> {
             Owner::Exit => Some(&mut self.link.initiator),
             Owner::Rival(exit) => self.rival_initiator(exit),
             Owner::Peer(place) => self.peer(place).map(|p| &mut p.initiator),
-            Owner::Stranger { .. } => None,
+            Owner::Stranger { .. } | Owner::Admission => None,
         }
     }
 
@@ -143,7 +161,7 @@ impl Gateway<'_> {
                     self.post_to(place, datagram);
                 }
             }
-            Owner::Stranger { .. } => {}
+            Owner::Stranger { .. } | Owner::Admission => {}
         }
     }
 
@@ -156,7 +174,7 @@ impl Gateway<'_> {
             }
             Owner::Rival(exit) => self.rival_answered(now, exit, e),
             Owner::Peer(place) => self.peer_established(now, place, &e),
-            Owner::Stranger { .. } => {}
+            Owner::Stranger { .. } | Owner::Admission => {}
         }
     }
 
@@ -199,6 +217,14 @@ impl Gateway<'_> {
             return self.gatekeeper.count_replayed();
         }
         let passed_on = self.was_passed_on(mesh, from, &key);
+        if let Some(why) = r.denial {
+            self.gatekeeper.count_denied(why);
+            // Who came by a way has no place to be answered at.
+            if !passed_on {
+                self.post(Via::Mesh(mesh), Some(from), &r.answered.datagram);
+            }
+            return;
+        }
         let place = if passed_on {
             let way =
                 |p: &Option<Peer>| p.as_ref().is_some_and(|p| p.key == key && p.way.is_some());
@@ -266,6 +292,10 @@ impl Gateway<'_> {
             .position(|p| p.as_ref().is_some_and(|p| p.key == key))
         {
             return Some(at);
+        }
+        let admission = self.admission.as_ref();
+        if admission.is_some_and(|a| a.has_removed(&key)) {
+            return None;
         }
         let at = self.peers.iter().position(Option::is_none).or_else(|| {
             let absent = |p: &Option<Peer>| p.as_ref().is_some_and(|p| p.session.is_none());

@@ -1,3 +1,4 @@
+use crate::wire::admission::Certificate;
 use proptest::prelude::*;
 
 use super::*;
@@ -135,12 +136,18 @@ fn a_cookie_goes_round_and_is_bound_to_message_recipient_and_nonce() {
 
 #[test]
 fn the_largest_payloads_leave_room_for_later_fields() {
+    let certificate = Certificate {
+        issued: u64::MAX,
+        expires: u64::MAX,
+        signature: [255; 64],
+    };
     let hello = Hello {
         epoch: u64::MAX,
         counter: u64::MAX,
         caps: Capabilities(u32::MAX),
         minor: 255,
         rekey_of: Some(u32::MAX),
+        certificate: Some(certificate),
     };
     let lease = Lease {
         ipv4: [255; 4],
@@ -157,12 +164,39 @@ fn the_largest_payloads_leave_room_for_later_fields() {
     let answer = Answer {
         cid: u32::MAX,
         welcome,
+        certificate: Some(certificate),
+        denial: Some(Denial::Revoked),
     };
-    let mut out = [0; 128];
-    assert_eq!(hello.encode(&mut out).unwrap().len(), 32);
-    assert_eq!(answer.encode(&mut out).unwrap().len(), 57);
-    out[57..].fill(0xee);
+    let mut out = [0; 160];
+    assert_eq!(hello.encode(&mut out).unwrap().len(), 113);
+    assert_eq!(answer.encode(&mut out).unwrap().len(), 139);
+    out[139..].fill(0xee);
     assert_eq!(Answer::decode(&out), Ok(answer), "later fields are ignored");
+}
+
+#[test]
+fn payloads_of_before_certificates_are_read_and_those_without_are_written_like_them() {
+    let hello = Hello {
+        epoch: 3,
+        counter: 7,
+        caps: Capabilities::BUNDLE,
+        minor: 1,
+        rekey_of: None,
+        certificate: None,
+    };
+    let mut out = [0; 160];
+    let old = [3, 7, 1, 1, 0];
+    assert_eq!(hello.encode(&mut out), Ok(&old[..]));
+    assert_eq!(Hello::decode(&old), Ok(hello));
+}
+
+#[test]
+fn a_denial_of_a_later_version_is_a_denial() {
+    let old = [5, 1, 1, 0];
+    let denied = |reason: u8| Answer::decode(&[&old[..], &[0, reason]].concat()).map(|a| a.denial);
+    assert_eq!(Answer::decode(&old).map(|a| a.denial), Ok(None));
+    assert_eq!(denied(3), Ok(Some(Denial::Ended)));
+    assert_eq!(denied(99), Ok(Some(Denial::BadCertificate)));
 }
 
 proptest! {
@@ -198,9 +232,9 @@ proptest! {
 
     #[test]
     fn payloads_of_arbitrary_bytes_never_panic_and_read_the_same_after_they_were_written_again(
-        bytes in proptest::collection::vec(any::<u8>(), 0..128),
+        bytes in proptest::collection::vec(any::<u8>(), 0..160),
     ) {
-        let mut out = [0; 128];
+        let mut out = [0; 160];
         if let Ok(hello) = Hello::decode(&bytes) {
             prop_assert_eq!(Hello::decode(hello.encode(&mut out).unwrap()), Ok(hello));
         }

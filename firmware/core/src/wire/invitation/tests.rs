@@ -18,6 +18,7 @@ fn sample() -> Invitation {
         .unwrap(),
         expires: Some(1_800_000_000),
         admission: None,
+        admin: None,
     }
 }
 
@@ -30,6 +31,22 @@ fn the_bytes_of_an_invitation_do_not_change() {
         "bm1CGhpbGxzaWRlAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8BQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkICAMsAcQfnIgEgAQ24AAAAAAAAAAAAAAAH5yIBgKSn2gYAhoNtoA"
     );
     assert_eq!(Invitation::decode(&text), Ok(sample()));
+}
+
+#[test]
+fn an_admins_key_is_appended_and_an_older_reader_ignores_it() {
+    let with = Invitation {
+        admin: Some(AdminKey([0xad; 32])),
+        ..sample()
+    };
+    let text = with.encode().unwrap();
+    assert_eq!(Invitation::decode(&text), Ok(with));
+    // What an older release reads is the body up to the token.
+    let mut bytes = [0; BODY_BYTES + CHECK_BYTES];
+    let body = decode_base64(&text.as_bytes()[3..], &mut bytes).unwrap();
+    let (old, rest): (Body, _) = compact::read_first(body).unwrap();
+    assert_eq!(Invitation::from(old), sample());
+    assert_eq!(rest.len(), ADMIN_BYTES + CHECK_BYTES);
 }
 
 #[test]
@@ -60,6 +77,7 @@ fn the_largest_invitation_fits() {
         exits: Vec::from_slice(&[exit.clone(), exit.clone(), exit.clone(), exit]).unwrap(),
         expires: Some(u64::MAX),
         admission: Some(Token(Vec::from_slice(&[0xff; TOKEN_BYTES]).unwrap())),
+        admin: None,
     };
     let text = largest.encode().unwrap();
     assert_eq!(Invitation::decode(&text), Ok(largest));
@@ -123,7 +141,8 @@ fn content_that_makes_no_sense_is_refused_even_with_right_check_bytes() {
     );
     let mut appended = std::vec::Vec::from(*b"\x04hill");
     appended.extend([9; 32]);
-    appended.extend([0, 0, 0]);
+    // Exits, end, token, admin: none.
+    appended.extend([0, 0, 0, 0]);
     appended.extend(*b"field of a later release");
     assert_eq!(
         Invitation::decode(&seal(&appended)).map(|i| i.name.as_str().to_owned()),
@@ -176,6 +195,7 @@ fn invitations() -> impl Strategy<Value = Invitation> {
             exits: exits.into_iter().collect(),
             expires,
             admission: token.map(|t| Token(t.into_iter().collect())),
+            admin: None,
         })
 }
 

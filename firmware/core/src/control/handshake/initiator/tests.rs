@@ -39,7 +39,7 @@ fn a_first_answer_ends_the_handshake() {
     initiator.start(at(0), 5, None);
     let init = send(&mut initiator, at(0), 1);
     let job = initiator.handle_response(&answer(&init)).unwrap();
-    let session = initiator.handle_finished(job.run()).unwrap();
+    let session = initiator.handle_finished(at(0), job.run()).unwrap();
     assert_eq!((session.cid, session.remote_cid), (5, 9));
     assert!(!initiator.is_active());
     assert_eq!(initiator.poll_timeout(), None);
@@ -75,10 +75,16 @@ fn every_attempt_is_under_a_new_counter_and_only_the_last_can_be_answered() {
     let second = send(&mut initiator, later, 2);
 
     let stale = initiator.handle_response(&answer(&first)).unwrap();
-    assert_eq!(initiator.handle_finished(stale.run()), None);
+    assert_eq!(initiator.handle_finished(at(0), stale.run()), None);
     assert!(initiator.is_active(), "a bad answer does not end it");
     let good = initiator.handle_response(&answer(&second)).unwrap();
-    assert_eq!(initiator.handle_finished(good.run()).unwrap().counter, 2);
+    assert_eq!(
+        initiator
+            .handle_finished(at(0), good.run())
+            .unwrap()
+            .counter,
+        2
+    );
 }
 
 #[test]
@@ -106,7 +112,7 @@ fn a_response_for_another_or_without_the_secret_or_unasked_costs_nothing() {
         Refusal::Unknown,
         "one at a time"
     );
-    initiator.handle_finished(job.run()).unwrap();
+    initiator.handle_finished(at(0), job.run()).unwrap();
     assert_eq!(
         initiator.handle_response(&response).unwrap_err(),
         Refusal::Unknown
@@ -214,7 +220,7 @@ fn a_cancelled_handshake_takes_no_late_results() {
     let init = send(&mut initiator, at(0), 2);
     let job = initiator.handle_response(&answer(&init)).unwrap();
     initiator.start(at(1), 6, Some(9));
-    assert_eq!(initiator.handle_finished(job.run()), None);
+    assert_eq!(initiator.handle_finished(at(0), job.run()), None);
     let job = initiator
         .poll_initiate(
             at(1),

@@ -24,6 +24,7 @@ fn gateway() -> Box<Gateway<'static>> {
             identity: Identity::new(SecretKey::from_bytes([7; 32])),
             community: CommunityKeys::derive("example", &[0x42; 32]),
         },
+        admission: None,
         epoch: 1,
         exits: Vec::new(),
         uplinks: Vec::new(),

@@ -117,6 +117,7 @@ export function kinds() {
 		'secret': { is: isSecret, how: _('44 generated characters. Paste an invitation instead, if you have one.') },
 		'address:port': { is: isAddress, how: _('A numeric address and a port, such as 203.0.113.7:4455 or [2001:db8::7]:4455.') },
 		'invitation': { is: isWhole, how: _('The whole invitation, from bm1 to its last character.') },
+		'certificate': { is: (text) => /^bmc1[A-Za-z0-9+\/]{107}$/.test(text), how: _('The whole line that the admin made, from bmc1 to its last character.') },
 		'text': { is: isText, how: _('1 to 32 characters, the same on every router.') },
 		'log level': { is: (text) => ['error', 'warn', 'info', 'debug', 'trace'].includes(text), how: _('error, warn, info, debug or trace.') },
 		'lane': { is: (text) => ['auto', 'per_packet', 'per_session'].includes(text), how: _('auto, per_packet or per_session.') },
@@ -143,6 +144,8 @@ export function sections() {
 			option('lane', 'lane', _('Lane'), _('auto: bursts use all lines. per_session: each connection keeps to one line.'), { preset: 'auto' }),
 			option('name', 'text', _('Name'), _('Only without an invitation.')),
 			option('secret', 'secret', _('Secret'), _('Only without an invitation.')),
+			option('admin_key', 'public key', _('Admin key'), _('Only without an invitation, if members have certificates.')),
+			option('certificate', 'certificate', _('Certificate'), _('Only if the admin gave you one.')),
 			option('key_file', 'file', _('Key file'), _('The private key of this router.'), { preset: '/etc/burstmesh/key' })
 		] },
 		uplink: { title: _('My lines'), named: true, options: [
