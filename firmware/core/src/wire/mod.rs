@@ -7,6 +7,7 @@ mod compact;
 pub mod control;
 pub mod feedback;
 pub mod frame;
+pub mod inside;
 pub mod invitation;
 pub mod members;
 pub mod path;
@@ -149,11 +150,22 @@ impl Capabilities {
     pub const GUESTS: Self = Self(1 << 4);
     /// Bit 5: takes part where the mesh is several hops (minor version 1).
     pub const HOPS: Self = Self(1 << 5);
+    /// Bit 6: takes part in the control network inside (minor version 1).
+    pub const CONTROL_NET: Self = Self(1 << 6);
     /// What this build can.
     pub const OURS: Self = if MINOR == 0 {
         Self::NONE
     } else {
-        Self::BUNDLE.or(Self::LANES).or(Self::GUESTS).or(Self::HOPS)
+        Self::BUNDLE
+            .or(Self::LANES)
+            .or(Self::GUESTS)
+            .or(Self::HOPS)
+            .or(Self::INSIDE)
+    };
+    const INSIDE: Self = if cfg!(feature = "control-net") {
+        Self::CONTROL_NET
+    } else {
+        Self::NONE
     };
 
     /// What both can.

@@ -1,5 +1,6 @@
 //! An exit: serves the members of several communities, each in a session of its own that knows nothing of the others.
 
+mod inside;
 mod seat;
 mod sessions;
 mod transfer;
@@ -12,7 +13,7 @@ use crate::control::cookie::{self, Budget, Gatekeeper};
 use crate::control::handshake::Credentials;
 use crate::data::tunnel::{MAX_PATHS, Memory};
 use crate::error::{Refusal, Refusals};
-use crate::identity::{CommunityId, CommunityKeys, Identity, PublicKey};
+use crate::identity::{CommunityId, CommunityKeys, Identity, NodeId, PublicKey};
 use crate::time::{Duration, Instant};
 use crate::wire::handshake::Datagram;
 use core::net::{IpAddr, SocketAddr};
@@ -30,6 +31,8 @@ const YIELD_STEP: Duration = Duration::from_millis(50);
 pub trait Output {
     /// A member's packet, for the TUN.
     fn deliver(&mut self, seat: usize, packet: &[u8]);
+    /// A packet of the control network for the exit itself, from the member at this seat.
+    fn inside(&mut self, _seat: usize, _packet: &[u8]) {}
 }
 
 /// A community that is served.
@@ -51,6 +54,8 @@ struct Question {
 #[derive(Debug)]
 pub struct Exit<'m> {
     identity: Identity,
+    /// Its own name.
+    node: NodeId,
     communities: Vec<Served, MAX_COMMUNITIES>,
     seats: &'m mut [Option<Seat<'m>>],
     /// Seats ever used: they stand in front, and only they are looked at in every round.
@@ -58,6 +63,7 @@ pub struct Exit<'m> {
     memory: fn() -> Memory<'m>,
     questions: Deque<Question, 64>,
     letters: Deque<Letter, 64>,
+    inside: inside::Waiting,
     draw: Draw,
     seed: [u8; 32],
     /// Where the search for something to send goes on: every seat gets its turn.
@@ -79,6 +85,7 @@ impl<'m> Exit<'m> {
         let mut key = [0; 16];
         key.copy_from_slice(seed.first_chunk::<16>().unwrap_or(&[0; 16]));
         Self {
+            node: identity.public().node_id(),
             identity,
             communities: Vec::new(),
             seats: seats.get_mut(..most).unwrap_or_default(),
@@ -86,6 +93,7 @@ impl<'m> Exit<'m> {
             memory,
             questions: Deque::new(),
             letters: Deque::new(),
+            inside: Deque::new(),
             draw: Draw::new(key),
             seed,
             turn: 0,
@@ -189,7 +197,8 @@ impl<'m> Exit<'m> {
     pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Output) {
         for (i, seat) in self.seats.iter_mut().take(self.used).enumerate() {
             let Some(seat) = seat else { continue };
-            seat.tick(now, i, out, &mut self.refusals);
+            let inside = (self.node, &mut self.inside);
+            seat.tick(now, i, inside, out, &mut self.refusals);
         }
         if now >= self.yield_at {
             self.yield_at = now + YIELD_STEP;

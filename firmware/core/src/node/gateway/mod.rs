@@ -5,6 +5,7 @@ mod asked;
 mod exit_link;
 mod guests;
 mod hops;
+mod inside;
 mod maintain;
 mod receive;
 mod rivals;
@@ -182,6 +183,8 @@ pub struct Gateway<'m> {
     lending: bool,
     /// Neighbours are asked for what they lend.
     borrowing: bool,
+    /// What we send into the control network.
+    inside: Bucket,
     refusals: Refusals,
     /// Datagrams of another major version: somebody must upgrade.
     wrong_version: u32,
@@ -239,6 +242,7 @@ impl<'m> Gateway<'m> {
             next_address: maintain::NextAddress::default(),
             lending: false,
             borrowing: true,
+            inside: Bucket::new(now, super::INSIDE_KBIT),
             refusals: Refusals::default(),
             wrong_version: 0,
         }
@@ -396,6 +400,9 @@ impl<O: Output> Sink for Deliver<'_, O> {
         self.0.deliver(packet);
     }
     fn control(&mut self, _: &[u8]) {}
+    fn inside(&mut self, packet: &[u8]) {
+        self.0.inside(packet);
+    }
 }
 
 /// A peer's session carries no packets outside of [`receive`].

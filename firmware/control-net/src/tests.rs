@@ -1,0 +1,274 @@
+//! Two nodes on virtual time, with a network between them that loses packets.
+
+use crate::{Answer, Memory, Net, Service};
+use burstmesh_core::error::Refusal;
+use burstmesh_core::identity::NodeId;
+use burstmesh_core::time::{Duration, Instant};
+use burstmesh_core::wire::inside::{self, Item, PIECE, Question};
+use heapless::Vec;
+use proptest::prelude::*;
+
+const A: NodeId = NodeId([1; 8]);
+const B: NodeId = NodeId([2; 8]);
+const C: NodeId = NodeId([3; 8]);
+
+/// Answers every question with so many pieces of log.
+struct Log {
+    pieces: u32,
+    asked: std::vec::Vec<(Question, NodeId)>,
+}
+
+impl Service for Log {
+    fn item(
+        &mut self,
+        _: Instant,
+        question: Question,
+        asker: NodeId,
+        cursor: &mut u32,
+    ) -> Option<Item> {
+        if *cursor == 0 {
+            self.asked.push((question, asker));
+        }
+        let piece = *cursor as u8;
+        *cursor += 1;
+        (*cursor <= self.pieces).then(|| Item::Log(Vec::from_slice(&[piece; PIECE]).unwrap()))
+    }
+}
+
+struct Node {
+    name: NodeId,
+    net: Net<2>,
+    log: Log,
+}
+
+impl Node {
+    fn new(name: NodeId, pieces: u32) -> Self {
+        let memory: &'static mut Memory<3> = Box::leak(Box::default());
+        let net = Net::new(Instant::ZERO, name, memory, 7 + u64::from(name.0[0])).unwrap();
+        let log = Log {
+            pieces,
+            asked: std::vec::Vec::new(),
+        };
+        Self { name, net, log }
+    }
+}
+
+/// Nodes, and packets on their way between them.
+struct World {
+    now: Instant,
+    nodes: std::vec::Vec<Node>,
+    way: std::vec::Vec<(Instant, std::vec::Vec<u8>)>,
+    delay: Duration,
+    random: u64,
+    /// Of 256.
+    lost: u64,
+    sent: usize,
+}
+
+impl World {
+    fn new(nodes: std::vec::Vec<Node>, lost: u64) -> Self {
+        Self {
+            now: Instant::from_millis(1),
+            nodes,
+            way: std::vec::Vec::new(),
+            delay: Duration::from_millis(30),
+            random: 99,
+            lost,
+            sent: 0,
+        }
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        self.random >> 56
+    }
+
+    /// One step; false when nobody has anything to do any more.
+    fn step(&mut self) -> bool {
+        let mut out = std::vec::Vec::new();
+        let now = self.now;
+        for node in &mut self.nodes {
+            let mut mine = |p: &[u8]| out.push(p.to_vec());
+            for (_, packet) in self.way.iter().filter(|(at, _)| *at <= now) {
+                if inside::ends(packet).unwrap().1 == node.name {
+                    node.net
+                        .handle_packet(now, packet, &mut node.log, &mut mine)
+                        .unwrap();
+                }
+            }
+            if node.net.poll_timeout() <= now {
+                node.net.handle_timeout(now, &mut node.log, &mut mine);
+            }
+        }
+        self.way.retain(|(at, _)| *at > now);
+        for packet in out {
+            self.sent += 1;
+            if self.draw() >= self.lost {
+                self.way.push((now + self.delay, packet));
+            }
+        }
+        let due = self.nodes.iter().map(|n| n.net.poll_timeout());
+        let next = self.way.iter().map(|(at, _)| *at).chain(due).min();
+        self.now = next
+            .unwrap_or(Instant::FAR)
+            .max(now + Duration::from_micros(100));
+        next.is_some_and(|at| at < Instant::FAR)
+    }
+
+    /// Asks, and gives what came.
+    fn ask(&mut self, from: usize, whom: NodeId, question: Question) -> std::vec::Vec<Answer> {
+        let now = self.now;
+        self.nodes[from].net.ask(now, whom, question);
+        let mut heard = std::vec::Vec::new();
+        for _ in 0..20_000 {
+            let goes_on = self.step();
+            let now = self.now;
+            while let Some(answer) = self.nodes[from].net.poll_answer(now) {
+                let over = matches!(answer, Answer::Failed | Answer::Item(Item::End));
+                heard.push(answer);
+                if over {
+                    return heard;
+                }
+            }
+            if !goes_on {
+                break;
+            }
+        }
+        heard
+    }
+}
+
+fn two(pieces: u32, lost: u64) -> World {
+    World::new(vec![Node::new(A, 1), Node::new(B, pieces)], lost)
+}
+
+/// So many pieces, in order, and the end.
+fn whole(heard: &[Answer], pieces: usize) -> bool {
+    let good = heard.iter().enumerate().take(pieces).all(|(at, answer)| {
+        matches!(answer, Answer::Item(Item::Log(piece)) if piece[..] == [at as u8; PIECE])
+    });
+    good && heard.len() == pieces + 1 && heard.last() == Some(&Answer::Item(Item::End))
+}
+
+#[test]
+fn a_question_is_answered_in_pieces_and_the_asker_is_known() {
+    let mut world = two(20, 0);
+    let heard = world.ask(0, B, Question::Log);
+    assert!(whole(&heard, 20), "{heard:?}");
+    assert_eq!(world.nodes[1].log.asked, [(Question::Log, A)]);
+    assert!(world.now < Instant::from_millis(1_000), "{:?}", world.now);
+}
+
+#[test]
+fn one_question_after_the_other_needs_no_wait() {
+    let mut world = two(2, 0);
+    for n in 1..=10 {
+        assert!(whole(&world.ask(0, B, Question::Status), 2), "{n}");
+    }
+    assert!(world.now < Instant::from_millis(3_000), "{:?}", world.now);
+    for n in 1..=5 {
+        assert!(whole(&world.ask(1, A, Question::Status), 1), "{n}");
+    }
+}
+
+#[test]
+fn a_log_arrives_whole_though_a_twentieth_of_the_packets_is_lost() {
+    let mut world = two(20, 13);
+    let mut complete = 0;
+    for _ in 0..40 {
+        let heard = world.ask(0, B, Question::Log);
+        complete += usize::from(whole(&heard, 20));
+        // What is not whole says so.
+        assert!(whole(&heard, 20) || heard.last() == Some(&Answer::Failed));
+    }
+    assert!(complete >= 39, "{complete} of 40");
+}
+
+#[test]
+fn who_does_not_answer_is_given_up_after_three_seconds() {
+    let mut world = two(1, 0);
+    let before = world.now;
+    assert_eq!(world.ask(0, C, Question::Status), [Answer::Failed]);
+    let waited = world.now.since(before).as_millis();
+    assert!((3_000..3_200).contains(&waited), "{waited} ms");
+    // And the next one is asked all the same.
+    assert!(whole(&world.ask(0, B, Question::Status), 1));
+}
+
+#[test]
+fn a_node_at_rest_sends_nothing_and_wakes_nobody() {
+    let mut world = two(1, 0);
+    assert!(whole(&world.ask(0, B, Question::Status), 1));
+    for _ in 0..200 {
+        world.step();
+    }
+    let sent = world.sent;
+    assert!(!world.step(), "{:?}", world.nodes[0].net.poll_timeout());
+    assert_eq!(world.sent, sent);
+    assert!(sent < 20, "{sent} packets for one question");
+}
+
+#[test]
+fn a_third_asker_waits_until_one_of_two_is_served() {
+    let names = [A, B, C, NodeId([4; 8])];
+    let mut world = World::new(names.map(|n| Node::new(n, 40)).into(), 0);
+    let now = world.now;
+    for asker in 1..4 {
+        world.nodes[asker].net.ask(now, A, Question::Log);
+    }
+    let mut ends = [0; 4];
+    for _ in 0..5_000 {
+        world.step();
+        let now = world.now;
+        for asker in 1..4 {
+            while let Some(answer) = world.nodes[asker].net.poll_answer(now) {
+                match answer {
+                    Answer::Item(Item::End) => ends[asker] += 1,
+                    Answer::Failed => world.nodes[asker].net.ask(now, A, Question::Log),
+                    Answer::Item(_) => {}
+                }
+            }
+        }
+    }
+    assert_eq!(ends, [0, 1, 1, 1]);
+}
+
+#[test]
+fn foreign_packets_are_refused_and_counted() {
+    let mut node = Node::new(A, 1);
+    let mut out = |_: &[u8]| panic!("nothing is sent");
+    let mut packet = vec![0x60, 0, 0, 0, 0, 0, 6, 64];
+    packet.extend(inside::address(B));
+    packet.extend(inside::address(C));
+    let now = Instant::from_millis(5);
+    for (bytes, why) in [(&packet[..], Refusal::Forbidden), (&[], Refusal::Malformed)] {
+        let taken = node.net.handle_packet(now, bytes, &mut node.log, &mut out);
+        assert_eq!(taken, Err(why));
+    }
+    assert_eq!(node.net.refused(), 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_segment_of_a_member_ends_without_a_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 20..80),
+        port in prop_oneof![Just(1u16), any::<u16>()],
+    ) {
+        let mut node = Node::new(A, 1);
+        let mut packet = vec![0x60, 0, 0, 0, 0, bytes.len() as u8, 6, 64];
+        packet.extend(inside::address(B));
+        packet.extend(inside::address(A));
+        packet.extend(&bytes);
+        packet[42..44].copy_from_slice(&port.to_be_bytes());
+        let mut now = Instant::from_millis(5);
+        for _ in 0..5 {
+            let _ = node.net.handle_packet(now, &packet, &mut node.log, &mut |_| {});
+            now = node.net.poll_timeout().min(now + Duration::from_millis(500));
+            node.net.handle_timeout(now, &mut node.log, &mut |_| {});
+        }
+    }
+}
