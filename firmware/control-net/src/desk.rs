@@ -136,14 +136,9 @@ pub struct Client {
     active: bool,
 }
 
-/// What came of a question.
-pub enum Heard {
-    Item(Item),
-    /// Nothing new.
-    Nothing,
-    /// The connection ended before the answer did, or nothing came for too long.
-    Failed,
-}
+/// The connection ended before the answer did, or nothing came for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failed;
 
 impl Client {
     pub fn new(socket: TcpSocket<'static>) -> Self {
@@ -187,38 +182,37 @@ impl Client {
         once(self.socket.write(bytes)).is_ready()
     }
 
-    /// What has come since the last call. Call until it is [`Heard::Nothing`].
-    pub fn hear(&mut self, now: Instant, patience: Duration) -> Heard {
+    /// What has come since the last call. Call until it gives nothing.
+    pub fn hear(&mut self, now: Instant, patience: Duration) -> Option<Result<Item, Failed>> {
         if !self.active {
-            return Heard::Nothing;
+            return None;
         }
         let waits = self.whom.is_some() || self.socket.state() == State::SynSent;
         if waits && now < self.until {
-            return Heard::Nothing;
+            return None;
         }
         loop {
             match inside::parse::<Item>(&self.part) {
                 Ok(Some((item, len))) => {
                     drop_front(&mut self.part, len);
                     self.until = now + patience;
-                    match item {
-                        Some(Item::End) => self.stop(),
-                        None => continue,
-                        Some(_) => {}
+                    let Some(item) = item else { continue };
+                    if item == Item::End {
+                        self.stop();
                     }
-                    return item.map_or(Heard::Failed, Heard::Item);
+                    return Some(Ok(item));
                 }
                 Ok(None) => {}
                 Err(_) => break,
             }
             match read_into(&mut self.socket, &mut self.part) {
                 Read::Some => {}
-                Read::None if now < self.until => return Heard::Nothing,
+                Read::None if now < self.until => return None,
                 _ => break,
             }
         }
         self.stop();
-        Heard::Failed
+        Some(Err(Failed))
     }
 
     /// Is not interested any more.

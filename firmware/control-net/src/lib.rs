@@ -12,7 +12,8 @@ mod net;
 #[cfg(test)]
 mod tests;
 
-pub use net::{Answer, Memory, Net, Service, Words};
+pub use desk::Failed;
+pub use net::{Memory, Net, PATIENCE, Service};
 
 use core::future::Future;
 use core::pin::pin;

@@ -1,6 +1,6 @@
 //! The network at one node: a stack, connections that answer, and one that asks.
 
-use crate::desk::{Client, Heard, Server};
+use crate::desk::{Client, Failed, Server};
 use crate::device::{Device, Link, Packet};
 use crate::{clock, once};
 use burstmesh_core::error::Refusal;
@@ -17,8 +17,6 @@ use heapless::Vec;
 const ROOM: usize = 1536;
 /// So long a member may say nothing.
 pub const PATIENCE: Duration = Duration::from_secs(3);
-/// The stack is asked for so many packets in a round at most.
-const ROUND: usize = 64;
 
 /// What the network at one node needs; in place for good. `SOCKETS`: connections at a time, one of which asks.
 pub struct Memory<const SOCKETS: usize> {
@@ -57,18 +55,6 @@ pub trait Service {
         asker: NodeId,
         cursor: &mut u32,
     ) -> Option<Item>;
-}
-
-/// Where packets go.
-pub type Words<'a> = &'a mut dyn FnMut(&[u8]);
-
-/// What came of our question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// A part of the answer; [`Item::End`] at last.
-    Item(Item),
-    /// Nothing more comes, though the answer is not whole.
-    Failed,
 }
 
 /// The network at one node.
@@ -120,69 +106,56 @@ impl<const SERVERS: usize> Net<SERVERS> {
         })
     }
 
-    /// Takes a packet that came in a session, as it came.
+    /// Takes a packet that came in a session, as it came. [`Self::poll_transmit`] is called until it gives nothing before the next.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`], [`Refusal::Forbidden`]: it is not for this node, or no packet of this network.
-    pub fn handle_packet(
-        &mut self,
-        now: Instant,
-        packet: &[u8],
-        service: &mut impl Service,
-        out: Words<'_>,
-    ) -> Result<(), Refusal> {
+    /// [`Refusal::Malformed`], [`Refusal::Forbidden`]: it is not for this node, or no packet of this network. [`Refusal::Full`].
+    pub fn handle_packet(&mut self, packet: &[u8]) -> Result<(), Refusal> {
         let taken = inside::ends(packet).and_then(|(_, to)| {
             let fits = Packet::from_slice(packet).ok().filter(|_| to == self.own);
-            fits.ok_or(Refusal::Forbidden)
+            let packet = fits.ok_or(Refusal::Forbidden)?;
+            let room = &mut self.link.borrow_mut().arrived;
+            if !room.is_empty() {
+                return Err(Refusal::Full);
+            }
+            *room = packet;
+            Ok(())
         });
-        match taken {
-            Ok(packet) => {
-                self.link.borrow_mut().arrived = packet;
-                self.handle_timeout(now, service, out);
-                Ok(())
-            }
-            Err(why) => {
-                self.refused = self.refused.saturating_add(1);
-                Err(why)
-            }
+        if taken.is_err() {
+            self.refused = self.refused.saturating_add(1);
         }
+        taken
     }
 
-    /// When [`Self::handle_timeout`] has something to do.
+    /// When [`Self::poll_transmit`] and [`Self::serve`] have something to do.
     pub fn poll_timeout(&self) -> Instant {
         self.next
     }
 
-    /// The passing of time, and what came of packets, questions and answers.
-    pub fn handle_timeout(&mut self, now: Instant, service: &mut impl Service, out: Words<'_>) {
-        for _ in 0..ROUND {
-            self.turn(now, out);
-            let mut served = self.client.say();
-            for server in &mut self.servers {
-                served |= server.serve(now, service);
-            }
-            if !served {
-                break;
-            }
+    /// The next packet for other members, written to `out` ([`inside::MTU`] bytes); its length. Lets time pass too.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> Option<usize> {
+        clock::set(now);
+        // It never ends; one look does what there is to do.
+        let _ = once(self.runner.run());
+        let leaves = core::mem::take(&mut self.link.borrow_mut().leaves);
+        if leaves.is_empty() {
+            let servers = self.servers.iter().map(Server::poll_timeout);
+            let due = servers.fold(self.client.poll_timeout(), Instant::min);
+            self.next = due.min(clock::wake_at()).max(now);
+            return None;
         }
-        self.turn(now, out);
-        let servers = self.servers.iter().map(Server::poll_timeout);
-        let due = servers.fold(self.client.poll_timeout(), Instant::min);
-        self.next = due.min(clock::wake_at()).max(now);
+        out.get_mut(..leaves.len())?.copy_from_slice(&leaves);
+        Some(leaves.len())
     }
 
-    /// Lets the stack do its work, and hands out its packets.
-    fn turn(&mut self, now: Instant, out: Words<'_>) {
-        for _ in 0..ROUND {
-            clock::set(now);
-            // It never ends; one look does what there is to do.
-            let _ = once(self.runner.run());
-            let leaves = core::mem::take(&mut self.link.borrow_mut().leaves);
-            if leaves.is_empty() {
-                return;
-            }
-            out(&leaves);
+    /// Takes questions and goes on with answers, once [`Self::poll_transmit`] has nothing. True: something was done; call that again.
+    pub fn serve(&mut self, now: Instant, service: &mut impl Service) -> bool {
+        clock::set(now);
+        let mut done = self.client.say();
+        for server in &mut self.servers {
+            done |= server.serve(now, service);
         }
+        done
     }
 
     /// Begins to ask a member. What was asked before is given up.
@@ -198,16 +171,11 @@ impl<const SERVERS: usize> Net<SERVERS> {
         self.next = now;
     }
 
-    /// What has come of our question. Call until it gives nothing, whenever [`Self::handle_packet`] or [`Self::handle_timeout`] was
-    /// called, and then look at [`Self::poll_timeout`].
-    pub fn poll_answer(&mut self, now: Instant) -> Option<Answer> {
+    /// What has come of our question, [`Item::End`] at last. Call until it gives nothing, after [`Self::serve`], and then look at
+    /// [`Self::poll_timeout`].
+    pub fn poll_answer(&mut self, now: Instant) -> Option<Result<Item, Failed>> {
         clock::set(now);
-        let heard = self.client.hear(now, PATIENCE);
-        let answer = match heard {
-            Heard::Item(item) => Answer::Item(item),
-            Heard::Failed => Answer::Failed,
-            Heard::Nothing => return None,
-        };
+        let answer = self.client.hear(now, PATIENCE)?;
         // What was read makes room, of which the other end must be told.
         self.next = now;
         Some(answer)

@@ -1,6 +1,8 @@
 //! Two nodes on virtual time, with a network between them that loses packets.
 
-use crate::{Answer, Memory, Net, Service};
+use crate::{Failed, Memory, Net, Service};
+
+type Answer = Result<Item, Failed>;
 use burstmesh_core::error::Refusal;
 use burstmesh_core::identity::NodeId;
 use burstmesh_core::time::{Duration, Instant};
@@ -53,6 +55,21 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Does all there is to do now.
+    fn work(&mut self, now: Instant, out: &mut std::vec::Vec<std::vec::Vec<u8>>) {
+        let mut room = [0; inside::MTU];
+        loop {
+            while let Some(len) = self.net.poll_transmit(now, &mut room) {
+                out.push(room[..len].to_vec());
+            }
+            if !self.net.serve(now, &mut self.log) {
+                return;
+            }
+        }
+    }
+}
+
 /// Nodes, and packets on their way between them.
 struct World {
     now: Instant,
@@ -91,16 +108,14 @@ impl World {
         let mut out = std::vec::Vec::new();
         let now = self.now;
         for node in &mut self.nodes {
-            let mut mine = |p: &[u8]| out.push(p.to_vec());
             for (_, packet) in self.way.iter().filter(|(at, _)| *at <= now) {
                 if inside::ends(packet).unwrap().1 == node.name {
-                    node.net
-                        .handle_packet(now, packet, &mut node.log, &mut mine)
-                        .unwrap();
+                    node.net.handle_packet(packet).unwrap();
+                    node.work(now, &mut out);
                 }
             }
             if node.net.poll_timeout() <= now {
-                node.net.handle_timeout(now, &mut node.log, &mut mine);
+                node.work(now, &mut out);
             }
         }
         self.way.retain(|(at, _)| *at > now);
@@ -127,7 +142,7 @@ impl World {
             let goes_on = self.step();
             let now = self.now;
             while let Some(answer) = self.nodes[from].net.poll_answer(now) {
-                let over = matches!(answer, Answer::Failed | Answer::Item(Item::End));
+                let over = matches!(answer, Err(Failed) | Ok(Item::End));
                 heard.push(answer);
                 if over {
                     return heard;
@@ -147,10 +162,10 @@ fn two(pieces: u32, lost: u64) -> World {
 
 /// So many pieces, in order, and the end.
 fn whole(heard: &[Answer], pieces: usize) -> bool {
-    let good = heard.iter().enumerate().take(pieces).all(|(at, answer)| {
-        matches!(answer, Answer::Item(Item::Log(piece)) if piece[..] == [at as u8; PIECE])
-    });
-    good && heard.len() == pieces + 1 && heard.last() == Some(&Answer::Item(Item::End))
+    let good = heard.iter().enumerate().take(pieces).all(
+        |(at, answer)| matches!(answer, Ok(Item::Log(piece)) if piece[..] == [at as u8; PIECE]),
+    );
+    good && heard.len() == pieces + 1 && heard.last() == Some(&Ok(Item::End))
 }
 
 #[test]
@@ -182,7 +197,7 @@ fn a_log_arrives_whole_though_a_twentieth_of_the_packets_is_lost() {
         let heard = world.ask(0, B, Question::Log);
         complete += usize::from(whole(&heard, 20));
         // What is not whole says so.
-        assert!(whole(&heard, 20) || heard.last() == Some(&Answer::Failed));
+        assert!(whole(&heard, 20) || heard.last() == Some(&Err(Failed)));
     }
     assert!(complete >= 39, "{complete} of 40");
 }
@@ -191,7 +206,7 @@ fn a_log_arrives_whole_though_a_twentieth_of_the_packets_is_lost() {
 fn who_does_not_answer_is_given_up_after_three_seconds() {
     let mut world = two(1, 0);
     let before = world.now;
-    assert_eq!(world.ask(0, C, Question::Status), [Answer::Failed]);
+    assert_eq!(world.ask(0, C, Question::Status), [Err(Failed)]);
     let waited = world.now.since(before).as_millis();
     assert!((3_000..3_200).contains(&waited), "{waited} ms");
     // And the next one is asked all the same.
@@ -223,12 +238,12 @@ fn a_third_asker_waits_until_one_of_two_is_served() {
     for _ in 0..5_000 {
         world.step();
         let now = world.now;
-        for asker in 1..4 {
-            while let Some(answer) = world.nodes[asker].net.poll_answer(now) {
+        for (node, ends) in world.nodes.iter_mut().zip(&mut ends) {
+            while let Some(answer) = node.net.poll_answer(now) {
                 match answer {
-                    Answer::Item(Item::End) => ends[asker] += 1,
-                    Answer::Failed => world.nodes[asker].net.ask(now, A, Question::Log),
-                    Answer::Item(_) => {}
+                    Ok(Item::End) => *ends += 1,
+                    Err(Failed) => node.net.ask(now, A, Question::Log),
+                    Ok(_) => {}
                 }
             }
         }
@@ -239,14 +254,11 @@ fn a_third_asker_waits_until_one_of_two_is_served() {
 #[test]
 fn foreign_packets_are_refused_and_counted() {
     let mut node = Node::new(A, 1);
-    let mut out = |_: &[u8]| panic!("nothing is sent");
     let mut packet = vec![0x60, 0, 0, 0, 0, 0, 6, 64];
     packet.extend(inside::address(B));
     packet.extend(inside::address(C));
-    let now = Instant::from_millis(5);
     for (bytes, why) in [(&packet[..], Refusal::Forbidden), (&[], Refusal::Malformed)] {
-        let taken = node.net.handle_packet(now, bytes, &mut node.log, &mut out);
-        assert_eq!(taken, Err(why));
+        assert_eq!(node.net.handle_packet(bytes), Err(why));
     }
     assert_eq!(node.net.refused(), 2);
 }
@@ -266,9 +278,10 @@ proptest! {
         packet[42..44].copy_from_slice(&port.to_be_bytes());
         let mut now = Instant::from_millis(5);
         for _ in 0..5 {
-            let _ = node.net.handle_packet(now, &packet, &mut node.log, &mut |_| {});
+            let _ = node.net.handle_packet(&packet);
+            node.work(now, &mut std::vec::Vec::new());
             now = node.net.poll_timeout().min(now + Duration::from_millis(500));
-            node.net.handle_timeout(now, &mut node.log, &mut |_| {});
+            node.work(now, &mut std::vec::Vec::new());
         }
     }
 }

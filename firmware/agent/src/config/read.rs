@@ -47,6 +47,8 @@ pub(super) struct CommunityDraft {
     pub(super) no_uplink: Option<Given<bool>>,
     pub(super) no_exit: bool,
     pub(super) log_level: LogLevel,
+    pub(super) share_status: bool,
+    pub(super) share_log: bool,
     pub(super) lane: Lane,
 }
 
@@ -100,6 +102,8 @@ impl Draft {
                 no_uplink: None,
                 no_exit: false,
                 log_level: LogLevel::Info,
+                share_status: true,
+                share_log: false,
                 lane: Lane::Auto,
             },
             meshes: Vec::new(),
@@ -377,6 +381,8 @@ impl Draft {
             }
             Field::NoExit => community.no_exit = values::boolean(text)?,
             Field::LogLevel => community.log_level = values::log_level(text)?,
+            Field::ShareStatus => community.share_status = values::boolean(text)?,
+            Field::ShareLog => community.share_log = values::boolean(text)?,
             Field::Lane => community.lane = values::lane(text)?,
             Field::MeshIfname | Field::MeshPort | Field::MeshOpen => {
                 self.set_mesh(field, text)?;

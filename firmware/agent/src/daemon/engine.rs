@@ -6,6 +6,7 @@ mod settings;
 pub use requests::bus;
 
 use super::accounts::Accounts;
+use super::community::{self, Community};
 use super::history::History;
 use super::lan::Lan;
 use super::lending::Lending;
@@ -104,6 +105,7 @@ pub struct Engine {
     lending: Lending,
     pause: Pause,
     history: History,
+    community: Community,
     uplinks: Vec<UplinkState, MAX_UPLINKS>,
     meshes: Vec<MeshState, 4>,
     rest: Rest,
@@ -141,6 +143,10 @@ impl Engine {
                 .map_err(|e| because("poll", e))?;
         }
         gateway.set_lane(config.community.lane);
+        let mut seed = [0; 8];
+        entropy::fill(&mut seed).map_err(|e| because("entropy", e))?;
+        let seed = u64::from_ne_bytes(seed);
+        let community = Community::new(now, gateway.node_id(), seed);
         info!("node {}", gateway.node_id());
         Ok(Self {
             road: Road::new(Sockets::new(segmentation_works()), &parts.tun),
@@ -155,6 +161,7 @@ impl Engine {
             lending: Lending::default(),
             pause: Pause::default(),
             history: History::new(now),
+            community,
             uplinks: Vec::new(),
             meshes: Vec::new(),
             rest: Rest::new(now),
@@ -185,6 +192,7 @@ impl Engine {
                 self.apply_pause(now);
             }
             self.pass_time(now);
+            self.meet(now);
             let (gateway, rtnl) = (&mut *self.gateway, &mut self.parts.rtnl);
             if self
                 .accounts
@@ -212,6 +220,7 @@ impl Engine {
                 .min(self.beat_at)
                 .min(self.accounts.poll_timeout())
                 .min(self.pause.poll_timeout())
+                .min(self.community.poll_timeout())
                 .min(self.parts.ubus.poll_timeout());
             if let Err(error) = self.parts.poll.wait(&mut events, Some(next.since(now))) {
                 warn!("{}", error);
@@ -356,6 +365,28 @@ impl Engine {
                 self.gateway.end_sessions_with(near, &mut out);
             }
             out.flush();
+        }
+    }
+
+    /// What members ask each other: packets in and out, until there is nothing more to do.
+    fn meet(&mut self, now: Instant) {
+        let mut came = self.community.take(&mut self.road.inbox);
+        if !came && self.community.poll_timeout() > now {
+            return;
+        }
+        let mut room = community::ROOM;
+        // As many rounds as there may be connections and packets waiting: what is left comes in the next.
+        for _ in 0..16 {
+            while let Some(packet) = self.community.poll_transmit(now, &mut room) {
+                let mut out = outlet(&mut self.road, &self.parts, self.config);
+                // What has no way now is lost, as on any link: TCP sends it again.
+                let _ = self.gateway.send_inside(now, packet, &mut out);
+                out.flush();
+            }
+            came = self.community.take(&mut self.road.inbox);
+            if !came && !self.serve_members(now) {
+                break;
+            }
         }
     }
 

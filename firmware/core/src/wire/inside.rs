@@ -80,8 +80,6 @@ pub enum Item {
     NotShared,
     /// The node itself.
     About {
-        /// What its owner calls it; empty without.
-        name: String<32>,
         /// Of the software.
         version: String<16>,
         /// Seconds since its start.

@@ -83,6 +83,26 @@ pub fn recent(mut each: impl FnMut(&[u8])) {
     });
 }
 
+/// Writes what is kept from place `from` on to `room`, and gives its length and the place behind it. Places count from the first byte
+/// ever written; what is not kept any more is left out.
+pub fn recent_from(from: u32, room: &mut [u8]) -> (usize, u32) {
+    let mut told = (0, from);
+    RECENT.with(|ring| {
+        let oldest = ring.written.saturating_sub(KEPT);
+        let mut at = (from as usize).max(oldest);
+        for place in room {
+            let Some(byte) = ring.bytes.get(at % KEPT).filter(|_| at < ring.written) else {
+                break;
+            };
+            *place = *byte;
+            at += 1;
+            told.0 += 1;
+        }
+        told.1 = at as u32;
+    });
+    told
+}
+
 /// What comes behind the end of the first frame: each ends in a zero, and has none within.
 fn without_first<'a>(old: &'a [u8], new: &'a [u8]) -> (&'a [u8], &'a [u8]) {
     let behind = |bytes: &'a [u8]| {

@@ -3,6 +3,7 @@
 use super::{Engine, Parts, UBUS};
 use crate::config::Config;
 use crate::daemon::accounts::Accounts;
+use crate::daemon::community::Community;
 use crate::daemon::history::History;
 use crate::daemon::lending::Lending;
 use crate::daemon::network::UplinkState;
@@ -176,9 +177,10 @@ impl Engine {
 
     #[inline(never)]
     pub(super) fn serve_control(&mut self, now: Instant) {
-        self.attend(now, |server, _, _, desk| {
+        self.attend(now, |server, _, _, desk, community| {
             server.serve(|line, out| match line.trim_ascii() {
                 "log" => log::recent(|bytes| out.write(bytes)),
+                line if community.begin(now, line, &desk.view(), out) => {}
                 line => desk.answer(line, out),
             })
         });
@@ -186,16 +188,33 @@ impl Engine {
 
     #[inline(never)]
     pub(super) fn serve_bus(&mut self, now: Instant) {
-        self.attend(now, |_, bus, room, desk| {
+        self.attend(now, |_, bus, room, desk, _| {
             bus.handle_readable(room, |call, out| desk.call(call, out))
         });
+    }
+
+    /// Members' questions and answers; true if something was done.
+    #[inline(never)]
+    pub(super) fn serve_members(&mut self, now: Instant) -> bool {
+        let mut done = false;
+        self.attend(now, |server, _, _, desk, community| {
+            done = community.serve(now, desk.view(), server);
+            Ok(())
+        });
+        done
     }
 
     /// Has somebody served, and does what he asked for.
     fn attend(
         &mut self,
         now: Instant,
-        serve: impl FnOnce(&mut Server, &mut Ubus, &mut [u8], &mut Desk<'_>) -> Result<()>,
+        serve: impl FnOnce(
+            &mut Server,
+            &mut Ubus,
+            &mut [u8],
+            &mut Desk<'_>,
+            &mut Community,
+        ) -> Result<()>,
     ) {
         let before = self.pause;
         let Parts {
@@ -215,7 +234,8 @@ impl Engine {
             tun,
             road: &self.road,
         };
-        if let Err(error) = serve(server, ubus, self.recv.scratch(), &mut desk) {
+        let room = self.recv.scratch();
+        if let Err(error) = serve(server, ubus, room, &mut desk, &mut self.community) {
             debug!("{}", error);
         }
         if self.pause.is_on() != before.is_on() {

@@ -56,7 +56,6 @@ fn the_documents_examples_are_what_is_written_and_read() {
     check(
         "inside-about",
         Item::About {
-            name: String::try_from("Elm 3").unwrap(),
             version: String::try_from("0.1.0").unwrap(),
             seconds: 300,
             exit: B.0,
@@ -91,7 +90,6 @@ fn the_largest_items_fit() {
     for item in [
         Item::Log(Vec::from_slice(&[b'x'; PIECE]).unwrap()),
         Item::About {
-            name: core::iter::repeat_n('x', 32).collect(),
             version: core::iter::repeat_n('x', 16).collect(),
             seconds: u32::MAX,
             exit: [0xff; 8],
