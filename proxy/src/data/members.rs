@@ -100,8 +100,8 @@ impl Service for Told<'_, '_> {
             (Question::Status, at) => self.member(asker, at - 1),
             // An exit's log is about all communities that it serves.
             (Question::Log, 0) => Some(Item::NotShared),
-            // Whose own traffic it was is not known by line here: the asker finds itself among the members, by their sums.
-            (Question::Ledger, at) => self.member(asker, at),
+            // Over whose lines it went is not known here: what it carried for the asker is.
+            (Question::Ledger, 0) => self.seat_of(asker).map(|seat| self.item_of(seat)),
             _ => None,
         }
     }
@@ -110,13 +110,16 @@ impl Service for Told<'_, '_> {
 impl Told<'_, '_> {
     /// The member with this number in the asker's community.
     fn member(&self, asker: NodeId, number: usize) -> Option<Item> {
-        let community = self.exit.seats().find(|(_, _, s)| s.node == asker);
-        let community = community.map(|(_, _, s)| s.community)?;
+        let community = self.seat_of(asker)?.2.community;
         let mut all = self
             .exit
             .seats()
             .filter(|(_, _, s)| s.community == community);
         all.nth(number).map(|found| self.item_of(found))
+    }
+
+    fn seat_of(&self, member: NodeId) -> Option<(usize, &Seat<'_>, &Session)> {
+        self.exit.seats().find(|(_, _, s)| s.node == member)
     }
 
     fn item_of(&self, (at, seat, session): (usize, &Seat<'_>, &Session)) -> Item {

@@ -7,6 +7,10 @@ use burstmesh_core::identity::NodeId;
 use burstmesh_core::ledger::{Kind, Row};
 use core::fmt::{self, Write};
 
+/// Bytes by which both may differ without being apart: probes of the MTU that are too long for the mesh are counted where they begin,
+/// and nowhere else.
+const SLACK: u64 = 256 * 1024;
+
 /// Bytes up and down.
 type Bytes = (u64, u64);
 
@@ -70,11 +74,11 @@ impl Compared {
         json: bool,
         out: &mut dyn Write,
     ) -> fmt::Result {
-        if let Some(day) = self.first {
-            match json {
-                true => write!(out, ",\"since\":\"{day}\"")?,
-                false => writeln!(out, "  since {day}")?,
-            }
+        match (self.first, json) {
+            (Some(day), true) => write!(out, ",\"since\":\"{day}\"")?,
+            (Some(day), false) => writeln!(out, ", since {day}")?,
+            (None, true) => {}
+            (None, false) => writeln!(out)?,
         }
         let lent = self.both(accounts, member, Kind::Lent, self.borrowed);
         let borrowed = self.both(accounts, member, Kind::Borrowed, self.lent);
@@ -113,7 +117,8 @@ impl Both {
         );
         // What is too large to be multiplied is divided first.
         let part = (ours.max(theirs) / 1_000).max(1);
-        (ours.abs_diff(theirs) / part).min(1_000)
+        let off = ours.abs_diff(theirs).saturating_sub(SLACK);
+        (off / part).min(1_000)
     }
 }
 
@@ -132,8 +137,9 @@ mod tests {
         let apart = |ours, theirs| Both { ours, theirs }.apart();
         assert_eq!(apart((0, 0), (0, 0)), 0);
         assert_eq!(apart((500_000, 500_000), (1_000_000, 0)), 0);
-        assert_eq!(apart((1_000_000, 0), (990_000, 0)), 10);
-        assert_eq!(apart((0, 0), (0, 7_000_000)), 1_000);
+        assert_eq!(apart((100_000_000, SLACK), (99_000_000, 0)), 9);
+        assert_eq!(apart((0, SLACK), (0, 0)), 0);
+        assert_eq!(apart((0, 0), (0, 700_000_000)), 999);
         assert_eq!(apart((u64::MAX, u64::MAX), (0, 1)), 1_000);
     }
 }

@@ -38,6 +38,8 @@ pub struct Survey {
     again_at: Instant,
     asked: bool,
     compared: Compared,
+    /// It told of days.
+    told: bool,
 }
 
 impl Survey {
@@ -87,6 +89,7 @@ impl Survey {
             again_at: Instant::FAR,
             asked: false,
             compared: Compared::default(),
+            told: false,
         }
     }
 
@@ -126,7 +129,9 @@ impl Survey {
         out: &mut Response<'_>,
     ) -> Step {
         let Some(&member) = self.members.get(self.turn) else {
-            let _ = self.page.end(self.left_out, out);
+            if self.question != Question::Log {
+                let _ = self.page.end(self.left_out, out);
+            }
             return Step::Over;
         };
         if member == public.0.gateway.node_id() {
@@ -177,9 +182,7 @@ impl Survey {
                 member, answers, ..
             } => {
                 let other = NodeId(member);
-                if answers
-                    && (self.question != Question::Ledger || other != public.0.gateway.node_id())
-                {
+                if answers && other != public.0.gateway.node_id() {
                     self.add(other);
                 }
             }
@@ -188,6 +191,7 @@ impl Survey {
                 lent,
                 borrowed,
             } => {
+                self.told = true;
                 let accounts = public.0.accounts;
                 self.compared
                     .add(accounts, member, Day(day), lent, borrowed);
@@ -199,14 +203,18 @@ impl Survey {
 
     /// The next member.
     fn next(&mut self, member: NodeId, state: &str, public: &Public<'_>, out: &mut Response<'_>) {
+        (self.turn, self.asked) = (self.turn + 1, false);
+        if self.question == Question::Log && state == "complete" {
+            return;
+        }
         let _ = self.page.begin(member, out);
         let compared = core::mem::take(&mut self.compared);
-        if self.question == Question::Ledger && state == "complete" {
+        let told = core::mem::take(&mut self.told);
+        if self.question == Question::Ledger && state == "complete" && told {
             let accounts = public.0.accounts;
             let _ = compared.show(accounts, member, self.page.is_json(), out);
         }
         let _ = self.page.close(state, out);
-        (self.turn, self.asked) = (self.turn + 1, false);
     }
 }
 
