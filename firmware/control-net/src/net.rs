@@ -133,6 +133,7 @@ impl<const SERVERS: usize> Net<SERVERS> {
     }
 
     /// The next packet for other members, written to `out` ([`inside::MTU`] bytes); its length. Lets time pass too.
+    #[inline(never)]
     pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> Option<usize> {
         clock::set(now);
         // It never ends; one look does what there is to do.

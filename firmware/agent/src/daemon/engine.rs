@@ -369,6 +369,7 @@ impl Engine {
     }
 
     /// What members ask each other: packets in and out, until there is nothing more to do.
+    #[inline(never)]
     fn meet(&mut self, now: Instant) {
         let mut came = self.community.take(&mut self.road.inbox);
         if !came && self.community.poll_timeout() > now {

@@ -59,6 +59,8 @@ pub struct Community {
 }
 
 impl Community {
+    // Rare, and with the whole stack in it: apart from who starts everything else.
+    #[inline(never)]
     pub fn new(now: Instant, own: NodeId, seed: u64) -> Self {
         Self {
             net: Net::new(now, own, MEMORY.take(), seed),
