@@ -12,6 +12,7 @@ mod forgotten_paths;
 mod guests;
 mod hops;
 mod idle;
+mod inside;
 mod lanes;
 mod lender_silent;
 mod mesh_cut;

@@ -164,6 +164,30 @@ mod tests {
         }
     }
 
+    #[cfg(not(feature = "defmt"))]
+    #[test]
+    fn what_is_kept_is_told_in_pieces_from_a_place_on() {
+        crate::testing::in_child(|| {
+            for number in 0..300 {
+                keep(format!("line {number:010}\n").as_bytes());
+            }
+            let (mut at, mut text) = (0, Vec::new());
+            loop {
+                let mut room = [0; 200];
+                let (len, next) = recent_from(at, &mut room);
+                text.extend_from_slice(&room[..len]);
+                at = next;
+                if len == 0 {
+                    break;
+                }
+            }
+            let mut all = Vec::new();
+            recent(|bytes| all.extend_from_slice(bytes));
+            assert_eq!((text.len(), at), (KEPT, 300 * 16));
+            assert_eq!(text, all);
+        });
+    }
+
     #[test]
     fn a_frame_that_has_lost_its_beginning_is_left_out() {
         for (old, new, rest) in [

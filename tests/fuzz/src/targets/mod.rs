@@ -4,6 +4,7 @@ mod aead;
 mod config;
 mod control;
 mod inner;
+mod inside;
 mod large;
 mod link;
 mod wire;
@@ -12,6 +13,7 @@ pub use aead::aead;
 pub use config::{exit_config, invitation, uci};
 pub use control::{announcement, handshake};
 pub use inner::inner;
+pub use inside::inside;
 pub use large::large;
 pub use link::{peer, two_nodes};
 /// What the seeds must share with the targets.
@@ -33,7 +35,7 @@ const fn target(name: &'static str, run: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 15] = [
+pub const ALL: [Target; 16] = [
     target("frame", frame),
     target("feedback", feedback),
     target("path", path),
@@ -43,6 +45,7 @@ pub const ALL: [Target; 15] = [
     target("handshake", handshake),
     target("inner", inner),
     target("large", large),
+    target("inside", inside),
     target("uci", uci),
     target("invitation", invitation),
     target("exit_config", exit_config),

@@ -100,3 +100,98 @@ impl Exit<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Output;
+    use super::super::seat::FromMember;
+    use super::*;
+    use crate::control::handshake::Lifetime;
+    use crate::data::replay::ReplayWindow;
+    use crate::data::resequence::Sink;
+    use crate::error::Refusals;
+    use crate::identity::PublicKey;
+    use crate::node::INSIDE_KBIT;
+    use crate::node::bucket::Bucket;
+    use crate::wire::handshake::Lease;
+    use crate::wire::inside::address;
+
+    struct ForUs(std::vec::Vec<std::vec::Vec<u8>>);
+
+    impl Output for ForUs {
+        fn deliver(&mut self, _: usize, _: &[u8]) {}
+        fn inside(&mut self, _: usize, packet: &[u8]) {
+            self.0.push(packet.to_vec());
+        }
+    }
+
+    fn packet(from: NodeId, to: NodeId) -> std::vec::Vec<u8> {
+        let mut p = vec![0x60, 0, 0, 0, 0, 20, 6, 64];
+        p.extend(address(from));
+        p.extend(address(to));
+        p.resize(60, 0);
+        p
+    }
+
+    #[test]
+    fn a_member_speaks_as_itself_only_and_no_more_than_its_share() {
+        let (key, now) = (PublicKey([1; 32]), Instant::ZERO);
+        let (member, own, other) = (key.node_id(), NodeId([2; 8]), NodeId([3; 8]));
+        let mut session = Session {
+            community: CommunityId([0; 8]),
+            key,
+            node: member,
+            lease: Lease {
+                ipv4: [10, 0, 0, 1],
+                ipv6: [0; 16],
+                dns4: None,
+                dns6: None,
+                mtu: 1_400,
+            },
+            minor: 1,
+            since: now,
+            handshakes: 1,
+            lifetime: Lifetime::new(now, false),
+            local_cid: 1,
+            cid_before: 1,
+            remote_cid: 2,
+            opened: ReplayWindow::default(),
+            addresses: Default::default(),
+            retire_at: None,
+            inside: Bucket::new(now, INSIDE_KBIT),
+        };
+        let (mut for_us, mut waiting, mut refusals) = (
+            ForUs(std::vec::Vec::new()),
+            Waiting::new(),
+            Refusals::default(),
+        );
+        let mut sink = FromMember {
+            now,
+            seat: 0,
+            session: &mut session,
+            own,
+            inside: &mut waiting,
+            out: &mut for_us,
+            refusals: &mut refusals,
+        };
+        sink.inside(&packet(member, own));
+        sink.inside(&packet(member, other));
+        for forged in [
+            packet(other, own),
+            packet(own, other),
+            packet(other, member),
+        ] {
+            sink.inside(&forged);
+        }
+        sink.inside(&[0x60]);
+        // Two were sent; the bucket holds 3,200 bytes.
+        for _ in 0..60 {
+            sink.inside(&packet(member, own));
+        }
+        assert_eq!(for_us.0.len(), 1 + 51);
+        assert!(for_us.0.iter().all(|p| *p == packet(member, own)));
+        assert_eq!(waiting.len(), 1);
+        assert_eq!(refusals.of(Refusal::Forbidden), 3 + 9);
+        assert_eq!(refusals.of(Refusal::Malformed), 1);
+    }
+}
