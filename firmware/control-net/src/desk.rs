@@ -11,7 +11,7 @@ use embassy_net::{IpAddress, IpEndpoint, Ipv6Address};
 use heapless::Vec;
 
 /// Who has not asked, or not taken his answer, for so long goes.
-const PATIENCE: Duration = Duration::from_secs(8);
+const LINGER: Duration = Duration::from_secs(8);
 
 /// Bytes of a message that is not whole yet, or not sent yet.
 type Part = Vec<u8, { MAX_LEN + 1 }>;
@@ -54,7 +54,7 @@ impl Server {
             _ => {}
         }
         if self.until == Instant::FAR {
-            self.until = now + PATIENCE;
+            self.until = now + LINGER;
         }
         if now >= self.until {
             self.socket.abort();
@@ -113,7 +113,7 @@ impl Server {
         match once(self.socket.write(&self.part)) {
             Poll::Ready(Ok(sent)) => {
                 drop_front(&mut self.part, sent);
-                self.until = now + PATIENCE;
+                self.until = now + LINGER;
                 true
             }
             Poll::Ready(Err(_)) => {
@@ -125,15 +125,27 @@ impl Server {
     }
 }
 
+/// So long a member may say nothing at first.
+pub const PATIENCE: Duration = Duration::from_secs(3);
+/// And so long once it has begun to answer: the stack sends what is lost again after one second, and after two more.
+const PATIENCE_BEGUN: Duration = Duration::from_secs(4);
+/// Without an answer a question is asked anew after this, then ever later: sooner than the stack repeats what was lost, and for a
+/// member that has turned us away because others ask it.
+const ANEW: Duration = Duration::from_millis(600);
+
 /// Asks one member one question.
 pub struct Client {
     pub socket: TcpSocket<'static>,
     part: Part,
-    /// To be connected with.
-    whom: Option<NodeId>,
-    question: Option<Question>,
+    /// What is asked of whom; `None` when nothing is.
+    asked: Option<(NodeId, Question)>,
+    /// A connection is to be begun; the question is to be said in it.
+    connect: bool,
+    say: bool,
+    /// When it is asked anew: as long as nothing was heard.
+    anew_at: Instant,
+    pause: Duration,
     until: Instant,
-    active: bool,
 }
 
 /// The connection ended before the answer did, or nothing came for too long.
@@ -145,57 +157,65 @@ impl Client {
         Self {
             socket,
             part: Vec::new(),
-            whom: None,
-            question: None,
+            asked: None,
+            connect: false,
+            say: false,
+            anew_at: Instant::FAR,
+            pause: ANEW,
             until: Instant::FAR,
-            active: false,
         }
     }
 
     pub fn poll_timeout(&self) -> Instant {
-        self.until
+        self.until.min(self.anew_at)
     }
 
-    /// Begins to ask. `patience`: how long may pass without anything coming.
-    pub fn ask(&mut self, now: Instant, whom: NodeId, question: Question, patience: Duration) {
+    /// Begins to ask.
+    pub fn ask(&mut self, now: Instant, whom: NodeId, question: Question) {
+        self.asked = Some((whom, question));
+        (self.until, self.pause) = (now + PATIENCE, ANEW);
+        self.begin(now);
+    }
+
+    fn begin(&mut self, now: Instant) {
         self.socket.abort();
         self.part.clear();
-        self.whom = Some(whom);
-        (self.question, self.until, self.active) = (Some(question), now + patience, true);
+        (self.connect, self.say) = (true, true);
+        self.anew_at = now + self.pause;
+        self.pause = self.pause + Duration::from_millis(300);
     }
 
     /// Connects (the end of the connection before has been said by then), and says the question once there is a connection. True:
     /// it did something.
-    pub fn say(&mut self) -> bool {
-        if let Some(whom) = self.whom.take() {
+    pub fn say(&mut self, now: Instant) -> bool {
+        let Some((whom, question)) = self.asked else {
+            return false;
+        };
+        if now >= self.anew_at && now < self.until {
+            self.begin(now);
+            return true;
+        }
+        if core::mem::take(&mut self.connect) {
             let to = IpAddress::Ipv6(Ipv6Address::from(inside::address(whom)));
             return once(self.socket.connect(IpEndpoint::new(to, PORT))).is_pending();
         }
-        if self.socket.state() != State::Established {
+        if !self.say || self.socket.state() != State::Established {
             return false;
         }
-        let Some(question) = self.question.take() else {
-            return false;
-        };
+        self.say = false;
         let mut room = [0; 8];
         let bytes = inside::emit(&question, &mut room).unwrap_or_default();
         once(self.socket.write(bytes)).is_ready()
     }
 
     /// What has come since the last call. Call until it gives nothing.
-    pub fn hear(&mut self, now: Instant, patience: Duration) -> Option<Result<Item, Failed>> {
-        if !self.active {
-            return None;
-        }
-        let waits = self.whom.is_some() || self.socket.state() == State::SynSent;
-        if waits && now < self.until {
-            return None;
-        }
+    pub fn hear(&mut self, now: Instant) -> Option<Result<Item, Failed>> {
+        self.asked?;
         loop {
             match inside::parse::<Item>(&self.part) {
                 Ok(Some((item, len))) => {
                     drop_front(&mut self.part, len);
-                    self.until = now + patience;
+                    (self.anew_at, self.until) = (Instant::FAR, now + PATIENCE_BEGUN);
                     let Some(item) = item else { continue };
                     if item == Item::End {
                         self.stop();
@@ -205,9 +225,12 @@ impl Client {
                 Ok(None) => {}
                 Err(_) => break,
             }
+            let begun = self.anew_at == Instant::FAR;
             match read_into(&mut self.socket, &mut self.part) {
                 Read::Some => {}
                 Read::None if now < self.until => return None,
+                // Not connected yet, or turned away: it is asked anew.
+                Read::Over if !begun && now < self.until => return None,
                 _ => break,
             }
         }
@@ -218,8 +241,8 @@ impl Client {
     /// Is not interested any more.
     pub fn stop(&mut self) {
         self.socket.abort();
-        self.whom = None;
-        (self.active, self.until) = (false, Instant::FAR);
+        (self.asked, self.connect) = (None, false);
+        (self.anew_at, self.until) = (Instant::FAR, Instant::FAR);
     }
 }
 

@@ -13,7 +13,7 @@ mod net;
 mod tests;
 
 pub use desk::Failed;
-pub use net::{Memory, Net, PATIENCE, Service};
+pub use net::{Memory, Net, Service};
 
 use core::future::Future;
 use core::pin::pin;

@@ -5,7 +5,7 @@ use crate::device::{Device, Link, Packet};
 use crate::{clock, once};
 use burstmesh_core::error::Refusal;
 use burstmesh_core::identity::NodeId;
-use burstmesh_core::time::{Duration, Instant};
+use burstmesh_core::time::Instant;
 use burstmesh_core::wire::inside::{self, Item, Question};
 use core::cell::RefCell;
 use core::fmt;
@@ -15,8 +15,6 @@ use heapless::Vec;
 
 /// Room of a connection, each way: near what one round trip of a lent line needs at the rate that is allowed.
 const ROOM: usize = 1536;
-/// So long a member may say nothing.
-pub const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the network at one node needs; in place for good. `SOCKETS`: connections at a time, one of which asks.
 pub struct Memory<const SOCKETS: usize> {
@@ -152,7 +150,7 @@ impl<const SERVERS: usize> Net<SERVERS> {
     /// Takes questions and goes on with answers, once [`Self::poll_transmit`] has nothing. True: something was done; call that again.
     pub fn serve(&mut self, now: Instant, service: &mut impl Service) -> bool {
         clock::set(now);
-        let mut done = self.client.say();
+        let mut done = self.client.say(now);
         for server in &mut self.servers {
             done |= server.serve(now, service);
         }
@@ -162,7 +160,7 @@ impl<const SERVERS: usize> Net<SERVERS> {
     /// Begins to ask a member. What was asked before is given up.
     pub fn ask(&mut self, now: Instant, whom: NodeId, question: Question) {
         clock::set(now);
-        self.client.ask(now, whom, question, PATIENCE);
+        self.client.ask(now, whom, question);
         self.next = now;
     }
 
@@ -176,7 +174,7 @@ impl<const SERVERS: usize> Net<SERVERS> {
     /// [`Self::poll_timeout`].
     pub fn poll_answer(&mut self, now: Instant) -> Option<Result<Item, Failed>> {
         clock::set(now);
-        let answer = self.client.hear(now, PATIENCE)?;
+        let answer = self.client.hear(now)?;
         // What was read makes room, of which the other end must be told.
         self.next = now;
         Some(answer)

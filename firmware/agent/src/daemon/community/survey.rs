@@ -4,18 +4,16 @@ use super::compare::Compared;
 use super::public::Public;
 use super::show::Page;
 use crate::daemon::status::View;
-use burstmesh_control_net::{Failed, Net, PATIENCE};
+use burstmesh_control_net::{Failed, Net};
 use burstmesh_core::calendar::Day;
 use burstmesh_core::identity::NodeId;
-use burstmesh_core::time::{Duration, Instant};
+use burstmesh_core::time::Instant;
 use burstmesh_core::wire::inside::{Item, Question};
 use burstmesh_linux::control::{Response, Server};
 use heapless::Vec;
 
 /// Most members that are asked.
 const MEMBERS: usize = 64;
-/// Who turned us away, because others ask him, is asked again after this.
-const AGAIN: Duration = Duration::from_millis(300);
 
 /// How far a survey is.
 pub enum Step {
@@ -32,10 +30,8 @@ pub struct Survey {
     members: Vec<NodeId, MEMBERS>,
     /// Members beyond those.
     left_out: u32,
-    /// Whose turn it is, and since when.
+    /// Whose turn it is.
     turn: usize,
-    since: Instant,
-    again_at: Instant,
     asked: bool,
     compared: Compared,
     /// It told of days.
@@ -85,8 +81,6 @@ impl Survey {
             members: Vec::new(),
             left_out: 0,
             turn: 0,
-            since: Instant::ZERO,
-            again_at: Instant::FAR,
             asked: false,
             compared: Compared::default(),
             told: false,
@@ -102,7 +96,7 @@ impl Survey {
     /// When there is something to do, unless an answer comes.
     pub fn poll_timeout(&self) -> Instant {
         if self.asked {
-            self.again_at
+            Instant::FAR
         } else {
             Instant::ZERO
         }
@@ -142,11 +136,8 @@ impl Survey {
             self.next(member, "this node", public, out);
             return Step::Went;
         }
-        if !self.asked || now >= self.again_at {
-            if !self.asked {
-                self.since = now;
-            }
-            (self.asked, self.again_at) = (true, Instant::FAR);
+        if !self.asked {
+            self.asked = true;
             net.ask(now, member, self.question);
             return Step::Went;
         }
@@ -163,10 +154,6 @@ impl Survey {
             Some(Err(Failed)) => {
                 let state = match self.page.has_begun() {
                     true => "cut short",
-                    false if now.since(self.since) < PATIENCE => {
-                        self.again_at = now + AGAIN;
-                        return Step::Waits;
-                    }
                     false => "does not answer",
                 };
                 self.next(member, state, public, out);
