@@ -13,8 +13,9 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The most bytes that a stripped static MIPS binary of the small profile may have. The aim is 300 KB; this is where it stands, so that
-/// it does not grow unnoticed meanwhile.
-const MOST: u64 = 457_800;
+/// it does not grow unnoticed meanwhile. The control network's TCP/IP stack and what is asked over it are 62 KB of it; the tiny profile
+/// is without.
+const MOST: u64 = 520_600;
 /// A row may be off by so many percent, or by [`SLACK`] bytes, before the report counts as stale.
 const TOLERANCE: u64 = 3;
 const SLACK: u64 = 1024;

@@ -127,6 +127,10 @@ fn all_members_are_asked_beside_a_transfer_over_lines_that_lose_a_twentieth() ->
         "{apart} %, {borrowed} bytes"
     );
 
+    let table = community.status_table("gw3")?;
+    let resident = table.lines().find(|line| line.contains("resident"));
+    println!("{}", resident.context("no memory")?);
+
     // Without the mesh all is asked through the exit.
     lab.mesh().silent()?;
     std::thread::sleep(Duration::from_millis(2_500));
