@@ -6,7 +6,7 @@ mod settings;
 pub use requests::bus;
 
 use super::accounts::Accounts;
-use super::community::{self, Community};
+use super::community::Community;
 use super::history::History;
 use super::lan::Lan;
 use super::lending::Lending;
@@ -365,29 +365,6 @@ impl Engine {
                 self.gateway.end_sessions_with(near, &mut out);
             }
             out.flush();
-        }
-    }
-
-    /// What members ask each other: packets in and out, until there is nothing more to do.
-    #[inline(never)]
-    fn meet(&mut self, now: Instant) {
-        let mut came = self.community.take(&mut self.road.inbox);
-        if !came && self.community.poll_timeout() > now {
-            return;
-        }
-        let mut room = community::ROOM;
-        // As many rounds as there may be connections and packets waiting: what is left comes in the next.
-        for _ in 0..16 {
-            while let Some(packet) = self.community.poll_transmit(now, &mut room) {
-                let mut out = outlet(&mut self.road, &self.parts, self.config);
-                // What has no way now is lost, as on any link: TCP sends it again.
-                let _ = self.gateway.send_inside(now, packet, &mut out);
-                out.flush();
-            }
-            came = self.community.take(&mut self.road.inbox);
-            if !came && !self.serve_members(now) {
-                break;
-            }
         }
     }
 

@@ -1,9 +1,9 @@
 //! What is asked and told over the control socket and OpenWrt's bus.
 
-use super::{Engine, Parts, UBUS};
+use super::{Engine, Parts, UBUS, outlet};
 use crate::config::Config;
 use crate::daemon::accounts::Accounts;
-use crate::daemon::community::Community;
+use crate::daemon::community::{self, Community};
 use crate::daemon::history::History;
 use crate::daemon::lending::Lending;
 use crate::daemon::network::UplinkState;
@@ -193,9 +193,32 @@ impl Engine {
         });
     }
 
+    /// What members ask each other: packets in and out, until there is nothing more to do.
+    #[inline(never)]
+    pub(super) fn meet(&mut self, now: Instant) {
+        let mut came = self.community.take(&mut self.road.inbox);
+        if !came && self.community.poll_timeout() > now {
+            return;
+        }
+        let mut room = community::ROOM;
+        // As many rounds as there may be connections and packets waiting: what is left comes in the next.
+        for _ in 0..16 {
+            while let Some(packet) = self.community.poll_transmit(now, &mut room) {
+                let mut out = outlet(&mut self.road, &self.parts, self.config);
+                // What has no way now is lost, as on any link: TCP sends it again.
+                let _ = self.gateway.send_inside(now, packet, &mut out);
+                out.flush();
+            }
+            came = self.community.take(&mut self.road.inbox);
+            if !came && !self.serve_members(now) {
+                break;
+            }
+        }
+    }
+
     /// Members' questions and answers; true if something was done.
     #[inline(never)]
-    pub(super) fn serve_members(&mut self, now: Instant) -> bool {
+    fn serve_members(&mut self, now: Instant) -> bool {
         let mut done = false;
         self.attend(now, |server, _, _, desk, community| {
             done = community.serve(now, desk.view(), server);
