@@ -36,8 +36,8 @@ class Makefiles(unittest.TestCase):
         small, tiny = about("burstmesh", BUILD_VARIANT="small"), about("burstmesh-tiny", BUILD_VARIANT="tiny")
         self.assertEqual((small["variant"], small["features"]), ("small", ""))
         self.assertEqual((tiny["variant"], tiny["features"], tiny["conflicts"]), ("tiny", "tiny,defmt", "burstmesh"))
-        for one in (small, tiny):
-            self.assertEqual(one["compile"], "cargo install --profile router --path firmware/agent --locked --bin burstmesh")
+        for one, without in ((small, ""), (tiny, " --no-default-features")):
+            self.assertEqual(one["compile"].rstrip(), "cargo install --profile router --path firmware/agent --locked --bin burstmesh" + without)
             self.assertEqual(one["build_depends"], "rust/host")
             self.assertIn("@(aarch64||", one["depends"])
             self.assertEqual(one["userid"], "burstmesh=4454:burstmesh=4454")

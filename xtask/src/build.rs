@@ -201,6 +201,10 @@ pub fn make(job: &Job) -> Result<Built> {
     for profile in ["router", "router.package.burstmesh"] {
         cargo.args(["--config", &format!("profile.{profile}.strip=\"none\"")]);
     }
+    if job.limits == Profile::Tiny {
+        // Without the control network: on 4 MB of flash there is no room for a stack of its own.
+        cargo.arg("--no-default-features");
+    }
     let defmt = (job.log == Log::Defmt).then_some("defmt");
     for feature in job.limits.feature().into_iter().chain(defmt) {
         cargo.args(["--features", feature]);

@@ -8,7 +8,12 @@ use anyhow::{Context, Result, bail};
 use std::fs;
 use std::process::Command;
 
-const LIBRARIES: [&str; 3] = ["burstmesh-core", "burstmesh-linux", "burstmesh"];
+const LIBRARIES: [&str; 4] = [
+    "burstmesh-core",
+    "burstmesh-control-net",
+    "burstmesh-linux",
+    "burstmesh",
+];
 
 /// A source text and the compiler error it must cause; `None`: it must compile.
 struct Probe {

@@ -262,6 +262,7 @@ fn router_libraries_use_neither_std_nor_alloc() {
     for folder in [
         "firmware/aead/src",
         "firmware/core/src",
+        "firmware/control-net/src",
         "firmware/linux/src",
         "firmware/agent/src",
     ] {
@@ -284,6 +285,7 @@ fn core_and_agent_make_no_system_call_and_hold_no_unsafe_code() {
     for folder in [
         "firmware/aead/src",
         "firmware/core/src",
+        "firmware/control-net/src",
         "firmware/agent/src",
     ] {
         let sources = rust_files(folder);
@@ -308,6 +310,43 @@ fn the_cipher_names_nothing_of_ours() {
     let ours = ["burstmesh", "burstmesh_core", "burstmesh_linux", "libc"];
     let found = sources.iter().flat_map(|source| crate_uses(source, &ours));
     assert_none("aead is below every layer", found);
+}
+
+#[test]
+fn the_control_network_knows_messages_and_no_nodes_or_kernel() {
+    let sources = rust_files("firmware/control-net/src");
+    assert!(!sources.is_empty());
+    let found = sources
+        .iter()
+        .flat_map(|source| crate_uses(source, &["burstmesh", "burstmesh_linux", "libc"]));
+    assert_none("control-net is beside the node and above wire", found);
+    let beyond = ["node", "data", "control", "ledger", "usage"];
+    let beyond = sources.iter().flat_map(|source| {
+        let uses = Uses::of(source);
+        let names = uses.paths.into_iter().map(|used| used.segments);
+        names.filter(|names| match names.as_slice() {
+            [first, layer, ..] => first == "burstmesh_core" && beyond.contains(&layer.as_str()),
+            _ => false,
+        })
+    });
+    let beyond = beyond.map(|names| names.join("::"));
+    assert_none("control-net uses wire alone", beyond);
+}
+
+#[test]
+fn embassy_is_named_in_control_net_only() {
+    for folder in [
+        "firmware/core/src",
+        "firmware/linux/src",
+        "firmware/agent/src",
+        "proxy/src",
+    ] {
+        let sources = rust_files(folder);
+        let found = sources
+            .iter()
+            .flat_map(|source| crate_uses(source, &["embassy_net", "embassy_time"]));
+        assert_none("the stack is behind control-net", found);
+    }
 }
 
 #[test]

@@ -48,11 +48,15 @@ pub enum Command<'a> {
         socket: &'a str,
         /// For programs rather than people.
         json: bool,
+        /// Of all members, who are asked for it.
+        community: bool,
     },
     /// Show the running agent's last lines of log.
     Log {
         /// The control socket.
         socket: &'a str,
+        /// This member's instead.
+        member: Option<&'a str>,
     },
     /// Show who used how much, by day.
     Ledger {
@@ -62,6 +66,8 @@ pub enum Command<'a> {
         form: Form,
         /// Forget this day and all before it instead.
         forget: Option<Day>,
+        /// Beside what the members' ledgers say.
+        compare: bool,
     },
     /// Stop lending and borrowing for a while.
     Pause {
@@ -210,6 +216,9 @@ struct Given<'a> {
     file: Option<&'a str>,
     minutes: Option<&'a str>,
     forget: Option<&'a str>,
+    member: Option<&'a str>,
+    community: bool,
+    compare: bool,
     json: bool,
     csv: bool,
     secret: bool,
@@ -256,6 +265,8 @@ impl<'a> Given<'a> {
             ("--json", Topic::Status | Topic::Ledger | Topic::Check | Topic::Limits) => {
                 Some(&mut self.json)
             }
+            ("--community", Topic::Status) => Some(&mut self.community),
+            ("--compare", Topic::Ledger) => Some(&mut self.compare),
             ("--csv", Topic::Ledger) => Some(&mut self.csv),
             ("--secret", Topic::Keygen) => Some(&mut self.secret),
             _ => None,
@@ -276,6 +287,7 @@ impl<'a> Given<'a> {
                 | Topic::Resume,
             ) => Some(&mut self.socket),
             ("--ubus", Topic::Run) => Some(&mut self.ubus),
+            ("--member", Topic::Log) => Some(&mut self.member),
             ("--forget", Topic::Ledger) => Some(&mut self.forget),
             ("--output", Topic::Keygen) => Some(&mut self.output),
             ("--invitation", Topic::Keygen) => Some(&mut self.invitation),
@@ -295,8 +307,12 @@ impl<'a> Given<'a> {
             Topic::Status => Command::Status {
                 socket,
                 json: self.json,
+                community: self.community,
             },
-            Topic::Log => Command::Log { socket },
+            Topic::Log => Command::Log {
+                socket,
+                member: self.member,
+            },
             Topic::Pause => Command::Pause {
                 socket,
                 minutes: match self.minutes {
@@ -316,6 +332,7 @@ impl<'a> Given<'a> {
                     Some(text) => Some(Day::parse(text).ok_or(UsageError::NoDay(text))?),
                     None => None,
                 },
+                compare: self.compare,
             },
             Topic::Check => Command::Check {
                 config,

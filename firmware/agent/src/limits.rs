@@ -69,7 +69,7 @@ pub struct Line {
 }
 
 /// Everything static, largest parts by name.
-pub const TABLE: [Line; 8] = [
+pub const TABLE: [Line; 9] = [
     Line {
         what: "packet blocks",
         count: BLOCKS,
@@ -106,6 +106,11 @@ pub const TABLE: [Line; 8] = [
         what: "ledger, habits",
         count: 1,
         each: size_of::<Ledger<LEDGER_ROWS>>() + SLOT + MAX_UPLINKS * size_of::<Usage>(),
+    },
+    Line {
+        what: "control network",
+        count: 1,
+        each: crate::daemon::CONTROL_NET,
     },
     Line {
         what: "log",

@@ -19,7 +19,7 @@ mod text;
 
 #[cfg(feature = "defmt")]
 pub use frames::write;
-pub use recent::{KEPT, recent};
+pub use recent::{KEPT, recent, recent_from};
 #[cfg(not(feature = "defmt"))]
 pub use text::write;
 

@@ -1,6 +1,6 @@
 //! The side of the Internet: the TUN, whose packet is for which seat, and what was carried for each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result};
@@ -17,6 +17,8 @@ use crate::status::Traffic;
 
 /// Packets taken from the TUN in one round, so that sending gets its turn: two large segments.
 const ROUND: usize = 80;
+/// Packets of the control network that wait: each connection has a window of two.
+const QUESTIONS: usize = 64;
 /// Longer than anything that the interface gives: a large segment with its headers.
 const ROOM: usize = 66_000;
 /// Flows whose packets are glued at a time, and bytes of each.
@@ -50,6 +52,8 @@ pub struct Inside {
     seats: HashMap<IpAddr, usize>,
     carried: Vec<Carried>,
     drops: Drops,
+    /// Packets of the control network for the exit itself.
+    questions: VecDeque<Vec<u8>>,
 }
 
 impl Inside {
@@ -63,7 +67,13 @@ impl Inside {
             seats: HashMap::new(),
             carried: vec![Carried::default(); seats],
             drops: Drops::default(),
+            questions: VecDeque::new(),
         }
+    }
+
+    /// The next packet of the control network for the exit.
+    pub fn next_question(&mut self) -> Option<Vec<u8>> {
+        self.questions.pop_front()
     }
 
     /// To wait on.
@@ -157,6 +167,12 @@ impl Inside {
 }
 
 impl Output for Inside {
+    fn inside(&mut self, _: usize, packet: &[u8]) {
+        if self.questions.len() < QUESTIONS {
+            self.questions.push_back(packet.to_vec());
+        }
+    }
+
     fn deliver(&mut self, seat: usize, packet: &[u8]) {
         if let Some(carried) = self.carried.get_mut(seat) {
             count(&mut carried.up, 1, packet.len());

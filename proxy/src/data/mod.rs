@@ -1,6 +1,7 @@
 //! The packets: between the members' datagrams and the interface to the Internet.
 
 mod inside;
+mod members;
 mod memory;
 mod publish;
 mod serve;

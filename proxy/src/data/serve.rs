@@ -17,6 +17,7 @@ use burstmesh_linux::rest::Rest;
 use burstmesh_linux::{clock, entropy};
 
 use super::inside::Inside;
+use super::members::Members;
 use super::sockets::Sockets;
 use super::worker::{Answer, INNER_MTU, Worker};
 use super::{Engine, Plan, memory, publish};
@@ -42,6 +43,7 @@ const BUDGET: Budget = Budget {
 pub struct Server {
     exit: Exit<'static>,
     inside: Inside,
+    members: Members,
     sockets: Sockets,
     worker: Worker,
     poll: Poll,
@@ -85,13 +87,17 @@ impl Server {
         for (fd, token) in sockets.fds().zip(FIRST_LISTENER..) {
             poll.add(fd, token, Interest::Read)?;
         }
+        let exit = Exit::new(
+            engine.identity,
+            memory::seats(plan.seats),
+            plan.memory,
+            seed,
+        );
+        let mut ports = [0; 8];
+        entropy::fill(&mut ports)?;
         let mut server = Self {
-            exit: Exit::new(
-                engine.identity,
-                memory::seats(plan.seats),
-                plan.memory,
-                seed,
-            ),
+            members: Members::new(clock::now(), exit.node_id(), u64::from_ne_bytes(ports)),
+            exit,
             plan,
             refused: Alarm::default(),
             full_said: None,
@@ -129,10 +135,14 @@ impl Server {
             self.exit.handle_timeout(now, &mut self.inside);
             // Also what the round before brought.
             self.inside.flush();
+            let (exit, room) = (&mut self.exit, &mut self.room);
+            self.members
+                .meet(now, exit, &mut self.inside, &mut self.sockets, room);
             self.sockets.transmit(now, &mut self.exit, &mut self.room);
             self.hand_out()?;
             let next = self.exit.poll_timeout(now).min(self.publish_at);
             let next = next.min(self.rest.poll_timeout());
+            let next = next.min(self.members.poll_timeout());
             self.poll
                 .wait(&mut events, Some(next.since(clock::now())))?;
             let now = clock::now();

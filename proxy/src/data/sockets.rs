@@ -92,18 +92,23 @@ impl Sockets {
     /// Sends everything that is due. `room` is working memory, 64 KB.
     pub fn transmit(&mut self, now: Instant, exit: &mut Exit<'_>, room: &mut [u8]) {
         while let Some(outgoing) = exit.poll_transmit(now, room) {
-            let run = room.get(..outgoing.len).unwrap_or_default();
-            let count = run.len().div_ceil(outgoing.stride.max(1));
-            match self.send(&outgoing, run) {
-                Some(Ok(sent)) => self.drops.full += count.saturating_sub(sent) as u64,
-                // What cannot be sent is lost, and repaired like any other loss.
-                Some(Err(_)) => self.drops.refused += count as u64,
-                None => {}
-            }
+            self.send(&outgoing, room);
         }
     }
 
-    fn send(&self, o: &Outgoing, run: &[u8]) -> Option<burstmesh_linux::Result<usize>> {
+    /// Sends a run that stands in `room`.
+    pub fn send(&mut self, outgoing: &Outgoing, room: &[u8]) {
+        let run = room.get(..outgoing.len).unwrap_or_default();
+        let count = run.len().div_ceil(outgoing.stride.max(1));
+        match self.try_send(outgoing, run) {
+            Some(Ok(sent)) => self.drops.full += count.saturating_sub(sent) as u64,
+            // What cannot be sent is lost, and repaired like any other loss.
+            Some(Err(_)) => self.drops.refused += count as u64,
+            None => {}
+        }
+    }
+
+    fn try_send(&self, o: &Outgoing, run: &[u8]) -> Option<burstmesh_linux::Result<usize>> {
         let (Via::Listener(at), Some(to)) = (o.via, o.to) else {
             return None;
         };

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use burstmesh_core::control::handshake::{InitiateJob, RespondJob};
-use burstmesh_core::identity::{PublicKey, SecretKey};
+use burstmesh_core::identity::{NodeId, PublicKey, SecretKey};
 use burstmesh_core::wire::announce::{self, Announcement};
 use burstmesh_core::wire::bytes::Writer;
 use burstmesh_core::wire::control::{self, Message, Offer, Reason};
@@ -14,7 +14,7 @@ use burstmesh_core::wire::handshake::{Cookie, Datagram, Lease, RecipientKeys, We
 use burstmesh_core::wire::invitation::{Exit, Invitation, Name, Secret, Token};
 use burstmesh_core::wire::path::{Ask, Body};
 use burstmesh_core::wire::record::{FlowId, Order, Record};
-use burstmesh_core::wire::{Capabilities, frame, path, relay, roll};
+use burstmesh_core::wire::{Capabilities, frame, inside, path, relay, roll};
 
 use crate::runner;
 use crate::targets::seeding::{admin, community, hello, lists, member};
@@ -23,7 +23,7 @@ type Seeds = Vec<Vec<u8>>;
 
 /// Writes all seeds into the corpus as `seed-NN`.
 pub fn write() -> io::Result<()> {
-    let all: [(&str, Seeds); 16] = [
+    let all: [(&str, Seeds); 17] = [
         ("frame", frames()),
         ("feedback", feedbacks()),
         ("path", paths()),
@@ -34,6 +34,7 @@ pub fn write() -> io::Result<()> {
         ("admission", admissions()),
         ("inner", inners()),
         ("large", larges()),
+        ("inside", insides()),
         ("uci", ucis()),
         ("invitation", invitations()),
         ("exit_config", exit_configs()),
@@ -50,6 +51,43 @@ pub fn write() -> io::Result<()> {
         println!("{target}: {} seeds", seeds.len());
     }
     Ok(())
+}
+
+/// Packets of the control network, each behind its length: the beginning of a connection; and messages.
+fn insides() -> Seeds {
+    let tcp = |seq: u32, ack: u32, flags: u8, body: &[u8]| {
+        let [from, to] = [NodeId([2; 8]), NodeId([1; 8])].map(inside::address);
+        let mut packet = vec![0x60, 0, 0, 0];
+        packet.extend((20 + body.len() as u16).to_be_bytes());
+        packet.extend([6, 64]);
+        packet.extend([from, to].concat());
+        packet.extend([0xc0, 0, 0, 1]);
+        packet.extend(seq.to_be_bytes());
+        packet.extend(ack.to_be_bytes());
+        packet.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        packet.extend(body);
+        packet
+    };
+    let behind_length = |packets: &[Vec<u8>]| {
+        let lengths = packets.iter().map(|p| (p.len() as u16).to_be_bytes());
+        let each = lengths.zip(packets).map(|(len, p)| [&len[..], p].concat());
+        each.collect::<Vec<_>>().concat()
+    };
+    let mut room = [0; 256];
+    let question = inside::emit(&inside::Question::Status, &mut room)
+        .expect("it is small")
+        .to_vec();
+    let mut answer = [0; 256];
+    let answer = inside::emit(&inside::Item::End, &mut answer)
+        .expect("it is small")
+        .to_vec();
+    vec![
+        behind_length(&[tcp(7, 0, 2, &[])]),
+        behind_length(&[tcp(7, 0, 2, &[]), tcp(8, 1, 16, &question)]),
+        behind_length(&[tcp(7, 9, 4, &[]), tcp(7, 9, 17, &answer)]),
+        question,
+        answer,
+    ]
 }
 
 fn records(all: &[Record<'_>]) -> Vec<u8> {

@@ -54,9 +54,11 @@ pub(super) const STATUS: &str = "\
 Shows what the running agent does: its state in one sentence, uplinks, paths,
 neighbours, flows, and what was refused.
 
-Usage: burstmesh status [--json] [--socket PATH]
+Usage: burstmesh status [--community] [--json] [--socket PATH]
 
 Options:
+      --community      of all members of the community: they are asked one after
+                       the other, and one that is silent for 3 s is shown so
   -j, --json           for programs
   -s, --socket PATH    the control socket
                        (default /var/run/burstmesh/control.sock)
@@ -72,9 +74,11 @@ Shows the last lines of the running agent's log: 4 KB of it stay in memory,
 whatever the system's log keeps. For older ones: logread -e burstmesh
 A build with defmt gives frames: cargo xtask log, or defmt-print, reads them.
 
-Usage: burstmesh log [--socket PATH]
+Usage: burstmesh log [--member ID] [--socket PATH]
 
 Options:
+      --member ID      that of another member, if its owner shares it (option
+                       share_log); names are in: burstmesh status --community
   -s, --socket PATH    the control socket
                        (default /var/run/burstmesh/control.sock)
 
@@ -89,11 +93,14 @@ Shows by day how much the household used of each uplink, how much was lent to
 whom, and what was borrowed from whom.
 
 Usage: burstmesh ledger [--json | --csv] [--socket PATH]
+       burstmesh ledger --compare [--json] [--socket PATH]
        burstmesh ledger --forget DAY [--socket PATH]
 
 Options:
   -j, --json           for programs
       --csv            for spreadsheets
+      --compare        beside what the ledgers of the other members say of the
+                       same days, and how far they are apart
       --forget DAY     forget this day (such as 2026-11-25) and all before it
   -s, --socket PATH    the control socket
                        (default /var/run/burstmesh/control.sock)

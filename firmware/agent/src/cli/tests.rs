@@ -27,7 +27,8 @@ fn every_command_has_its_defaults() {
         read("status"),
         Ok(Command::Status {
             socket: SOCKET,
-            json: false
+            json: false,
+            community: false
         })
     );
     assert_eq!(
@@ -52,7 +53,38 @@ fn every_command_has_its_defaults() {
         })
     );
     assert_eq!(read("limits"), Ok(Command::Limits { json: false }));
-    assert_eq!(read("log"), Ok(Command::Log { socket: SOCKET }));
+}
+
+#[test]
+fn members_are_asked_for_status_log_and_ledger() {
+    let log = |member| {
+        Ok(Command::Log {
+            socket: SOCKET,
+            member,
+        })
+    };
+    assert_eq!(read("log"), log(None));
+    assert_eq!(
+        read("log --member a0a1a2a3a4a5a6a7"),
+        log(Some("a0a1a2a3a4a5a6a7"))
+    );
+    assert_eq!(
+        read("status --community --json"),
+        Ok(Command::Status {
+            socket: SOCKET,
+            json: true,
+            community: true
+        })
+    );
+    assert_eq!(
+        read("ledger --compare"),
+        Ok(Command::Ledger {
+            socket: SOCKET,
+            form: Form::Table,
+            forget: None,
+            compare: true
+        })
+    );
 }
 
 #[test]
@@ -62,6 +94,7 @@ fn a_ledger_is_shown_in_three_forms_and_forgotten_up_to_a_day() {
             socket: SOCKET,
             form,
             forget,
+            compare: false,
         })
     };
     assert_eq!(read("ledger"), ledger(Form::Table, None));
@@ -104,7 +137,8 @@ fn options_are_read_in_every_form() {
         read("status --json"),
         Ok(Command::Status {
             socket: SOCKET,
-            json: true
+            json: true,
+            community: false
         })
     );
     assert_eq!(

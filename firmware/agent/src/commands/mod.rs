@@ -43,17 +43,28 @@ fn execute(command: &Command<'_>) -> Exit {
             socket,
             ubus,
         } => daemon::run(config, socket, ubus),
-        Command::Status { socket, json } => {
-            status::ask(socket, if json { "status json" } else { "status" })
+        Command::Status {
+            socket,
+            json,
+            community,
+        } => {
+            let question = match (community, json) {
+                (false, false) => "status",
+                (false, true) => "status json",
+                (true, false) => "community",
+                (true, true) => "community json",
+            };
+            status::ask(socket, question)
         }
-        Command::Log { socket } => status::ask(socket, "log"),
+        Command::Log { socket, member } => status::ask(socket, &status::log_question(member)),
         Command::Pause { socket, minutes } => status::ask(socket, &status::pause_question(minutes)),
         Command::Resume { socket } => status::ask(socket, "resume"),
         Command::Ledger {
             socket,
             form,
             forget,
-        } => status::ask(socket, &status::ledger_question(form, forget)),
+            compare,
+        } => status::ask(socket, &status::ledger_question(form, forget, compare)),
         Command::Check { config, json } => check::run(config, json),
         Command::Keygen { what, output } => keygen::generate(what, output),
         Command::Pubkey { file, config } => keygen::show_public(file, config),

@@ -7,14 +7,32 @@ use burstmesh_linux::process::Output;
 use core::fmt::Write;
 
 /// What the agent is asked for the ledger.
-pub(super) fn ledger_question(form: Form, forget: Option<Day>) -> heapless::String<24> {
+pub(super) fn ledger_question(
+    form: Form,
+    forget: Option<Day>,
+    compare: bool,
+) -> heapless::String<24> {
     let mut question = heapless::String::new();
     let _ = match (forget, form) {
         (Some(day), _) => write!(question, "ledger forget {}", day.0),
+        (None, Form::Json) if compare => write!(question, "ledger compare json"),
+        (None, _) if compare => write!(question, "ledger compare"),
         (None, Form::Table) => write!(question, "ledger"),
         (None, Form::Json) => write!(question, "ledger json"),
         (None, Form::Csv) => write!(question, "ledger csv"),
     };
+    question
+}
+
+/// What the agent is asked for a log: its own, or a member's. What is no member's name is left to it to say.
+pub(super) fn log_question(member: Option<&str>) -> heapless::String<24> {
+    let mut question = heapless::String::new();
+    let name = member.map(|name| name.get(..20).unwrap_or(name));
+    let _ = question.push_str("log");
+    if let Some(name) = name {
+        let _ = question.push(' ');
+        let _ = question.push_str(name);
+    }
     question
 }
 

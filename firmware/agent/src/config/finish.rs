@@ -246,6 +246,8 @@ impl Draft {
             secret: secret?.clone(),
             key_file: draft.key_file.clone(),
             log_level: draft.log_level,
+            share_status: draft.share_status,
+            share_log: draft.share_log,
             lane: draft.lane,
             expires: invitation.and_then(|invitation| invitation.expires),
             admission: invitation.and_then(|invitation| invitation.admission.clone()),

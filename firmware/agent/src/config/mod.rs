@@ -70,6 +70,10 @@ pub struct Community {
     pub key_file: FilePath,
     /// How much is logged.
     pub log_level: LogLevel,
+    /// Members may ask how this gateway is.
+    pub share_status: bool,
+    /// Members may read its log.
+    pub share_log: bool,
     /// What connections do that no rule is about.
     pub lane: Lane,
     /// After this time (Unix seconds) the invitation should not be used for joining any more.

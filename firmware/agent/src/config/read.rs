@@ -50,6 +50,8 @@ pub(super) struct CommunityDraft {
     pub(super) no_uplink: Option<Given<bool>>,
     pub(super) no_exit: bool,
     pub(super) log_level: LogLevel,
+    pub(super) share_status: bool,
+    pub(super) share_log: bool,
     pub(super) lane: Lane,
 }
 
@@ -105,6 +107,8 @@ impl Draft {
                 no_uplink: None,
                 no_exit: false,
                 log_level: LogLevel::Info,
+                share_status: true,
+                share_log: false,
                 lane: Lane::Auto,
             },
             meshes: Vec::new(),
@@ -363,6 +367,8 @@ impl Draft {
             | Field::NoUplink
             | Field::NoExit
             | Field::LogLevel
+            | Field::ShareStatus
+            | Field::ShareLog
             | Field::Lane => self.set_community(field, text, line)?,
             Field::MeshIfname | Field::MeshPort | Field::MeshOpen => {
                 self.set_mesh(field, text)?;
@@ -432,6 +438,8 @@ impl Draft {
             }
             Field::NoExit => community.no_exit = values::boolean(text)?,
             Field::LogLevel => community.log_level = values::log_level(text)?,
+            Field::ShareStatus => community.share_status = values::boolean(text)?,
+            Field::ShareLog => community.share_log = values::boolean(text)?,
             _ => community.lane = values::lane(text)?,
         }
         Ok(())

@@ -95,6 +95,8 @@ pub enum Field {
     NoUplink,
     NoExit,
     LogLevel,
+    ShareStatus,
+    ShareLog,
     Lane,
     MeshIfname,
     MeshPort,
@@ -382,6 +384,22 @@ const COMMUNITY: Section = Section {
             default: Some("info"),
             example: "debug",
             doc: "How much goes to the system log: error, warn, info, debug or trace.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::ShareStatus,
+            name: "share_status",
+            default: Some("1"),
+            example: "0",
+            doc: "Members of the community may ask this router what it lends and whom it reaches (burstmesh status --community). What clients do is never told.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::ShareLog,
+            name: "share_log",
+            default: Some("0"),
+            example: "1",
+            doc: "Members of the community may read the last lines of this router's log (burstmesh log --member).",
             ..OPTION
         },
         Opt {

@@ -8,6 +8,7 @@ pub use requests::bus;
 
 use super::accounts::Accounts;
 use super::admission::Papers;
+use super::community::Community;
 use super::history::History;
 use super::lan::Lan;
 use super::lending::Lending;
@@ -101,6 +102,7 @@ pub struct Engine {
     lending: Lending,
     pause: Pause,
     history: History,
+    community: Community,
     uplinks: Vec<UplinkState, MAX_UPLINKS>,
     meshes: Vec<MeshState, 4>,
     rest: Rest,
@@ -140,6 +142,10 @@ impl Engine {
         gateway.set_lane(config.community.lane);
         let mut papers = Papers::default();
         papers.offer(config, gateway);
+        let mut seed = [0; 8];
+        entropy::fill(&mut seed).map_err(|e| because("entropy", e))?;
+        let seed = u64::from_ne_bytes(seed);
+        let community = Community::new(now, gateway.node_id(), seed);
         info!("node {}", gateway.node_id());
         Ok(Self {
             road: Road::new(Sockets::new(segmentation_works()), &parts.tun),
@@ -155,6 +161,7 @@ impl Engine {
             lending: Lending::default(),
             pause: Pause::default(),
             history: History::new(now),
+            community,
             uplinks: Vec::new(),
             meshes: Vec::new(),
             rest: Rest::new(now),
@@ -185,6 +192,7 @@ impl Engine {
                 self.apply_pause(now);
             }
             self.pass_time(now);
+            self.meet(now);
             let (gateway, rtnl) = (&mut *self.gateway, &mut self.parts.rtnl);
             if self
                 .accounts
@@ -212,6 +220,7 @@ impl Engine {
                 .min(self.beat_at)
                 .min(self.accounts.poll_timeout())
                 .min(self.pause.poll_timeout())
+                .min(self.community.poll_timeout())
                 .min(self.parts.ubus.poll_timeout());
             if let Err(error) = self.parts.poll.wait(&mut events, Some(next.since(now))) {
                 warn!("{}", error);

@@ -33,6 +33,12 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// It is lent, be it slowly.
+    #[cfg(feature = "control-net")]
+    pub const fn is_lent(self) -> bool {
+        matches!(self, Self::NearCap | Self::Habit | Self::Free)
+    }
+
     /// In words.
     pub const fn words(self) -> &'static str {
         match self {

@@ -2,6 +2,8 @@
 
 mod accounts;
 mod admission;
+#[cfg_attr(not(feature = "control-net"), path = "community/none.rs")]
+mod community;
 mod engine;
 mod history;
 mod identity;
@@ -35,6 +37,8 @@ use core::fmt::Write as _;
 use engine::Engine;
 use static_cell::StaticCell;
 
+/// Bytes of static memory that the control network takes.
+pub(crate) const CONTROL_NET: usize = community::COST;
 /// The agent counts as hung when it has not beaten for so long.
 const HANG: Duration = Duration::from_millis(1_000);
 

@@ -1,6 +1,7 @@
 //! Where the gateway's packets go: clients' packets glued into large segments for the TUN, relayed datagrams in runs for
 //! the sockets. What is waiting leaves at the end of each round, so nothing is delayed.
 
+use super::community::Inbox;
 use super::sockets::{Sent, Sockets};
 use crate::config::Config;
 use crate::limits::{GLUE_BYTES, GLUE_FLOWS, SEND_BUFFER};
@@ -24,6 +25,8 @@ pub struct Road {
     pub send: &'static mut [u8; SEND_BUFFER],
     glue: &'static mut Glue,
     run: Run,
+    /// Packets of the control network for this node.
+    pub inbox: Inbox,
 }
 
 /// Relayed datagrams of one length for one destination, in the send buffer.
@@ -54,6 +57,7 @@ impl Road {
             send: SEND_MEMORY.take(),
             glue,
             run: Run::NONE,
+            inbox: Inbox::new(),
         }
     }
 
@@ -104,6 +108,10 @@ impl Output for Outlet<'_> {
         self.road
             .glue
             .push(packet, &mut |offload, bytes| write(tun, offload, bytes));
+    }
+
+    fn inside(&mut self, packet: &[u8]) {
+        self.road.inbox.push(packet);
     }
 
     fn forward(&mut self, via: Via, to: Option<SocketAddr>, header: &[u8], body: &[u8]) {

@@ -28,6 +28,8 @@ pub trait Sink {
     fn deliver(&mut self, packet: &[u8]);
     /// A control message from the other end.
     fn control(&mut self, message: &[u8]);
+    /// A packet of the control network.
+    fn inside(&mut self, _packet: &[u8]) {}
 }
 
 /// Receiver's state of one flow.

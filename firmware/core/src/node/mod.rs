@@ -70,7 +70,13 @@ pub trait Output {
     fn deliver(&mut self, packet: &[u8]);
     /// A relayed datagram: `header` (may be empty) and `body` make one datagram.
     fn forward(&mut self, via: Via, to: Option<SocketAddr>, header: &[u8], body: &[u8]);
+    /// A packet of the control network for this node.
+    fn inside(&mut self, _packet: &[u8]) {}
 }
+
+/// What a node sends into the control network, or has sent on for a member, at most: a log of 4 KB within a second, and little beside
+/// any transfer. More is dropped, and TCP sends it again.
+pub(crate) const INSIDE_KBIT: u32 = 256;
 
 /// Bytes of the largest letter: a handshake's Init behind two relay headers.
 pub(crate) const LETTER: usize = 340;

@@ -8,6 +8,7 @@ mod compact;
 pub mod control;
 pub mod feedback;
 pub mod frame;
+pub mod inside;
 pub mod invitation;
 pub mod members;
 pub mod path;
@@ -151,6 +152,8 @@ impl Capabilities {
     pub const GUESTS: Self = Self(1 << 4);
     /// Bit 5: takes part where the mesh is several hops (minor version 1).
     pub const HOPS: Self = Self(1 << 5);
+    /// Bit 6: takes part in the control network inside (minor version 1).
+    pub const CONTROL_NET: Self = Self(1 << 6);
     /// Bit 7: certificates, and lists of those who are members no more (minor version 1).
     pub const ADMISSION: Self = Self(1 << 7);
     /// What this build can.
@@ -162,6 +165,12 @@ impl Capabilities {
             .or(Self::GUESTS)
             .or(Self::HOPS)
             .or(Self::ADMISSION)
+            .or(Self::INSIDE)
+    };
+    const INSIDE: Self = if cfg!(feature = "control-net") {
+        Self::CONTROL_NET
+    } else {
+        Self::NONE
     };
 
     /// What both can.

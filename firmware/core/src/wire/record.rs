@@ -61,6 +61,8 @@ pub enum Record<'a> {
     Control(&'a [u8]),
     /// An inner IP packet that belongs to no order: of a guest, or for one.
     Loose(&'a [u8]),
+    /// A packet of the control network ([`super::inside`]).
+    Inside(&'a [u8]),
 }
 
 const SPREAD: u16 = 1;
@@ -71,13 +73,16 @@ const CONTROL: u16 = 4;
 const SPREAD_LEADS: u16 = 5;
 const PINNED_LEADS: u16 = 6;
 const LOOSE: u16 = 7;
+const INSIDE: u16 = 8;
 
 impl Record<'_> {
     /// Bytes that the record takes in a frame.
     pub fn wire_len(&self) -> usize {
         match self {
             Self::Packet { bytes, .. } => PACKET_HEADER + bytes.len(),
-            Self::Feedback(b) | Self::Control(b) | Self::Loose(b) => RECORD_HEADER + b.len(),
+            Self::Feedback(b) | Self::Control(b) | Self::Loose(b) | Self::Inside(b) => {
+                RECORD_HEADER + b.len()
+            }
         }
     }
 
@@ -97,6 +102,7 @@ impl Record<'_> {
             Self::Feedback(b) => emit_body(w, FEEDBACK, b),
             Self::Control(b) => emit_body(w, CONTROL, b),
             Self::Loose(b) => emit_body(w, LOOSE, b),
+            Self::Inside(b) => emit_body(w, INSIDE, b),
         }
     }
 }
@@ -167,6 +173,7 @@ impl<'a> Records<'a> {
                 FEEDBACK => return Ok(Some(Record::Feedback(self.reader.take(len)?))),
                 CONTROL => return Ok(Some(Record::Control(self.reader.take(len)?))),
                 LOOSE => return Ok(Some(Record::Loose(self.reader.take(len)?))),
+                INSIDE => return Ok(Some(Record::Inside(self.reader.take(len)?))),
                 _ => {
                     self.reader.take(len)?;
                 }
@@ -226,6 +233,10 @@ mod tests {
         check("records", &[spread, pinned, Record::Control(&[0x04])]);
         check("records-leading", &packets(true));
         check("records-loose", &[Record::Loose(&[0x45, 0x00, 0x00, 0x04])]);
+        check(
+            "records-inside",
+            &[Record::Inside(&[0x60, 0x00, 0x00, 0x00])],
+        );
     }
 
     #[test]

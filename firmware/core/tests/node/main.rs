@@ -14,6 +14,7 @@ mod guests;
 mod hops;
 mod idle;
 mod impostors;
+mod inside;
 mod lanes;
 mod lender_silent;
 mod mesh_cut;

@@ -37,6 +37,8 @@ struct Client {
     fd: Fd,
     line: [u8; MAX_REQUEST],
     used: usize,
+    /// Its answer comes later ([`Response::hold`]).
+    held: bool,
 }
 
 /// The answer being written.
@@ -45,9 +47,19 @@ pub struct Response<'a> {
     fd: &'a Fd,
     gathered: Vec<u8, GATHERED>,
     broken: bool,
+    held: bool,
 }
 
-impl Response<'_> {
+impl<'a> Response<'a> {
+    fn new(fd: &'a Fd) -> Self {
+        Self {
+            fd,
+            gathered: Vec::new(),
+            broken: false,
+            held: false,
+        }
+    }
+
     /// Adds a piece. A reader that does not keep up, or is gone, loses the rest.
     pub fn write(&mut self, bytes: &[u8]) {
         if self.gathered.extend_from_slice(bytes).is_err() {
@@ -56,6 +68,11 @@ impl Response<'_> {
                 self.send(bytes);
             }
         }
+    }
+
+    /// The connection stays: the rest of the answer comes later, by [`Server::tell_held`].
+    pub fn hold(&mut self) {
+        self.held = true;
     }
 
     fn flush(&mut self) {
@@ -141,6 +158,25 @@ impl Server {
         Ok(())
     }
 
+    /// Goes on with the answer that is held; false when nobody waits for it any more.
+    pub fn tell_held(&mut self, tell: impl FnOnce(&mut Response<'_>)) -> bool {
+        let mut clients = self.clients.iter().flatten();
+        let Some(client) = clients.find(|client| client.held) else {
+            return false;
+        };
+        let mut response = Response::new(&client.fd);
+        tell(&mut response);
+        response.flush();
+        !response.broken
+    }
+
+    /// The answer that was held is over.
+    pub fn end_held(&mut self) {
+        for place in &mut self.clients {
+            place.take_if(|client| client.held);
+        }
+    }
+
     fn accept(&mut self) -> Result<()> {
         let none = core::ptr::null_mut();
         let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
@@ -167,6 +203,7 @@ impl Server {
                 fd,
                 line: [0; MAX_REQUEST],
                 used: 0,
+                held: false,
             });
         }
         Ok(())
@@ -182,6 +219,10 @@ impl Drop for Server {
 impl Client {
     /// Reads on; true when the connection is over: answered, ended, or not worth more.
     fn advance(&mut self, answer: &mut impl FnMut(&str, &mut Response<'_>)) -> bool {
+        if self.held {
+            // Nothing more is asked: it is read to learn of its end.
+            return !matches!(self.fd.read(&mut self.line), Ok(None));
+        }
         let Some(rest) = self
             .line
             .get_mut(self.used..)
@@ -207,15 +248,12 @@ impl Client {
             .get(..end)
             .and_then(|line| core::str::from_utf8(line).ok())
         {
-            let mut response = Response {
-                fd: &self.fd,
-                gathered: Vec::new(),
-                broken: false,
-            };
+            let mut response = Response::new(&self.fd);
             answer(line.trim_ascii_end(), &mut response);
             response.flush();
+            self.held = response.held && !response.broken;
         }
-        true
+        !self.held
     }
 }
 

@@ -136,3 +136,53 @@ fn a_reader_that_does_not_keep_up_loses_the_rest() {
     slow.read_to_end(&mut got).unwrap();
     assert!((100_000..6_553_600).contains(&got.len()), "{}", got.len());
 }
+
+#[test]
+fn an_answer_that_is_held_is_told_later_and_ends_when_it_is_said() {
+    let dir = TempDir::new();
+    let path = dir.path("socket");
+    let mut server = Server::open(&path).unwrap();
+    assert!(!server.tell_held(|_| {}));
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.write_all(b"community\n").unwrap();
+    let mut held = false;
+    while !held && server.fd().wait_readable(3000).unwrap() {
+        let hold = |_: &str, response: &mut Response<'_>| {
+            response.write(b"one ");
+            response.hold();
+            held = true;
+        };
+        server.serve(hold).unwrap();
+    }
+    assert!(server.tell_held(|response| response.write(b"two ")));
+    assert!(server.tell_held(|response| response.write(b"three")));
+    server.end_held();
+    assert!(!server.tell_held(|_| panic!("it is over")));
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "one two three");
+}
+
+#[test]
+fn who_leaves_while_his_answer_is_held_is_forgotten() {
+    let dir = TempDir::new();
+    let path = dir.path("socket");
+    let mut server = Server::open(&path).unwrap();
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.write_all(b"community\n").unwrap();
+    let mut held = false;
+    while !held && server.fd().wait_readable(3000).unwrap() {
+        let hold = |_: &str, response: &mut Response<'_>| {
+            response.hold();
+            held = true;
+        };
+        server.serve(hold).unwrap();
+    }
+    drop(stream);
+    for _ in 0..3 {
+        if server.fd().wait_readable(1000).unwrap() {
+            server.serve(|_, _| panic!("nothing is asked")).unwrap();
+        }
+    }
+    assert!(!server.tell_held(|_| {}));
+}

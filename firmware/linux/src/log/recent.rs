@@ -83,6 +83,26 @@ pub fn recent(mut each: impl FnMut(&[u8])) {
     });
 }
 
+/// Writes what is kept from place `from` on to `room`, and gives its length and the place behind it. Places count from the first byte
+/// ever written; what is not kept any more is left out.
+pub fn recent_from(from: u32, room: &mut [u8]) -> (usize, u32) {
+    let mut told = (0, from);
+    RECENT.with(|ring| {
+        let oldest = ring.written.saturating_sub(KEPT);
+        let mut at = (from as usize).max(oldest);
+        for place in room {
+            let Some(byte) = ring.bytes.get(at % KEPT).filter(|_| at < ring.written) else {
+                break;
+            };
+            *place = *byte;
+            at += 1;
+            told.0 += 1;
+        }
+        told.1 = at as u32;
+    });
+    told
+}
+
 /// What comes behind the end of the first frame: each ends in a zero, and has none within.
 fn without_first<'a>(old: &'a [u8], new: &'a [u8]) -> (&'a [u8], &'a [u8]) {
     let behind = |bytes: &'a [u8]| {
@@ -142,6 +162,30 @@ mod tests {
             let kept = told.len().min(KEPT);
             assert_eq!(all(&ring), &told[told.len() - kept..]);
         }
+    }
+
+    #[cfg(not(feature = "defmt"))]
+    #[test]
+    fn what_is_kept_is_told_in_pieces_from_a_place_on() {
+        crate::testing::in_child(|| {
+            for number in 0..300 {
+                keep(format!("line {number:010}\n").as_bytes());
+            }
+            let (mut at, mut text) = (0, Vec::new());
+            loop {
+                let mut room = [0; 200];
+                let (len, next) = recent_from(at, &mut room);
+                text.extend_from_slice(&room[..len]);
+                at = next;
+                if len == 0 {
+                    break;
+                }
+            }
+            let mut all = Vec::new();
+            recent(|bytes| all.extend_from_slice(bytes));
+            assert_eq!((text.len(), at), (KEPT, 300 * 16));
+            assert_eq!(text, all);
+        });
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod aead;
 mod config;
 mod control;
 mod inner;
+mod inside;
 mod large;
 mod link;
 mod wire;
@@ -14,6 +15,7 @@ pub use aead::aead;
 pub use config::{exit_config, invitation, uci};
 pub use control::{announcement, handshake};
 pub use inner::inner;
+pub use inside::inside;
 pub use large::large;
 pub use link::{peer, two_nodes};
 /// What the seeds must share with the targets.
@@ -36,7 +38,7 @@ const fn target(name: &'static str, run: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 16] = [
+pub const ALL: [Target; 17] = [
     target("frame", frame),
     target("feedback", feedback),
     target("path", path),
@@ -47,6 +49,7 @@ pub const ALL: [Target; 16] = [
     target("admission", admission),
     target("inner", inner),
     target("large", large),
+    target("inside", inside),
     target("uci", uci),
     target("invitation", invitation),
     target("exit_config", exit_config),

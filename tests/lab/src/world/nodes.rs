@@ -11,6 +11,7 @@ use burstmesh_core::data::pool::{Block, Slot};
 use burstmesh_core::data::queue::TxFlow;
 use burstmesh_core::data::resequence::RxFlow;
 use burstmesh_core::data::tunnel::{Memory, Tunnel};
+use burstmesh_core::error::Refusal;
 use burstmesh_core::identity::{CommunityId, CommunityKeys, Identity, PublicKey};
 use burstmesh_core::node::exit::{self, Exit, Seat};
 use burstmesh_core::node::gateway::{Config, ExitConfig, Gateway, Route, UplinkConfig};
@@ -85,6 +86,9 @@ impl<'a> Shell<'a> {
 impl Output for Shell<'_> {
     fn deliver(&mut self, packet: &[u8]) {
         self.at.take(self.now, packet);
+    }
+    fn inside(&mut self, packet: &[u8]) {
+        self.at.inside.push(packet.to_vec());
     }
     fn forward(&mut self, via: Via, to: Option<SocketAddr>, header: &[u8], body: &[u8]) {
         self.forwards.push((via, to, [header, body].concat()));
@@ -193,6 +197,18 @@ impl GatewayNode {
             gw.handle_inner(now, packet, &mut shell);
         }
         self.leaves.append(&mut shell.forwards);
+    }
+
+    /// A packet of its own into the control network.
+    pub fn send_inside(&mut self, now: Instant, packet: &[u8]) -> Result<(), Refusal> {
+        let mut shell = Shell::new(now, &mut self.at);
+        self.dirty = true;
+        let sent = self
+            .gw
+            .as_mut()
+            .map(|gw| gw.send_inside(now, packet, &mut shell));
+        self.leaves.append(&mut shell.forwards);
+        sent.unwrap_or(Err(Refusal::Unknown))
     }
 
     /// Its clients are told that what left under these addresses is over.
@@ -349,11 +365,15 @@ impl Doorkeeper for Door {
 /// What the Internet got, by the gateway that sent it.
 #[derive(Default)]
 struct Tun {
+    inside: Vec<(usize, Vec<u8>)>,
     now: u64,
     at: BTreeMap<usize, Receiver>,
 }
 
 impl exit::Output for Tun {
+    fn inside(&mut self, seat: usize, packet: &[u8]) {
+        self.inside.push((seat, packet.to_vec()));
+    }
     fn deliver(&mut self, _: usize, packet: &[u8]) {
         // Also the exit's own ICMP comes by here; it is nobody's.
         if let Some(from) = (0..250).find(|g| packet.get(12..16) == Some(&leased(*g)[..])) {
@@ -429,6 +449,11 @@ impl ExitNode {
     /// The exit, which must be running.
     pub fn exit(&self) -> &Exit<'static> {
         self.exit.as_ref().unwrap()
+    }
+
+    /// What came for the exit itself over the control network, with the seats.
+    pub fn inside(&self) -> &[(usize, Vec<u8>)] {
+        &self.tun.inside
     }
 
     /// What came from this gateway's clients.

@@ -50,6 +50,8 @@ pub struct Receiver {
     pub corrupt: u32,
     /// Packets are kept here for somebody who reads them himself, instead of being compared with what was sent.
     pub inbox: Option<Vec<Vec<u8>>>,
+    /// Packets of the control network.
+    pub inside: Vec<Vec<u8>>,
 }
 
 impl Receiver {

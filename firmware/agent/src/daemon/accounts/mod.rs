@@ -217,6 +217,12 @@ impl Accounts {
         all
     }
 
+    /// All that was booked, in no order.
+    #[cfg(feature = "control-net")]
+    pub fn rows(&self) -> &[Row] {
+        self.ledger.rows()
+    }
+
     /// The uplink's cap, if its owner set one.
     pub fn cap(&self, uplink: &Uplink) -> Option<(&Cap, burstmesh_core::ledger::cap::Plan)> {
         let at = self.ledger.find(&uplink.name)?;

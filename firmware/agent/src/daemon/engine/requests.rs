@@ -1,8 +1,9 @@
 //! What is asked and told over the control socket and OpenWrt's bus.
 
-use super::{Engine, Parts, UBUS};
+use super::{Engine, Parts, UBUS, outlet};
 use crate::config::Config;
 use crate::daemon::accounts::Accounts;
+use crate::daemon::community::{self, Community};
 use crate::daemon::history::History;
 use crate::daemon::lending::Lending;
 use crate::daemon::network::UplinkState;
@@ -176,9 +177,10 @@ impl Engine {
 
     #[inline(never)]
     pub(super) fn serve_control(&mut self, now: Instant) {
-        self.attend(now, |server, _, _, desk| {
+        self.attend(now, |server, _, _, desk, community| {
             server.serve(|line, out| match line.trim_ascii() {
                 "log" => log::recent(|bytes| out.write(bytes)),
+                line if community.begin(now, line, &desk.view(), out) => {}
                 line => desk.answer(line, out),
             })
         });
@@ -186,16 +188,56 @@ impl Engine {
 
     #[inline(never)]
     pub(super) fn serve_bus(&mut self, now: Instant) {
-        self.attend(now, |_, bus, room, desk| {
+        self.attend(now, |_, bus, room, desk, _| {
             bus.handle_readable(room, |call, out| desk.call(call, out))
         });
+    }
+
+    /// What members ask each other: packets in and out, until there is nothing more to do.
+    #[inline(never)]
+    pub(super) fn meet(&mut self, now: Instant) {
+        let mut came = self.community.take(&mut self.road.inbox);
+        if !came && self.community.poll_timeout() > now {
+            return;
+        }
+        let mut room = community::ROOM;
+        // As many rounds as there may be connections and packets waiting: what is left comes in the next.
+        for _ in 0..16 {
+            while let Some(packet) = self.community.poll_transmit(now, &mut room) {
+                let mut out = outlet(&mut self.road, &self.parts, self.config);
+                // What has no way now is lost, as on any link: TCP sends it again.
+                let _ = self.gateway.send_inside(now, packet, &mut out);
+                out.flush();
+            }
+            came = self.community.take(&mut self.road.inbox);
+            if !came && !self.serve_members(now) {
+                break;
+            }
+        }
+    }
+
+    /// Members' questions and answers; true if something was done.
+    #[inline(never)]
+    fn serve_members(&mut self, now: Instant) -> bool {
+        let mut done = false;
+        self.attend(now, |server, _, _, desk, community| {
+            done = community.serve(now, desk.view(), server);
+            Ok(())
+        });
+        done
     }
 
     /// Has somebody served, and does what he asked for.
     fn attend(
         &mut self,
         now: Instant,
-        serve: impl FnOnce(&mut Server, &mut Ubus, &mut [u8], &mut Desk<'_>) -> Result<()>,
+        serve: impl FnOnce(
+            &mut Server,
+            &mut Ubus,
+            &mut [u8],
+            &mut Desk<'_>,
+            &mut Community,
+        ) -> Result<()>,
     ) {
         let before = self.pause;
         let Parts {
@@ -215,7 +257,8 @@ impl Engine {
             tun,
             road: &self.road,
         };
-        if let Err(error) = serve(server, ubus, self.recv.scratch(), &mut desk) {
+        let room = self.recv.scratch();
+        if let Err(error) = serve(server, ubus, room, &mut desk, &mut self.community) {
             debug!("{}", error);
         }
         if self.pause.is_on() != before.is_on() {

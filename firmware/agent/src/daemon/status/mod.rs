@@ -3,6 +3,9 @@
 mod json;
 mod table;
 
+#[cfg(feature = "control-net")]
+pub use table::{Age, Limit};
+
 use super::accounts::Accounts;
 use super::admission;
 use super::lending::Lending;
@@ -109,6 +112,13 @@ fn bits(bytes: u32) -> u64 {
 }
 
 impl View<'_> {
+    /// The exit in use.
+    #[cfg(feature = "control-net")]
+    pub fn exit(&self) -> Option<burstmesh_core::identity::NodeId> {
+        let pooling = self.gateway.pooling()?;
+        Some(self.config.exits.get(pooling.exit)?.key.node_id())
+    }
+
     fn sentence(&self) -> &'static str {
         if self.pause.is_on() {
             return "paused: nothing is lent or borrowed; clients use the own line until it is over, or: burstmesh resume";

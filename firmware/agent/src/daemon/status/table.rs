@@ -11,7 +11,7 @@ use burstmesh_linux::process;
 use core::fmt::{self, Write};
 
 /// A limit in kbit/s; without one it is what is idle.
-struct Limit(u32);
+pub struct Limit(pub u32);
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,7 +23,7 @@ impl fmt::Display for Limit {
 }
 
 /// Seconds as people say them: the two largest units.
-struct Age(u64);
+pub struct Age(pub u64);
 
 impl fmt::Display for Age {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

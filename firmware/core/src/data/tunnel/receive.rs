@@ -98,6 +98,7 @@ impl AnyTunnel<'_> {
                     }
                     sink.deliver(packet);
                 }
+                Record::Inside(packet) => sink.inside(packet),
             }
         }
         Ok(())

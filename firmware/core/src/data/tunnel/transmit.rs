@@ -55,8 +55,8 @@ impl AnyTunnel<'_> {
         at
     }
 
-    /// The path on which something small arrives first.
-    fn first_to_arrive(&self, now: Instant, len: usize) -> Option<usize> {
+    /// The path on which something of this length arrives first.
+    pub fn first_to_arrive(&self, now: Instant, len: usize) -> Option<usize> {
         let fitting = self.paths().filter(|(_, p)| p.carries() && p.fits(len));
         fitting.min_by_key(|(_, p)| p.arrival(now)).map(|(i, _)| i)
     }
@@ -161,20 +161,22 @@ impl AnyTunnel<'_> {
     }
 
     /// Seals a packet that belongs to no flow, to be sent at once; returns the datagram's length. Nothing is kept of it.
-    pub fn seal_loose(
+    pub fn seal_alone(
         &mut self,
         now: Instant,
         at: usize,
-        packet: &[u8],
+        packet: Record<'_>,
         out: &mut [u8],
     ) -> Result<usize, Refusal> {
-        let body = RECORD_HEADER + packet.len();
+        let body = packet.wire_len();
         let room = out.get_mut(HEADER..HEADER + body).ok_or(Refusal::Full)?;
-        Record::Loose(packet).emit(&mut Writer::new(room))?;
+        packet.emit(&mut Writer::new(room))?;
         let len = self.seal_frame(now, at, out, body)?;
         if let Some(path) = self.path_mut(at) {
             path.prober.data_sent(now);
-            path.prober.carried(now);
+            if matches!(packet, Record::Loose(_)) {
+                path.prober.carried(now);
+            }
         }
         Ok(len)
     }

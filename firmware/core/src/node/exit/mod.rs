@@ -1,6 +1,7 @@
 //! An exit: serves the members of several communities, each in a session of its own that knows nothing of the others.
 
 mod admission;
+mod inside;
 mod seat;
 mod sessions;
 mod transfer;
@@ -15,7 +16,7 @@ use crate::control::cookie::{self, Budget, Gatekeeper};
 use crate::control::handshake::Credentials;
 use crate::data::tunnel::{MAX_PATHS, Memory};
 use crate::error::{Refusal, Refusals};
-use crate::identity::{CommunityId, CommunityKeys, Identity, PublicKey};
+use crate::identity::{CommunityId, CommunityKeys, Identity, NodeId, PublicKey};
 use crate::time::{Duration, Instant};
 use crate::wire::handshake::Datagram;
 use core::net::{IpAddr, SocketAddr};
@@ -33,6 +34,8 @@ const YIELD_STEP: Duration = Duration::from_millis(50);
 pub trait Output {
     /// A member's packet, for the TUN.
     fn deliver(&mut self, seat: usize, packet: &[u8]);
+    /// A packet of the control network for the exit itself, from the member at this seat.
+    fn inside(&mut self, _seat: usize, _packet: &[u8]) {}
 }
 
 /// A community that is served.
@@ -63,6 +66,8 @@ struct Question {
 #[derive(Debug)]
 pub struct Exit<'m> {
     identity: Identity,
+    /// Its own name.
+    node: NodeId,
     communities: Vec<Served, MAX_COMMUNITIES>,
     seats: &'m mut [Option<Seat<'m>>],
     /// Seats ever used: they stand in front, and only they are looked at in every round.
@@ -72,6 +77,7 @@ pub struct Exit<'m> {
     letters: Deque<Letter, 64>,
     /// What members say of admission, by their seats.
     inbox: Inbox,
+    inside: inside::Waiting,
     draw: Draw,
     seed: [u8; 32],
     /// Where the search for something to send goes on: every seat gets its turn.
@@ -93,6 +99,7 @@ impl<'m> Exit<'m> {
         let mut key = [0; 16];
         key.copy_from_slice(seed.first_chunk::<16>().unwrap_or(&[0; 16]));
         Self {
+            node: identity.public().node_id(),
             identity,
             communities: Vec::new(),
             seats: seats.get_mut(..most).unwrap_or_default(),
@@ -101,6 +108,7 @@ impl<'m> Exit<'m> {
             questions: Deque::new(),
             letters: Deque::new(),
             inbox: Inbox::new(),
+            inside: Deque::new(),
             draw: Draw::new(key),
             seed,
             turn: 0,
@@ -207,7 +215,8 @@ impl<'m> Exit<'m> {
     pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Output) {
         for (i, seat) in self.seats.iter_mut().take(self.used).enumerate() {
             let Some(seat) = seat else { continue };
-            seat.tick(now, i, out, &mut self.refusals, &mut self.inbox);
+            let inside = (self.node, &mut self.inside);
+            seat.tick(now, i, inside, out, &mut self.refusals, &mut self.inbox);
         }
         self.read_said(now);
         if now >= self.yield_at {

@@ -1,18 +1,21 @@
 //! One member at an exit: its session and the addresses of its paths.
 
+use super::inside::{Forwarded, Waiting};
 use super::{Inbox, Output};
 use crate::control::handshake::Lifetime;
 use crate::data::resequence::Sink;
 use crate::data::tunnel::{MAX_PATHS, Tunnel};
 use crate::error::{Refusal, Refusals};
-use crate::identity::{CommunityId, PublicKey};
+use crate::identity::{CommunityId, NodeId, PublicKey};
 use crate::node::Via;
+use crate::node::bucket::Bucket;
 use crate::node::roll::Told;
 use crate::time::{Duration, Instant};
 use crate::wire::admission::Certificate;
 use crate::wire::handshake::Lease;
 use crate::wire::roll::Message;
 use core::net::SocketAddr;
+use heapless::Vec;
 
 /// Keys of the phase before are kept so long.
 const RETIRE: Duration = Duration::from_secs(10);
@@ -39,6 +42,8 @@ pub struct Session {
     pub community: CommunityId,
     /// With whom.
     pub key: PublicKey,
+    /// Its name, and its address in the control network.
+    pub node: NodeId,
     /// The addresses it was leased.
     pub lease: Lease,
     /// The certificate that was made for it, to be told so many times more.
@@ -62,6 +67,8 @@ pub struct Session {
     pub(super) opened: crate::data::replay::ReplayWindow,
     pub(super) addresses: [Address; MAX_PATHS],
     pub(super) retire_at: Option<Instant>,
+    /// What it may send into the control network.
+    pub(super) inside: Bucket,
 }
 
 /// A place for one member. Keeps its packet memory and the member's last handshake when the session ends.
@@ -85,6 +92,7 @@ impl<'m> Seat<'m> {
         &mut self,
         now: Instant,
         at: usize,
+        (own, inside): (NodeId, &mut Waiting),
         out: &mut impl Output,
         refusals: &mut Refusals,
         inbox: &mut Inbox,
@@ -107,8 +115,11 @@ impl<'m> Seat<'m> {
             }
         }
         let mut sink = FromMember {
+            now,
             seat: at,
-            lease: session.lease,
+            session,
+            own,
+            inside,
             out,
             refusals,
             inbox,
@@ -184,10 +195,15 @@ impl Session {
     }
 }
 
-/// Lets out only packets that come from the member's own leased address.
+/// Lets out only packets that come from the member's own leased address, and into the control network only what comes from its own
+/// address there.
 pub(super) struct FromMember<'a, O: Output> {
+    pub now: Instant,
     pub seat: usize,
-    pub lease: Lease,
+    pub session: &'a mut Session,
+    /// The exit's own name.
+    pub own: NodeId,
+    pub inside: &'a mut Waiting,
     pub out: &'a mut O,
     pub refusals: &'a mut Refusals,
     pub inbox: &'a mut Inbox,
@@ -196,8 +212,8 @@ pub(super) struct FromMember<'a, O: Output> {
 impl<O: Output> Sink for FromMember<'_, O> {
     fn deliver(&mut self, packet: &[u8]) {
         let own = match packet.first().map(|b| b >> 4) {
-            Some(4) => packet.get(12..16) == Some(&self.lease.ipv4[..]),
-            Some(6) => packet.get(8..24) == Some(&self.lease.ipv6[..]),
+            Some(4) => packet.get(12..16) == Some(&self.session.lease.ipv4[..]),
+            Some(6) => packet.get(8..24) == Some(&self.session.lease.ipv6[..]),
             _ => false,
         };
         if own {
@@ -211,6 +227,26 @@ impl<O: Output> Sink for FromMember<'_, O> {
             && let Ok(message) = heapless::Vec::from_slice(message)
         {
             let _ = self.inbox.push_back((self.seat as u16, message));
+        }
+    }
+    fn inside(&mut self, packet: &[u8]) {
+        let passes = self.session.lets_inside(self.now, packet);
+        let taken = passes.and_then(|to| {
+            if to == self.own {
+                self.out.inside(self.seat, packet);
+                return Ok(());
+            }
+            let bytes = Vec::from_slice(packet).map_err(|_| Refusal::Malformed)?;
+            let community = self.session.community;
+            let waiting = Forwarded {
+                community,
+                to,
+                bytes,
+            };
+            self.inside.push_back(waiting).map_err(|_| Refusal::Full)
+        });
+        if let Err(why) = taken {
+            self.refusals.count(why);
         }
     }
 }

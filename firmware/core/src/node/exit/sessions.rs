@@ -8,9 +8,10 @@ use crate::data::replay::ReplayWindow;
 use crate::data::tunnel::{MAX_PATHS, Tunnel};
 use crate::error::Refusal;
 use crate::identity::{PublicKey, SecretKey};
+use crate::node::bucket::Bucket;
 use crate::node::job::{Done, Outcome, Owner, Responded, Task, Work};
 use crate::node::roll::Told;
-use crate::node::{Letter, Via, address_bytes};
+use crate::node::{INSIDE_KBIT, Letter, Via, address_bytes};
 use crate::time::Instant;
 use crate::wire::Capabilities;
 use crate::wire::handshake::{Datagram, Init};
@@ -202,6 +203,8 @@ impl Seat<'_> {
         self.session = Some(Session {
             community: r.community,
             key: a.remote,
+            node: a.remote.node_id(),
+            inside: Bucket::new(now, INSIDE_KBIT),
             lease,
             gift: r.certificate.map(|c| (c, GIFTS)),
             told: Told::default(),

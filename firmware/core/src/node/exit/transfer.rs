@@ -114,8 +114,11 @@ impl Exit<'_> {
             .ok_or(Refusal::Unknown)?;
         let session = seat.session.as_mut().ok_or(Refusal::Unknown)?;
         let mut sink = FromMember {
+            now,
             seat: at,
-            lease: session.lease,
+            session,
+            own: self.node,
+            inside: &mut self.inside,
             out,
             refusals: &mut self.refusals,
             inbox: &mut self.inbox,
@@ -240,6 +243,12 @@ impl Exit<'_> {
                 len,
                 stride: len,
             });
+        }
+        while let Some(forwarded) = self.inside.pop_front() {
+            match self.send_on(now, &forwarded, out) {
+                Ok(o) => return Some(o),
+                Err(why) => self.refusals.count(why),
+            }
         }
         let n = self.used;
         for i in 0..n {

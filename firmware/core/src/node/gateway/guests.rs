@@ -11,11 +11,14 @@ use crate::data::resequence::Sink;
 use crate::data::reset::{self, Near};
 use crate::data::segment::{NotTaken, Offload, each_packet};
 use crate::error::{Refusal, Refusals};
+use crate::identity::PublicKey;
 use crate::node::guest::{self, Guest, Host};
 use crate::node::{Output, Via};
 use crate::time::{Duration, Instant};
 use crate::wire::Capabilities;
 use crate::wire::control::{MAX_LEN, Message};
+use crate::wire::inside;
+use crate::wire::record::Record;
 use heapless::Vec;
 
 /// TCP sessions that are remembered, so that their clients can be told of their end.
@@ -268,7 +271,8 @@ impl<O: Output> Carrier<'_, O> {
             tally.add_up(len);
         }
         let mut sealed = [0; 2048];
-        let n = self.peer.tunnel.seal_loose(now, 0, packet, &mut sealed)?;
+        let packet = Record::Loose(packet);
+        let n = self.peer.tunnel.seal_alone(now, 0, packet, &mut sealed)?;
         let (via, to) = (Via::Mesh(self.peer.mesh), Some(self.peer.addr));
         self.out
             .forward(via, to, &[], sealed.get(..n).unwrap_or_default());
@@ -279,6 +283,7 @@ impl<O: Output> Carrier<'_, O> {
 /// What a neighbour's frame brings: control messages, and packets of a guest or for one.
 pub(super) struct Inbox<'a, O> {
     pub now: Instant,
+    pub from: PublicKey,
     pub mail: Vec<Vec<u8, MAX_LEN>, 4>,
     pub gate: Gate<'a>,
     pub out: &'a mut O,
@@ -329,6 +334,13 @@ impl<O: Output> Sink for Inbox<'_, O> {
     fn control(&mut self, message: &[u8]) {
         if let Ok(m) = Vec::from_slice(message) {
             let _ = self.mail.push(m);
+        }
+    }
+    fn inside(&mut self, packet: &[u8]) {
+        match inside::ends(packet) {
+            Ok((from, _)) if from == self.from.node_id() => self.out.inside(packet),
+            Ok(_) => self.refusals.count(Refusal::Forbidden),
+            Err(why) => self.refusals.count(why),
         }
     }
 }

@@ -6,6 +6,7 @@ mod asked;
 mod exit_link;
 mod guests;
 mod hops;
+mod inside;
 mod maintain;
 mod receive;
 mod rivals;
@@ -191,6 +192,8 @@ pub struct Gateway<'m> {
     lending: bool,
     /// Neighbours are asked for what they lend.
     borrowing: bool,
+    /// What we send into the control network.
+    inside: Bucket,
     refusals: Refusals,
     /// Datagrams of another major version: somebody must upgrade.
     wrong_version: u32,
@@ -251,6 +254,7 @@ impl<'m> Gateway<'m> {
             next_address: maintain::NextAddress::default(),
             lending: false,
             borrowing: true,
+            inside: Bucket::new(now, super::INSIDE_KBIT),
             refusals: Refusals::default(),
             wrong_version: 0,
         }
@@ -410,6 +414,9 @@ impl<O: Output> Sink for Deliver<'_, O> {
     }
     fn control(&mut self, message: &[u8]) {
         self.1.post(EXIT, message);
+    }
+    fn inside(&mut self, packet: &[u8]) {
+        self.0.inside(packet);
     }
 }
 

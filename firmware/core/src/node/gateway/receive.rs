@@ -526,6 +526,7 @@ fn take_data(
 ) -> Result<Vec<Vec<u8, MAX_LEN>, 4>, Refusal> {
     let mut inbox = Inbox {
         now,
+        from: peer.key,
         mail: Vec::new(),
         gate: Gate {
             with_host: peer.with_host,

@@ -107,7 +107,7 @@ impl Gateway<'_> {
     }
 
     /// Writes the relay headers into the room that the tunnel left in front of each datagram.
-    fn address_relayed(
+    pub(super) fn address_relayed(
         &mut self,
         place: u8,
         uplink: u8,

@@ -141,6 +141,8 @@ export function sections() {
 			option('no_uplink', 'bool', _('No line of its own'), _('This house has no Internet line and lives from the lines of others.'), { preset: '0' }),
 			option('no_exit', 'bool', _('No exit'), _('The community has no exit: each connection leaves at one line, yours or that of a neighbour who shares its address.'), { preset: '0' }),
 			option('log_level', 'log level', _('Log'), _('How much goes to the system log.'), { preset: 'info' }),
+			option('share_status', 'bool', _('Share the status'), _('Others may ask what this router lends and whom it reaches, never what its clients do.'), { preset: '1' }),
+			option('share_log', 'bool', _('Share the log'), _('Others may read the last lines of the log of this router.'), { preset: '0' }),
 			option('lane', 'lane', _('Lane'), _('auto: bursts use all lines. per_session: each connection keeps to one line.'), { preset: 'auto' }),
 			option('name', 'text', _('Name'), _('Only without an invitation.')),
 			option('secret', 'secret', _('Secret'), _('Only without an invitation.')),

@@ -1,0 +1,145 @@
+//! A member's ledger beside ours: what it says it lent to us against what we say we borrowed, and the other way round.
+
+use crate::daemon::accounts::Accounts;
+use crate::daemon::tenths::Tenths;
+use burstmesh_core::calendar::Day;
+use burstmesh_core::identity::NodeId;
+use burstmesh_core::ledger::{Kind, Row};
+use core::fmt::{self, Write};
+
+/// Bytes by which both may differ without being apart: probes of the MTU that are too long for the mesh are counted where they begin,
+/// and nowhere else.
+const SLACK: u64 = 256 * 1024;
+
+/// Bytes up and down.
+type Bytes = (u64, u64);
+
+/// What a member has told so far.
+#[derive(Debug, Default)]
+pub struct Compared {
+    /// The first day that it knows of.
+    first: Option<Day>,
+    lent: Bytes,
+    borrowed: Bytes,
+}
+
+/// What one side says beside what the other says.
+struct Both {
+    ours: Bytes,
+    theirs: Bytes,
+}
+
+impl Compared {
+    /// It told of a day, in their order.
+    pub fn add(
+        &mut self,
+        accounts: &Accounts,
+        member: NodeId,
+        day: Day,
+        lent: Bytes,
+        borrowed: Bytes,
+    ) {
+        if day != Day::UNKNOWN {
+            // Days before our first one are none that we could know of.
+            match first(accounts, member) {
+                Some(ours) if day >= ours => {
+                    self.first.get_or_insert(day);
+                }
+                _ => return,
+            }
+        }
+        let sum = |a: Bytes, b: Bytes| (a.0.saturating_add(b.0), a.1.saturating_add(b.1));
+        self.lent = sum(self.lent, lent);
+        self.borrowed = sum(self.borrowed, borrowed);
+    }
+
+    /// What both say, from the first day on that both know of.
+    fn both(&self, accounts: &Accounts, member: NodeId, ours: Kind, theirs: Bytes) -> Both {
+        let from = self.first.unwrap_or(Day(u16::MAX));
+        let counts = |r: &&Row| {
+            r.member == member && r.kind == ours && (r.day == Day::UNKNOWN || r.day >= from)
+        };
+        let rows = accounts.rows().iter().filter(counts);
+        let ours = rows.fold((0, 0), |(up, down), r| {
+            (up + r.amount.up, down + r.amount.down)
+        });
+        Both { ours, theirs }
+    }
+
+    /// Shows it, for people or for programs.
+    pub fn show(
+        &self,
+        accounts: &Accounts,
+        member: NodeId,
+        json: bool,
+        out: &mut dyn Write,
+    ) -> fmt::Result {
+        match (self.first, json) {
+            (Some(day), true) => write!(out, ",\"since\":\"{day}\"")?,
+            (Some(day), false) => writeln!(out, ", since {day}")?,
+            (None, true) => {}
+            (None, false) => writeln!(out)?,
+        }
+        let lent = self.both(accounts, member, Kind::Lent, self.borrowed);
+        let borrowed = self.both(accounts, member, Kind::Borrowed, self.lent);
+        for (name, both) in [("lent", lent), ("borrowed", borrowed)] {
+            let Both { ours, theirs } = both;
+            let apart = both.apart();
+            let (whole, tenth) = (apart / 10, apart % 10);
+            if json {
+                write!(
+                    out,
+                    ",\"{name}\":{{\"up_bytes\":{},\"down_bytes\":{},\"their_up_bytes\":{},\"their_down_bytes\":{},\"apart_percent\":{whole}.{tenth}}}",
+                    ours.0, ours.1, theirs.0, theirs.1
+                )?;
+            } else {
+                let mega = Tenths::mega;
+                writeln!(
+                    out,
+                    "  {name:<9} {:>9} MB up {:>9} MB down; it says {:>9} up {:>9} down: {whole}.{tenth} % apart",
+                    mega(ours.0),
+                    mega(ours.1),
+                    mega(theirs.0),
+                    mega(theirs.1)
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Both {
+    /// How far they are apart, in tenths of a per cent of the larger one.
+    fn apart(&self) -> u64 {
+        let (ours, theirs) = (
+            self.ours.0.saturating_add(self.ours.1),
+            self.theirs.0.saturating_add(self.theirs.1),
+        );
+        // What is too large to be multiplied is divided first.
+        let part = (ours.max(theirs) / 1_000).max(1);
+        let off = ours.abs_diff(theirs).saturating_sub(SLACK);
+        (off / part).min(1_000)
+    }
+}
+
+/// The first day of ours with this member.
+fn first(accounts: &Accounts, member: NodeId) -> Option<Day> {
+    let with = |r: &&Row| r.member == member && r.day != Day::UNKNOWN;
+    accounts.rows().iter().filter(with).map(|r| r.day).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_distance_is_a_part_of_the_larger_amount() {
+        let apart = |ours, theirs| Both { ours, theirs }.apart();
+        assert_eq!(apart((0, 0), (0, 0)), 0);
+        assert_eq!(apart((500_000, 500_000), (1_000_000, 0)), 0);
+        assert_eq!(apart((100_000_000, SLACK), (99_000_000, 0)), 9);
+        assert_eq!(apart((0, SLACK), (0, 0)), 0);
+        assert_eq!(apart((0, 0), (0, 700_000_000)), 999);
+        assert_eq!(apart((u64::MAX, u64::MAX), (0, 1)), 999);
+    }
+}

@@ -1,0 +1,227 @@
+//! A question of the command line: members are asked one after the other, and what they say is shown as it comes.
+
+use super::compare::Compared;
+use super::public::Public;
+use super::show::Page;
+use crate::daemon::status::View;
+use burstmesh_control_net::{Failed, Net};
+use burstmesh_core::calendar::Day;
+use burstmesh_core::identity::NodeId;
+use burstmesh_core::time::Instant;
+use burstmesh_core::wire::inside::{Item, Question};
+use burstmesh_linux::control::{Response, Server};
+use heapless::Vec;
+
+/// Most members that are asked.
+const MEMBERS: usize = 64;
+
+/// How far a survey is.
+pub enum Step {
+    /// For a member.
+    Waits,
+    Went,
+    Over,
+}
+
+/// A question under way.
+pub struct Survey {
+    question: Question,
+    page: Page,
+    members: Vec<NodeId, MEMBERS>,
+    /// Members beyond those.
+    left_out: u32,
+    /// Whose turn it is.
+    turn: usize,
+    asked: bool,
+    compared: Compared,
+    /// It told of days.
+    told: bool,
+}
+
+impl Survey {
+    /// What a line of the command line asks; the inner `None`: nobody, and why is said.
+    pub fn of(line: &str, view: &View<'_>, out: &mut Response<'_>) -> Option<Option<Self>> {
+        let (line, json) = match line.strip_suffix(" json") {
+            Some(line) => (line, true),
+            None => (line, false),
+        };
+        let question = match line {
+            "community" => Question::Status,
+            "ledger compare" => Question::Ledger,
+            line => {
+                let text = line.strip_prefix("log ")?;
+                let member = node_of(text);
+                if member.is_none() {
+                    out.write(b"no member's name; write its 16 digits, as 'burstmesh status --community' shows them\n");
+                }
+                return Some(member.map(|member| {
+                    let mut survey = Self::new(Question::Log, json);
+                    survey.add(member);
+                    survey
+                }));
+            }
+        };
+        let mut survey = Self::new(question, json);
+        if question == Question::Status {
+            survey.add(view.gateway.node_id());
+        }
+        if let Some(exit) = view.gateway.exit_inside() {
+            survey.add(exit);
+        }
+        for (_, peer) in view.gateway.peers().filter(|(_, p)| p.is_inside()) {
+            survey.add(peer.key.node_id());
+        }
+        Some(Some(survey))
+    }
+
+    fn new(question: Question, json: bool) -> Self {
+        Self {
+            question,
+            page: Page::new(json),
+            members: Vec::new(),
+            left_out: 0,
+            turn: 0,
+            asked: false,
+            compared: Compared::default(),
+            told: false,
+        }
+    }
+
+    fn add(&mut self, member: NodeId) {
+        if !self.members.contains(&member) && self.members.push(member).is_err() {
+            self.left_out += 1;
+        }
+    }
+
+    /// When there is something to do, unless an answer comes.
+    pub fn poll_timeout(&self) -> Instant {
+        if self.asked {
+            Instant::FAR
+        } else {
+            Instant::ZERO
+        }
+    }
+
+    /// Goes on as far as it can.
+    pub fn go_on<const N: usize>(
+        &mut self,
+        now: Instant,
+        net: &mut Net<N>,
+        public: &mut Public<'_>,
+        server: &mut Server,
+    ) -> Step {
+        let mut step = Step::Waits;
+        let waits = server.tell_held(|out| step = self.tell(now, net, public, out));
+        if waits { step } else { Step::Over }
+    }
+
+    fn tell<const N: usize>(
+        &mut self,
+        now: Instant,
+        net: &mut Net<N>,
+        public: &mut Public<'_>,
+        out: &mut Response<'_>,
+    ) -> Step {
+        let Some(&member) = self.members.get(self.turn) else {
+            if self.question != Question::Log {
+                let _ = self.page.end(self.left_out, out);
+            }
+            return Step::Over;
+        };
+        if member == public.0.gateway.node_id() {
+            let mut cursor = 0;
+            while let Some(item) = public.shared(self.question, member, &mut cursor) {
+                let _ = self.page.item(member, &item, out);
+            }
+            self.next(member, "this node", public, out);
+            return Step::Went;
+        }
+        if !self.asked {
+            self.asked = true;
+            net.ask(now, member, self.question);
+            return Step::Went;
+        }
+        match net.poll_answer(now) {
+            None => Step::Waits,
+            Some(Ok(Item::End)) => {
+                self.next(member, "complete", public, out);
+                Step::Went
+            }
+            Some(Ok(item)) => {
+                self.hear(member, &item, public, out);
+                Step::Went
+            }
+            Some(Err(Failed)) => {
+                let state = match self.page.has_begun() {
+                    true => "cut short",
+                    false => "does not answer",
+                };
+                self.next(member, state, public, out);
+                Step::Went
+            }
+        }
+    }
+
+    /// A part of an answer.
+    fn hear(&mut self, member: NodeId, item: &Item, public: &Public<'_>, out: &mut Response<'_>) {
+        match *item {
+            Item::Member {
+                member, answers, ..
+            } => {
+                let other = NodeId(member);
+                if answers && other != public.0.gateway.node_id() {
+                    self.add(other);
+                }
+            }
+            Item::Day {
+                day,
+                lent,
+                borrowed,
+            } => {
+                self.told = true;
+                let accounts = public.0.accounts;
+                self.compared
+                    .add(accounts, member, Day(day), lent, borrowed);
+            }
+            _ => {}
+        }
+        let _ = self.page.item(member, item, out);
+    }
+
+    /// The next member.
+    fn next(&mut self, member: NodeId, state: &str, public: &Public<'_>, out: &mut Response<'_>) {
+        (self.turn, self.asked) = (self.turn + 1, false);
+        if self.question == Question::Log && state == "complete" {
+            return;
+        }
+        let _ = self.page.begin(member, out);
+        let compared = core::mem::take(&mut self.compared);
+        let told = core::mem::take(&mut self.told);
+        if self.question == Question::Ledger && state == "complete" && told {
+            let accounts = public.0.accounts;
+            let _ = compared.show(accounts, member, self.page.is_json(), out);
+        }
+        let _ = self.page.close(state, out);
+    }
+}
+
+/// A node ID of 16 hexadecimal digits.
+fn node_of(text: &str) -> Option<NodeId> {
+    let digits = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let number = u64::from_str_radix(text, 16).ok().filter(|_| digits)?;
+    Some(NodeId(number.to_be_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_members_name_is_sixteen_digits() {
+        let node = node_of("a0a1a2a3a4a5a6a7").unwrap();
+        assert_eq!(node.to_string(), "a0a1a2a3a4a5a6a7");
+        for text in ["", "a0a1", "+0a1a2a3a4a5a6a7", "a0a1a2a3a4a5a6a7b"] {
+            assert_eq!(node_of(text), None, "{text}");
+        }
+    }
+}
