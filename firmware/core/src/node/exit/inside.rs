@@ -148,6 +148,9 @@ mod tests {
                 dns6: None,
                 mtu: 1_400,
             },
+            gift: None,
+            told: crate::node::roll::Told::default(),
+            gave: now,
             minor: 1,
             since: now,
             handshakes: 1,
@@ -173,6 +176,7 @@ mod tests {
             inside: &mut waiting,
             out: &mut for_us,
             refusals: &mut refusals,
+            inbox: &mut super::super::Inbox::new(),
         };
         sink.inside(&packet(member, own));
         sink.inside(&packet(member, other));
