@@ -188,6 +188,9 @@ impl Drop for Daemon {
 pub struct Usage {
     /// Resident memory in KiB.
     pub rss_kib: u64,
+    /// The same without the pages of the system's C library and its loader, which all programs share, and which a router's static
+    /// binary does not have.
+    pub own_rss_kib: u64,
     /// The most resident memory it ever had, in KiB.
     pub peak_rss_kib: u64,
     /// Processor time of all its threads outside the kernel, in 10 ms steps.
@@ -224,11 +227,31 @@ impl Usage {
         let (user, cpu) = (time(ticks(14)), time(ticks(14) + ticks(15)));
         Ok(Self {
             rss_kib: kib("VmRSS:")?,
+            own_rss_kib: kib("VmRSS:")?.saturating_sub(shared_kib(pid)?),
             peak_rss_kib: kib("VmHWM:")?,
             user,
             cpu,
         })
     }
+}
+
+/// Resident KiB of the system's C library and its loader in a process.
+fn shared_kib(pid: u32) -> Result<u64> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).context("the process is gone")?;
+    let (mut shared, mut sum) = (false, 0);
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        match words.next() {
+            Some("Rss:") if shared => sum += words.next().and_then(|n| n.parse().ok()).unwrap_or(0),
+            Some(word) if !word.ends_with(':') => {
+                shared = ["libc.so", "libc-", "ld-linux", "ld-musl"]
+                    .iter()
+                    .any(|name| line.contains(name));
+            }
+            _ => {}
+        }
+    }
+    Ok(sum)
 }
 
 #[cfg(test)]
@@ -239,5 +262,7 @@ mod tests {
     fn our_own_usage_can_be_read() {
         let usage = Usage::of(std::process::id()).unwrap();
         assert!(usage.rss_kib > 100 && usage.peak_rss_kib >= usage.rss_kib);
+        // This test is linked to it.
+        assert!(usage.own_rss_kib > 100 && usage.own_rss_kib < usage.rss_kib);
     }
 }
