@@ -21,7 +21,7 @@ const START: Duration = Duration::from_millis(1500);
 const WHOLE: f64 = 27e6;
 const HELD: f64 = 6e6;
 
-/// Public IPv4 addresses for the members: six a community.
+/// Public IPv4 addresses for the members: five a community.
 const PUBLIC4: &str = "88.201.0.0/28";
 
 fn up(lab: &Lab) -> Result<Community<'_>> {
