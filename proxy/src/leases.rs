@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use burstmesh_core::identity::{CommunityId, CommunityKeys, PublicKey};
 use burstmesh_core::wire::admission::{AdminKey, Certificate, Revocations};
@@ -47,6 +48,8 @@ pub enum Refusal {
     Revoked,
     #[error("a new member, and no invitation stands")]
     NotInvited,
+    #[error("the community has as many members as `community set --members` lets in")]
+    Enough,
     #[error("all leases of the community are given out")]
     Full,
     #[error("the store cannot be read or written")]
@@ -108,6 +111,8 @@ pub trait LeaseBook: Send + Sync {
 pub struct Book {
     store: Mutex<Store>,
     ipv6: Mutex<Leased>,
+    /// Newcomers turned away because their community had members enough.
+    turned_away: AtomicU32,
 }
 
 impl Book {
@@ -116,6 +121,7 @@ impl Book {
         Self {
             store: Mutex::new(store),
             ipv6: Mutex::new(ipv6),
+            turned_away: AtomicU32::new(0),
         }
     }
 
@@ -133,6 +139,11 @@ impl Book {
     fn find(&self, id: CommunityId) -> Result<Option<Community>, StoreError> {
         let all = self.with(|store| store.communities())?;
         Ok(all.into_iter().find(|c| keys(c).id == id))
+    }
+
+    /// How often somebody new was turned away because the community had members enough.
+    pub fn turned_away(&self) -> u32 {
+        self.turned_away.load(Ordering::Relaxed)
     }
 
     /// Works with the store itself.
@@ -202,6 +213,10 @@ impl LeaseBook for Book {
             }),
             Admission::Revoked => Err(Refusal::Revoked),
             Admission::NotInvited => Err(Refusal::NotInvited),
+            Admission::Enough => {
+                self.turned_away.fetch_add(1, Ordering::Relaxed);
+                Err(Refusal::Enough)
+            }
             Admission::Full => Err(Refusal::Full),
         }
     }
@@ -246,6 +261,11 @@ mod tests {
             Err(Refusal::Revoked)
         );
         assert!(book.communities().unwrap()[0].members.is_empty());
+
+        book.with(|s| s.set_most(&home, Some(0))).unwrap();
+        let refused = book.admit(id, &PublicKey([3; 32]), Ok(()));
+        assert_eq!(refused, Err(Refusal::Enough));
+        assert_eq!(book.turned_away(), 1);
     }
 
     /// A book of one community with an admin, whose secret it has or not, and an invitation that stands.

@@ -171,11 +171,13 @@ impl Board {
     /// A store that cannot be read.
     pub fn snapshot(&self) -> Result<Status, StoreError> {
         let communities = self.communities()?;
-        let (refusals, seats) = {
+        let (mut refusals, seats) = {
             let published = self.published.read();
             let published = published.unwrap_or_else(PoisonError::into_inner);
             (published.refusals.clone(), published.seats)
         };
+        let enough = self.book.turned_away().into();
+        refusals.insert("members_enough".to_owned(), enough);
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").into(),
             uptime_seconds: self.started.elapsed().as_secs(),

@@ -28,6 +28,15 @@ fn a_community_is_added_listed_and_removed() {
     );
     let (code, said) = home.fails(&["community", "add", "other"]);
     assert!(code == 1 && said.contains("already"), "{said}");
+    home.must(&["community", "set", "other", "--members", "7"]);
+    home.must(&["community", "add", "third", "--members", "3"]);
+    let listed = home.must(&["community", "list"]);
+    assert!(
+        listed.contains("0 of 7") && listed.contains("0 of 3"),
+        "{listed}"
+    );
+    home.must(&["community", "set", "other", "--members", "any"]);
+    assert!(!home.must(&["community", "list"]).contains("0 of 7"));
     home.must(&["community", "remove", "other"]);
     assert!(!home.must(&["community", "list"]).contains("other"));
     let (code, said) = home.fails(&["community", "remove", "other"]);

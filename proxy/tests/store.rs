@@ -41,6 +41,27 @@ fn narrow() -> Leases {
 }
 
 #[test]
+fn a_community_with_members_enough_takes_nobody_new_and_keeps_who_is_there() {
+    let mut store = Store::in_memory(&Leases::default()).unwrap();
+    let home = open_community(&mut store, "home");
+    let first = admit(&mut store, &home, 1);
+    admit(&mut store, &home, 2);
+    store.set_most(&home, Some(2)).unwrap();
+    assert_eq!(store.community("home").unwrap().room(), 2);
+    assert_eq!(store.admit(&home, &key(3)).unwrap(), Admission::Enough);
+    assert_eq!(admit(&mut store, &home, 1).lease, first.lease);
+    // A member that was shut out leaves its place to another.
+    store.revoke_member(&home, &key(2)).unwrap();
+    admit(&mut store, &home, 3);
+    assert_eq!(store.admit(&home, &key(4)).unwrap(), Admission::Enough);
+    // Another community is not concerned, and the limit can be taken back.
+    let other = open_community(&mut store, "other");
+    admit(&mut store, &other, 4);
+    store.set_most(&home, None).unwrap();
+    admit(&mut store, &home, 4);
+}
+
+#[test]
 fn a_member_keeps_its_lease_when_the_store_is_opened_again() {
     let dir = tempfile::tempdir().unwrap();
     let pools = Leases::default();
@@ -273,7 +294,7 @@ fn a_store_of_the_first_schema_is_taken_over_with_its_leases() {
     let lease = admit(&mut store, &home, 1).lease;
     drop(store);
     let db = rusqlite::Connection::open(dir.path().join("state.db")).unwrap();
-    for column in ["highest", "admin", "admin_secret", "revocations"] {
+    for column in ["highest", "admin", "admin_secret", "revocations", "most"] {
         let sql = format!("ALTER TABLE communities DROP COLUMN {column}");
         db.execute_batch(&sql).unwrap();
     }

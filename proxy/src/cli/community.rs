@@ -1,4 +1,4 @@
-//! `community add|join|list|remove`.
+//! `community add|join|set|list|remove`.
 
 use std::fs::File;
 use std::io::Read;
@@ -38,11 +38,22 @@ pub enum Command {
         /// Take its secret from this file (- for standard input) instead of making one: for a community by hand
         #[arg(long, value_name = "FILE")]
         secret_file: Option<PathBuf>,
+        /// Let in so many members at most
+        #[arg(long, value_name = "NUMBER")]
+        members: Option<u32>,
     },
     /// Serve a community that another exit started: give one of its invitations
     Join {
         /// The invitation (bm1...), or - to read it from standard input, where nobody sees it
         invitation: String,
+    },
+    /// Change what a community may have
+    Set {
+        /// Its name, as `community list` shows it
+        name: String,
+        /// Let in so many members at most from now on, or as many as there are addresses (any); who is a member stays
+        #[arg(long, value_name = "NUMBER", value_parser = most)]
+        members: Most,
     },
     /// Show the communities: how many members and standing invitations, and their ranges of addresses
     List,
@@ -85,13 +96,17 @@ pub fn run(context: &Context, command: &Command) -> Result<()> {
     match command {
         Command::Add {
             name,
-            secret_file: None,
-        } => add(context, name),
-        Command::Add {
-            name,
-            secret_file: Some(file),
-        } => serve_given(context, name, &secret(file)?),
+            secret_file,
+            members,
+        } => {
+            match secret_file {
+                None => add(context, name)?,
+                Some(file) => serve_given(context, name, &secret(file)?)?,
+            }
+            members.map_or(Ok(()), |most| set(context, name, Some(most)))
+        }
         Command::Join { invitation } => join(context, invitation),
+        Command::Set { name, members } => set(context, name, members.0),
         Command::List => list(context),
         Command::Remove { name, force } => remove(context, name, *force),
         Command::Certify {
@@ -171,6 +186,26 @@ fn add(context: &Context, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// The most members; `None`: as many as there is room for.
+#[derive(Clone, Copy)]
+pub struct Most(Option<u32>);
+
+fn most(text: &str) -> Result<Most> {
+    if text == "any" {
+        return Ok(Most(None));
+    }
+    let number = text.parse().context("a number of members, or any")?;
+    Ok(Most(Some(number)))
+}
+
+/// The running exit reads it with the next newcomer.
+fn set(context: &Context, name: &str, most: Option<u32>) -> Result<()> {
+    let mut store = context.store()?;
+    let community = store.community(name)?;
+    store.set_most(&community, most)?;
+    Ok(())
+}
+
 fn join(context: &Context, text: &str) -> Result<()> {
     let mut from_stdin = String::new();
     let text = if text == "-" {
@@ -233,7 +268,7 @@ fn list(context: &Context) -> Result<()> {
         rows.push(vec![
             community.name.clone(),
             leases::keys(&community).id.to_string(),
-            format!("{members} of {}", community.share.room()),
+            format!("{members} of {}", community.room()),
             store.invitations(&community)?.len().to_string(),
             community.share.v4.to_string(),
             community.share.v6.to_string(),

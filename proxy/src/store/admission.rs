@@ -16,6 +16,8 @@ pub enum Admission {
     Revoked,
     /// The key is new and no invitation stands.
     NotInvited,
+    /// The key is new and the community has as many members as the admin lets in.
+    Enough,
     /// The key is new and all leases are given out.
     Full,
 }
@@ -45,6 +47,9 @@ impl Store {
             if !any_stands(&work, community)? {
                 return Ok(Admission::NotInvited);
             }
+            if is_enough(&work, community)? {
+                return Ok(Admission::Enough);
+            }
             let Some(slot) = take_slot(&work, community)? else {
                 return Ok(Admission::Full);
             };
@@ -62,6 +67,13 @@ impl Store {
         // It was inserted or found above, inside the same transaction.
         Ok(member.map_or(Admission::Full, Admission::Admitted))
     }
+}
+
+/// Whether there are as many members as the admin lets in. It is read anew: `community` may be older than his last word.
+fn is_enough(db: &Connection, community: &Community) -> Result<bool, StoreError> {
+    let sql = "SELECT coalesce(most <= (SELECT count(*) FROM members WHERE community = ?1 AND revoked IS NULL), 0)
+               FROM communities WHERE id = ?1";
+    Ok(db.query_row(sql, [community.id], |row| row.get(0))?)
 }
 
 /// The slot after the highest that was ever given; when that is past the end, the lowest free one: an address that a

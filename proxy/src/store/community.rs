@@ -10,7 +10,8 @@ use rusqlite::{OptionalExtension, Row, TransactionBehavior, params};
 
 use super::{Share, Store, StoreError, now};
 
-const COLUMNS: &str = "id, name, secret, created, share4, share6, admin, admin_secret, revocations";
+const COLUMNS: &str =
+    "id, name, secret, created, share4, share6, admin, admin_secret, revocations, most";
 
 /// One community as stored.
 #[derive(Debug, Clone)]
@@ -27,6 +28,16 @@ pub struct Community {
     pub admin_secret: Option<Arc<AdminSecret>>,
     /// Who is a member no more.
     pub revocations: Option<Revocations>,
+    /// The most members that the admin lets in; `None`: as many as the share has room for.
+    pub most: Option<u32>,
+}
+
+impl Community {
+    /// How many members it can have.
+    pub fn room(&self) -> u32 {
+        self.most
+            .map_or(self.share.room(), |most| most.min(self.share.room()))
+    }
 }
 
 impl Store {
@@ -89,6 +100,16 @@ impl Store {
         self.community(name)
     }
 
+    /// Lets in so many members from now on; those that are there stay.
+    ///
+    /// # Errors
+    /// A store that cannot be written.
+    pub fn set_most(&mut self, community: &Community, most: Option<u32>) -> Result<(), StoreError> {
+        let sql = "UPDATE communities SET most = ?2 WHERE id = ?1";
+        self.db.execute(sql, params![community.id, most])?;
+        Ok(())
+    }
+
     /// Forgets a community with its members, leases and invitations.
     ///
     /// # Errors
@@ -126,5 +147,6 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Community> {
         revocations: row
             .get::<_, Option<Vec<u8>>>(8)?
             .and_then(|bytes| Revocations::parse(&bytes).ok()),
+        most: row.get(9)?,
     })
 }

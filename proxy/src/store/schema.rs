@@ -48,6 +48,10 @@ const STEPS: &[&str] = &[
     ALTER TABLE communities ADD COLUMN admin_secret BLOB CHECK (length(admin_secret) = 32);
     ALTER TABLE communities ADD COLUMN revocations BLOB;
     ",
+    // The most members that a community may have, where the admin has set it.
+    "
+    ALTER TABLE communities ADD COLUMN most INTEGER;
+    ",
 ];
 
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -131,6 +132,28 @@ impl<'l> Community<'l> {
     /// The exit's status.
     pub fn exit_status(&self) -> Result<Value> {
         self.exit.status()
+    }
+
+    /// How many of the members' packets the exit's firewall refused.
+    pub fn refused_inside(&self) -> Result<u64> {
+        let status = self.exit_status()?;
+        let all = status["firewall"].as_array().cloned().unwrap_or_default();
+        let drops = all
+            .iter()
+            .filter(|c| c["name"] != "up" && c["name"] != "down");
+        Ok(drops.filter_map(|c| c["packets"].as_u64()).sum())
+    }
+
+    /// Whether `target` answers pings of the tunnel's own address in `home`, past all rules of the gateway: bound to the
+    /// device, with the mark of pooled connections (0x10000000).
+    pub fn pings(&self, home: &str, target: &str) -> bool {
+        let family = if target.contains(':') { "-6" } else { "-4" };
+        let mut ping = self.lab.ns(home).command("ping");
+        ping.args([family, "-n", "-c", "2", "-i", "0.3", "-W", "1"])
+            .args(["-m", "268435456", "-I", "bm0", target])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        ping.status().is_ok_and(|status| status.success())
     }
 
     /// The UCI file of a home: one invitation, the line lent, the clients served. `more` is appended.

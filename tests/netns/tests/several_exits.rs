@@ -23,6 +23,7 @@ fn topology() -> Result<Topology> {
     let second = Host {
         name: "exit2".to_owned(),
         also: Vec::new(),
+        providers_own: false,
         line: None,
     };
     topology.exits.push(second);

@@ -121,9 +121,14 @@ impl Lab {
         self.ip(&home.name, &inside)?;
         self.ip(CORE, &outside)?;
         if home.cgnat {
+            let hosts = self.topology.exits.iter().chain(&self.topology.hosts);
+            let own = hosts.filter(|host| host.providers_own);
+            let inside: String = own
+                .map(|host| format!("oifname {} accept\n", core_interface(&host.name)))
+                .collect();
             let rules = format!(
                 "table ip cgnat_{index} {{\nchain postrouting {{\ntype nat hook postrouting priority srcnat;\n\
-                 ip saddr {} masquerade random\n}}\n}}\n",
+                 {inside}ip saddr {} masquerade random\n}}\n}}\n",
                 link.v4
             );
             feed(self.ns(CORE).command("nft").args(["-f", "-"]), &rules)

@@ -10,7 +10,7 @@ use crate::emulator::Shape;
 use crate::units::{Loss, QueueLimit, Rate, Span};
 
 /// The topologies that come with the lab, by name.
-const BUILTIN: [(&str, &str); 8] = [
+const BUILTIN: [(&str, &str); 9] = [
     (
         "three-homes",
         include_str!("../../topologies/three-homes.toml"),
@@ -37,6 +37,10 @@ const BUILTIN: [(&str, &str); 8] = [
         include_str!("../../topologies/exit-at-home.toml"),
     ),
     ("two-hops", include_str!("../../topologies/two-hops.toml")),
+    (
+        "at-provider",
+        include_str!("../../topologies/at-provider.toml"),
+    ),
 ];
 
 /// A whole lab.
@@ -123,6 +127,9 @@ pub struct Host {
     /// More addresses that the Internet routes to it, such as private ones.
     #[serde(default)]
     pub also: Vec<std::net::IpAddr>,
+    /// It stands in the homes' providers' network: towards it the addresses of `cgnat` homes are not translated.
+    #[serde(default)]
+    pub providers_own: bool,
     /// Its line; left out: as fast as the machine.
     pub line: Option<LineSpec>,
 }
