@@ -1,11 +1,13 @@
 //! Seeds of the corpus, made by the real encoders. Inputs found later stand beside them under names of their own.
 
+mod community;
+
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
 
 use burstmesh_core::control::handshake::{InitiateJob, RespondJob};
-use burstmesh_core::identity::{NodeId, PublicKey, SecretKey};
+use burstmesh_core::identity::{PublicKey, SecretKey};
 use burstmesh_core::wire::announce::{self, Announcement};
 use burstmesh_core::wire::bytes::Writer;
 use burstmesh_core::wire::control::{self, Message, Offer, Reason};
@@ -14,10 +16,10 @@ use burstmesh_core::wire::handshake::{Cookie, Datagram, Lease, RecipientKeys, We
 use burstmesh_core::wire::invitation::{Exit, Invitation, Name, Secret, Token};
 use burstmesh_core::wire::path::{Ask, Body};
 use burstmesh_core::wire::record::{FlowId, Order, Record};
-use burstmesh_core::wire::{Capabilities, frame, inside, path, relay, roll};
+use burstmesh_core::wire::{Capabilities, frame, path, relay};
 
 use crate::runner;
-use crate::targets::seeding::{admin, community, hello, lists, member};
+use crate::targets::seeding::{self, hello, member};
 
 type Seeds = Vec<Vec<u8>>;
 
@@ -31,10 +33,10 @@ pub fn write() -> io::Result<()> {
         ("control_message", control_messages()),
         ("announcement", announcements()),
         ("handshake", handshakes()),
-        ("admission", admissions()),
+        ("admission", community::admissions()),
         ("inner", inners()),
         ("large", larges()),
-        ("inside", insides()),
+        ("inside", community::insides()),
         ("uci", ucis()),
         ("invitation", invitations()),
         ("exit_config", exit_configs()),
@@ -51,43 +53,6 @@ pub fn write() -> io::Result<()> {
         println!("{target}: {} seeds", seeds.len());
     }
     Ok(())
-}
-
-/// Packets of the control network, each behind its length: the beginning of a connection; and messages.
-fn insides() -> Seeds {
-    let tcp = |seq: u32, ack: u32, flags: u8, body: &[u8]| {
-        let [from, to] = [NodeId([2; 8]), NodeId([1; 8])].map(inside::address);
-        let mut packet = vec![0x60, 0, 0, 0];
-        packet.extend((20 + body.len() as u16).to_be_bytes());
-        packet.extend([6, 64]);
-        packet.extend([from, to].concat());
-        packet.extend([0xc0, 0, 0, 1]);
-        packet.extend(seq.to_be_bytes());
-        packet.extend(ack.to_be_bytes());
-        packet.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
-        packet.extend(body);
-        packet
-    };
-    let behind_length = |packets: &[Vec<u8>]| {
-        let lengths = packets.iter().map(|p| (p.len() as u16).to_be_bytes());
-        let each = lengths.zip(packets).map(|(len, p)| [&len[..], p].concat());
-        each.collect::<Vec<_>>().concat()
-    };
-    let mut room = [0; 256];
-    let question = inside::emit(&inside::Question::Status, &mut room)
-        .expect("it is small")
-        .to_vec();
-    let mut answer = [0; 256];
-    let answer = inside::emit(&inside::Item::End, &mut answer)
-        .expect("it is small")
-        .to_vec();
-    vec![
-        behind_length(&[tcp(7, 0, 2, &[])]),
-        behind_length(&[tcp(7, 0, 2, &[]), tcp(8, 1, 16, &question)]),
-        behind_length(&[tcp(7, 9, 4, &[]), tcp(7, 9, 17, &answer)]),
-        question,
-        answer,
-    ]
 }
 
 fn records(all: &[Record<'_>]) -> Vec<u8> {
@@ -282,7 +247,9 @@ fn announcements() -> Seeds {
             },
         };
         let mut out = vec![0; announce::MAX_EMIT_LEN];
-        let n = said.encode(&community(), &mut out).expect("it fits");
+        let n = said
+            .encode(&seeding::community(), &mut out)
+            .expect("it fits");
         out.truncate(n);
         out
     };
@@ -413,42 +380,6 @@ fn larges() -> Seeds {
         stream,
         one_flow,
         changed,
-    ]
-}
-
-fn admissions() -> Seeds {
-    let [small, large] = lists();
-    let key = member(1).identity.public();
-    let certificate = admin().certify(community().id, &key, 1_800_000_000, 0);
-    // Each part from the same peer, 100 ms after the last.
-    let said = |messages: &[roll::Message<'_>]| {
-        let one = |message: &roll::Message<'_>| {
-            let bytes = message.emit();
-            [&[8, bytes.len() as u8], &bytes[..]].concat()
-        };
-        messages.iter().flat_map(one).collect::<Vec<u8>>()
-    };
-    let parts = |list| {
-        let at = (0..).step_by(roll::MOST);
-        at.map_while(|at| roll::Message::part(list, at))
-            .collect::<Vec<_>>()
-    };
-    let (few, many) = (parts(&small), parts(&large));
-    let mut turned = many.clone();
-    turned.reverse();
-    let mut forged = said(&many);
-    forged[200] ^= 1;
-    let asked = roll::Message::From { number: 5, at: 0 };
-    vec![
-        certificate.to_text().as_bytes().to_vec(),
-        small.to_text().as_bytes().to_vec(),
-        small.bytes().to_vec(),
-        said(&few),
-        said(&many),
-        said(&[&few[..], &many[..], &few[..], &[asked]].concat()),
-        said(&turned),
-        forged,
-        said(&[roll::Message::Member(certificate)]),
     ]
 }
 

@@ -180,12 +180,8 @@ mod tests {
         };
         sink.inside(&packet(member, own));
         sink.inside(&packet(member, other));
-        for forged in [
-            packet(other, own),
-            packet(own, other),
-            packet(other, member),
-        ] {
-            sink.inside(&forged);
+        for (from, to) in [(other, own), (own, other), (other, member)] {
+            sink.inside(&packet(from, to));
         }
         sink.inside(&[0x60]);
         // Two were sent; the bucket holds 3,200 bytes.
