@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use burstmesh_netns::community::{Community, fetches};
@@ -89,6 +89,21 @@ fn unreachable(lab: &Lab, community: &Community<'_>) -> Result<()> {
     Ok(())
 }
 
+/// A community that has members enough takes no new router.
+fn turned_away(lab: &Lab, community: &mut Community<'_>) -> Result<()> {
+    community.proxy(&["community", "set", "oak-street", "--members", "2"])?;
+    community.stop_agent("gw4")?;
+    std::fs::remove_file(lab.ns("gw4").dir().join("key"))?;
+    community.start_agent("gw4", "")?;
+    let begun = Instant::now();
+    while community.exit_status()?["refusals"]["members_enough"] == 0 {
+        assert!(begun.elapsed() < READY, "a third router was let in");
+        sleep(Duration::from_millis(50));
+    }
+    assert!(community.exit_log().contains("members as `community set"));
+    Ok(())
+}
+
 #[test]
 fn members_of_two_communities_have_addresses_of_their_own_and_do_not_reach_each_other() -> Result<()>
 {
@@ -96,7 +111,7 @@ fn members_of_two_communities_have_addresses_of_their_own_and_do_not_reach_each_
         return Ok(());
     }
     let lab = Lab::beside(&Topology::builtin("at-provider")?)?;
-    let community = up(&lab)?;
+    let mut community = up(&lab)?;
     let mut leases: Vec<IpAddr> = Vec::new();
     for family in ["ipv4", "ipv6"] {
         for home in HOMES {
@@ -143,7 +158,8 @@ fn members_of_two_communities_have_addresses_of_their_own_and_do_not_reach_each_
         assert!(status.contains(&address), "{home} is not seen as {address}");
     }
 
-    unreachable(&lab, &community)
+    unreachable(&lab, &community)?;
+    turned_away(&lab, &mut community)
 }
 
 /// The kernel's shaper on the exit's device for members, as docs/provider.md has it: half of the line for each community,
