@@ -216,7 +216,7 @@ fn a_busy_community_leaves_the_other_its_part_of_the_line_and_one_can_be_held_to
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::beside(&Topology::builtin("at-provider")?)?;
+    let lab = Lab::up(&Topology::builtin("at-provider")?)?;
     let _community = up(&lab)?;
     divide(&lab)?;
     let server = HttpServer::start(&lab, "web", 80)?;
