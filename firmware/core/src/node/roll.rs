@@ -21,6 +21,9 @@ pub const OWNER: u16 = u16::MAX - 1;
 
 /// Nobody waits longer for the next part while another has a list too.
 const STALLED: Duration = Duration::from_secs(1);
+/// And nobody has longer for all of a list while another has one too: a member that is about to be removed could begin one after the
+/// other. A whole list takes 6 s over a mesh that loses a tenth.
+const TURN: Duration = Duration::from_secs(10);
 /// Who did not say that it holds our list is told again after this.
 pub const AGAIN: Duration = Duration::from_secs(2);
 
@@ -33,6 +36,8 @@ pub struct Roll {
     /// What came from the exit, or from members at an exit, and was not looked at yet.
     inbox: Deque<(u16, Mail), 3>,
     coming: Option<Coming>,
+    /// Whose turns others ended: they wait longer for the next, until a list was good.
+    tired: Vec<u16, 8>,
     /// For the worker.
     unchecked: Deque<Word, 2>,
     /// Lists and certificates that no admin signed.
@@ -48,6 +53,8 @@ struct Coming {
     bytes: Vec<u8, LIST>,
     /// When the last part came.
     at: Instant,
+    /// When its sender's turn began: with this list, or with one that it gave up for this.
+    since: Instant,
 }
 
 /// What one end of a session knows of the other's list.
@@ -150,16 +157,17 @@ impl Roll {
         }
         let same = |c: &&mut Coming| (c.from, c.number, c.total) == (from, number, total);
         if self.coming.as_mut().filter(same).is_none() {
-            let busy = |c: &Coming| c.from != from && now.since(c.at) < STALLED;
-            if at != 0 || self.coming.as_ref().is_some_and(busy) {
+            if at != 0 {
                 return None;
             }
+            let since = self.turn(now, from)?;
             self.coming = Some(Coming {
                 from,
                 number,
                 total,
                 bytes: Vec::new(),
                 at: now,
+                since,
             });
         }
         let coming = self.coming.as_mut()?;
@@ -179,6 +187,27 @@ impl Roll {
             None => self.forged = self.forged.saturating_add(1),
         }
         None
+    }
+
+    /// Since when it is the turn of `from`, if it may begin a list. An exit, which is known by its key, waits for nobody.
+    fn turn(&mut self, now: Instant, from: u16) -> Option<Instant> {
+        let Some(coming) = &self.coming else {
+            return Some(now);
+        };
+        if coming.from == from {
+            return Some(coming.since);
+        }
+        let over = now.since(coming.since) >= TURN;
+        let tired = self.tired.contains(&from);
+        let quiet = now.since(coming.at) >= if tired { TURN } else { STALLED };
+        let may = from == EXIT || quiet || (over && !tired);
+        if may && over {
+            if self.tired.is_full() {
+                self.tired.remove(0);
+            }
+            let _ = self.tired.push(coming.from);
+        }
+        may.then_some(now)
     }
 
     /// Has something looked at by the worker.
@@ -222,6 +251,7 @@ impl Roll {
                 let newer = list.number() > admission.number();
                 if newer {
                     admission.list = Some(list.clone());
+                    self.tired.clear();
                 }
                 newer
             }
@@ -239,5 +269,49 @@ impl Roll {
     /// How many lists and certificates no admin had signed.
     pub fn forged(&self) -> u32 {
         self.forged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::NodeId;
+    use crate::wire::admission::AdminSecret;
+
+    #[test]
+    fn who_begins_one_list_after_the_other_does_not_keep_another_from_telling_a_true_one() {
+        let secret = AdminSecret::new([7; 32]).unwrap();
+        let list = secret
+            .revoke(CommunityId([0; 8]), 5, &[NodeId([9; 8]); 20])
+            .unwrap();
+        let admission = Admission::by(secret.public());
+        let (mut roll, mut told) = (Roll::default(), [Told::default(); 2]);
+        let mut took = None;
+        for tenth in 1..200 {
+            let now = Instant::ZERO + Duration::from_millis(tenth * 100);
+            let fake = Message::Part {
+                number: 100 + tenth,
+                total: 224,
+                at: 0,
+                bytes: &[0; 128],
+            };
+            roll.handle(now, 1, &mut told[0], &fake, &admission);
+            if tenth % 20 == 0 {
+                let mut at = 0;
+                while let Some(part) = Message::part(&list, at) {
+                    let answer = roll.handle(now, 2, &mut told[1], &part, &admission);
+                    let Some(Message::From { at: next, .. }) =
+                        answer.as_deref().and_then(|m| Message::parse(m).ok())
+                    else {
+                        break;
+                    };
+                    at = next;
+                }
+            }
+            if roll.is_checking() {
+                took = took.or(Some(tenth));
+            }
+        }
+        assert!(took.is_some_and(|tenth| tenth <= 120), "{took:?}");
     }
 }
