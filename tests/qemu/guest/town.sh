@@ -15,8 +15,15 @@ join() {
 shape() {
 	inside "$1" ethtool -K "$2" tso off gso off gro off >/dev/null
 	inside core ethtool -K "to-$1" tso off gso off gro off >/dev/null
-	inside "$1" tc qdisc replace dev "$2" root netem limit 60 rate "$3" -14 delay "$4"
-	inside core tc qdisc replace dev "to-$1" root netem limit 60 rate "$3" -14 delay "$4"
+	pace "$@"
+}
+
+# pace NAME DEVICE RATE DELAY [MORE]: netem's words for that, and whatever more it is to do.
+pace() {
+	name=$1 device=$2 rate=$3 delay=$4
+	shift 4
+	inside "$name" tc qdisc replace dev "$device" root netem limit 60 rate "$rate" -14 delay "$delay" "$@"
+	inside core tc qdisc replace dev "to-$name" root netem limit 60 rate "$rate" -14 delay "$delay" "$@"
 }
 
 # home NUMBER RATE DELAY
@@ -178,14 +185,8 @@ cable() {
 }
 
 # hush NUMBER RATE DELAY: nothing passes a gateway's line any more, and its carrier stays. speak: with the same words, it does again.
-hush() {
-	inside "g$1" tc qdisc replace dev wan0 root netem limit 60 rate "$2" -14 delay "$3" loss 100%
-	inside core tc qdisc replace dev "to-g$1" root netem limit 60 rate "$2" -14 delay "$3" loss 100%
-}
-speak() {
-	inside "g$1" tc qdisc replace dev wan0 root netem limit 60 rate "$2" -14 delay "$3"
-	inside core tc qdisc replace dev "to-g$1" root netem limit 60 rate "$2" -14 delay "$3"
-}
+hush() { pace "g$1" wan0 "$2" "$3" loss 100%; }
+speak() { pace "g$1" wan0 "$2" "$3"; }
 
 # pings CLIENT COUNT: median and 99th percentile of so many round trips in ms, one begun each 20 ms. A lost one is as late as can be.
 pings() {

@@ -2,6 +2,7 @@
 
 use crate::machine::Machine;
 use anyhow::{Context as _, Result};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// For steps that do little. All limits are of our time, and generous: a busy host makes the machine slow.
@@ -68,6 +69,18 @@ impl Town {
     /// Starts the agent of a gateway.
     pub fn start_agent(&mut self, gateway: u8) -> Result<()> {
         self.run(&format!("agent {gateway}")).map(drop)
+    }
+
+    /// Starts the agents of all gateways, and waits until each of them uses as many lines.
+    pub fn start_pooling(&mut self, gateways: RangeInclusive<u8>) -> Result<()> {
+        let lines = gateways.clone().count();
+        for gateway in gateways.clone() {
+            self.start_agent(gateway)?;
+        }
+        for gateway in gateways {
+            self.wait(gateway, lines, LIVE, 30)?;
+        }
+        Ok(())
     }
 
     /// Waits until a gateway's status shows `what` exactly `count` times; how many seconds of the machine's time that took.

@@ -26,6 +26,14 @@ pub struct Amount {
 }
 
 impl Amount {
+    /// What these rows have together.
+    pub fn total<'a>(rows: impl Iterator<Item = &'a Row>) -> Self {
+        let mut total = Self::default();
+        for row in rows {
+            total.add(row.amount);
+        }
+        total
+    }
     /// Both directions.
     pub fn sum(self) -> u64 {
         self.up.saturating_add(self.down)

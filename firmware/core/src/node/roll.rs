@@ -69,6 +69,15 @@ pub struct Told {
 }
 
 impl Told {
+    /// The worker has looked at a list that it passed on.
+    pub fn passed_on(&mut self, list: &Revocations, good: bool) {
+        if good {
+            self.holds = self.holds.max(list.number());
+        } else {
+            self.lied = true;
+        }
+    }
+
     /// Says that we hold this list, if the other end is not known to, and understands.
     pub fn tell<const R: usize>(
         &mut self,

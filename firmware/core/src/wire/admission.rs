@@ -108,15 +108,8 @@ impl AdminSecret {
             expires,
             signature: [0; SIGNATURE],
         };
-        let [issued, expires] = certificate.times();
-        let parts = [
-            FOR_CERTIFICATE,
-            &community.0,
-            &member.0[..],
-            &issued,
-            &expires,
-        ];
-        certificate.signature = crypto::sign(&self.0, &parts).unwrap_or([0; SIGNATURE]);
+        let signature = certificate.signed(community, member, |parts| crypto::sign(&self.0, parts));
+        certificate.signature = signature.unwrap_or([0; SIGNATURE]);
         certificate
     }
 
@@ -190,15 +183,20 @@ impl Certificate {
     /// so not in the data loop.
     #[must_use]
     pub fn is_of(&self, admin: &AdminKey, community: CommunityId, member: &PublicKey) -> bool {
+        self.signed(community, member, |parts| {
+            crypto::verify(&admin.0, parts, &self.signature)
+        })
+    }
+
+    /// What is signed, for whoever signs it or looks at the signature.
+    fn signed<R>(
+        &self,
+        community: CommunityId,
+        member: &PublicKey,
+        with: impl FnOnce(&[&[u8]]) -> R,
+    ) -> R {
         let [issued, expires] = self.times();
-        let parts = [
-            FOR_CERTIFICATE,
-            &community.0,
-            &member.0[..],
-            &issued,
-            &expires,
-        ];
-        crypto::verify(&admin.0, &parts, &self.signature)
+        with(&[FOR_CERTIFICATE, &community.0, &member.0, &issued, &expires])
     }
 
     /// Whether it has ended by this time (Unix seconds).

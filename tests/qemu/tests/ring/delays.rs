@@ -3,7 +3,7 @@
 use crate::{mips_router, pooling};
 use anyhow::{Result, ensure};
 use burstmesh_qemu::Report;
-use burstmesh_qemu::town::{LIVE, Radio, Town};
+use burstmesh_qemu::town::{Radio, Town};
 
 /// The client of a download that times what comes.
 const CLIENT: (&str, &str) = ("BURSTMESH_MIPSEL_STAGES", "burstmesh-bench");
@@ -16,12 +16,7 @@ const GAP: f64 = 300.0;
 pub fn noticed(report: &mut Report) -> Result<()> {
     let router = mips_router("delays", 256, &[CLIENT])?;
     let mut town = Town::build(router, Radio::Mesh, pooling::LINE)?;
-    for gateway in pooling::GATEWAYS {
-        town.start_agent(gateway)?;
-    }
-    for gateway in pooling::GATEWAYS {
-        town.wait(gateway, 3, LIVE, 30)?;
-    }
+    town.start_pooling(pooling::GATEWAYS)?;
     town.publish(24_000_000)?;
     let [idle, _] = town.numbers(&format!("pings c1 {PINGS}"))?;
     for (sentence, client, bar) in [

@@ -3,7 +3,7 @@
 use crate::{pooling, town};
 use anyhow::{Result, ensure};
 use burstmesh_qemu::Report;
-use burstmesh_qemu::town::{LIVE, Radio, Town, Way, number};
+use burstmesh_qemu::town::{Radio, Town, Way, number};
 
 /// Megabytes of programs and modules: a router has them on its flash, and this machine in its memory, from the start on.
 const FLASH: u32 = 14;
@@ -17,12 +17,7 @@ pub fn small(report: &mut Report) -> Result<()> {
         Ok(format!("{files:.1} MB of files in {} MB", 64 + FLASH))
     })?;
     report.case("three agents and the exit start in 64 MB", || {
-        for gateway in pooling::GATEWAYS {
-            town.start_agent(gateway)?;
-        }
-        for gateway in pooling::GATEWAYS {
-            town.wait(gateway, 3, LIVE, 30)?;
-        }
+        town.start_pooling(pooling::GATEWAYS)?;
         town.run("free -k | sed -n '2s/  */ /gp'")
     })?;
     report.case("under load the agent does not grow", || {

@@ -4,29 +4,26 @@ use crate::daemon::accounts::Accounts;
 use crate::daemon::tenths::Tenths;
 use burstmesh_core::calendar::Day;
 use burstmesh_core::identity::NodeId;
-use burstmesh_core::ledger::{Kind, Row};
+use burstmesh_core::ledger::{Amount, Kind, Row};
 use core::fmt::{self, Write};
 
 /// Bytes by which both may differ without being apart: probes of the MTU that are too long for the mesh are counted where they begin,
 /// and nowhere else.
 const SLACK: u64 = 256 * 1024;
 
-/// Bytes up and down.
-type Bytes = (u64, u64);
-
 /// What a member has told so far.
 #[derive(Debug, Default)]
 pub struct Compared {
     /// The first day that it knows of.
     first: Option<Day>,
-    lent: Bytes,
-    borrowed: Bytes,
+    lent: Amount,
+    borrowed: Amount,
 }
 
 /// What one side says beside what the other says.
 struct Both {
-    ours: Bytes,
-    theirs: Bytes,
+    ours: Amount,
+    theirs: Amount,
 }
 
 impl Compared {
@@ -36,8 +33,8 @@ impl Compared {
         accounts: &Accounts,
         member: NodeId,
         day: Day,
-        lent: Bytes,
-        borrowed: Bytes,
+        lent: Amount,
+        borrowed: Amount,
     ) {
         if day != Day::UNKNOWN {
             // Days before our first one are none that we could know of.
@@ -48,22 +45,20 @@ impl Compared {
                 _ => return,
             }
         }
-        let sum = |a: Bytes, b: Bytes| (a.0.saturating_add(b.0), a.1.saturating_add(b.1));
-        self.lent = sum(self.lent, lent);
-        self.borrowed = sum(self.borrowed, borrowed);
+        self.lent.add(lent);
+        self.borrowed.add(borrowed);
     }
 
     /// What both say, from the first day on that both know of.
-    fn both(&self, accounts: &Accounts, member: NodeId, ours: Kind, theirs: Bytes) -> Both {
+    fn both(&self, accounts: &Accounts, member: NodeId, ours: Kind, theirs: Amount) -> Both {
         let from = self.first.unwrap_or(Day(u16::MAX));
         let counts = |r: &&Row| {
             r.member == member && r.kind == ours && (r.day == Day::UNKNOWN || r.day >= from)
         };
-        let rows = accounts.rows().iter().filter(counts);
-        let ours = rows.fold((0, 0), |(up, down), r| {
-            (up + r.amount.up, down + r.amount.down)
-        });
-        Both { ours, theirs }
+        Both {
+            ours: Amount::total(accounts.rows().iter().filter(counts)),
+            theirs,
+        }
     }
 
     /// Shows it, for people or for programs.
@@ -90,17 +85,17 @@ impl Compared {
                 write!(
                     out,
                     ",\"{name}\":{{\"up_bytes\":{},\"down_bytes\":{},\"their_up_bytes\":{},\"their_down_bytes\":{},\"apart_percent\":{whole}.{tenth}}}",
-                    ours.0, ours.1, theirs.0, theirs.1
+                    ours.up, ours.down, theirs.up, theirs.down
                 )?;
             } else {
                 let mega = Tenths::mega;
                 writeln!(
                     out,
                     "  {name:<9} {:>9} MB up {:>9} MB down; it says {:>9} up {:>9} down: {whole}.{tenth} % apart",
-                    mega(ours.0),
-                    mega(ours.1),
-                    mega(theirs.0),
-                    mega(theirs.1)
+                    mega(ours.up),
+                    mega(ours.down),
+                    mega(theirs.up),
+                    mega(theirs.down)
                 )?;
             }
         }
@@ -111,10 +106,7 @@ impl Compared {
 impl Both {
     /// How far they are apart, in tenths of a per cent of the larger one.
     fn apart(&self) -> u64 {
-        let (ours, theirs) = (
-            self.ours.0.saturating_add(self.ours.1),
-            self.theirs.0.saturating_add(self.theirs.1),
-        );
+        let (ours, theirs) = (self.ours.sum(), self.theirs.sum());
         // What is too large to be multiplied is divided first.
         let part = (ours.max(theirs) / 1_000).max(1);
         let off = ours.abs_diff(theirs).saturating_sub(SLACK);
@@ -134,7 +126,11 @@ mod tests {
 
     #[test]
     fn the_distance_is_a_part_of_the_larger_amount() {
-        let apart = |ours, theirs| Both { ours, theirs }.apart();
+        let amount = |(up, down)| Amount { up, down };
+        let apart = |ours, theirs| {
+            let (ours, theirs) = (amount(ours), amount(theirs));
+            Both { ours, theirs }.apart()
+        };
         assert_eq!(apart((0, 0), (0, 0)), 0);
         assert_eq!(apart((500_000, 500_000), (1_000_000, 0)), 0);
         assert_eq!(apart((100_000_000, SLACK), (99_000_000, 0)), 9);

@@ -4,7 +4,7 @@ use crate::cli::VERSION;
 use crate::daemon::status::View;
 use burstmesh_control_net::Service;
 use burstmesh_core::identity::NodeId;
-use burstmesh_core::ledger::{Kind, Row};
+use burstmesh_core::ledger::{Amount, Kind, Row};
 use burstmesh_core::time::Instant;
 use burstmesh_core::wire::inside::{Item, PIECE, Question};
 use burstmesh_linux::log;
@@ -93,10 +93,9 @@ impl Public<'_> {
         let day = rows().map(|r| r.day).min()?;
         *cursor = u32::from(day.0) + 1;
         let sum = |kind| {
-            let of_day = rows().filter(|r| r.day == day && r.kind == kind);
-            of_day.fold((0, 0), |(up, down), r| {
-                (up + r.amount.up, down + r.amount.down)
-            })
+            let Amount { up, down } =
+                Amount::total(rows().filter(|r| r.day == day && r.kind == kind));
+            (up, down)
         };
         Some(Item::Day {
             day: day.0,

@@ -7,6 +7,7 @@ use crate::daemon::status::View;
 use burstmesh_control_net::{Failed, Net};
 use burstmesh_core::calendar::Day;
 use burstmesh_core::identity::NodeId;
+use burstmesh_core::ledger::Amount;
 use burstmesh_core::time::Instant;
 use burstmesh_core::wire::inside::{Item, Question};
 use burstmesh_linux::control::{Response, Server};
@@ -180,6 +181,8 @@ impl Survey {
             } => {
                 self.told = true;
                 let accounts = public.0.accounts;
+                let amount = |(up, down)| Amount { up, down };
+                let (lent, borrowed) = (amount(lent), amount(borrowed));
                 self.compared
                     .add(accounts, member, Day(day), lent, borrowed);
             }

@@ -97,10 +97,7 @@ impl Exit<'_> {
             && let Some(Some(seat)) = self.seats.get_mut(usize::from(*seat))
             && let Some(session) = &mut seat.session
         {
-            session.told.lied |= !good;
-            if good {
-                session.told.holds = session.told.holds.max(list.number());
-            }
+            session.told.passed_on(list, good);
         }
         if newer {
             self.end_removed(check.community);

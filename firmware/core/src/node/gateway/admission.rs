@@ -137,10 +137,7 @@ impl Gateway<'_> {
                 None => None,
             };
             if let Some(told) = told {
-                told.lied |= !good;
-                if good {
-                    told.holds = told.holds.max(list.number());
-                }
+                told.passed_on(list, good);
             }
         }
         if newer {
