@@ -18,13 +18,13 @@ pub fn mesh(report: &mut Report) -> Result<()> {
         town.run("uname -rm")
     })?;
     meet(report, &mut town)?;
-    transfer(report, &mut town, 4_000_000)?;
+    transfer(report, &mut town, 6_000_000)?;
     books(report, &mut town)?;
     report.case(
         "a pooled download takes 85 % of the sum of the lines",
         || {
-            town.publish(18_000_000)?;
-            let rate = town.rate("c1", 5, 6, 1)?;
+            town.publish(22_000_000)?;
+            let rate = town.rate("c1", 5, 8, 1)?;
             let share = 100.0 * rate / SUM;
             ensure!(share >= 85.0, "{rate:.2} Mbit/s are {share:.1} % of {SUM}");
             Ok(format!("{rate:.2} Mbit/s, {share:.1} %"))
@@ -60,7 +60,7 @@ pub fn mesh(report: &mut Report) -> Result<()> {
 pub fn ad_hoc(report: &mut Report) -> Result<()> {
     let mut town = town("ibss", 128, Radio::Ibss, LINE)?;
     meet(report, &mut town)?;
-    transfer(report, &mut town, 2_000_000)
+    transfer(report, &mut town, 3_000_000)
 }
 
 fn meet(report: &mut Report, town: &mut Town) -> Result<()> {
@@ -112,7 +112,7 @@ fn books(report: &mut Report, town: &mut Town) -> Result<()> {
             // The agents read their counters every second.
             town.run("sleep 3")?;
             let [lent, borrowed] = town.numbers("booked lent 1 2 3; booked borrowed 1 2 3")?;
-            ensure!(lent > 4e6, "{lent} bytes are less than a file");
+            ensure!(lent > 6e6, "{lent} bytes are less than a file");
             close(lent, borrowed)
         },
     )
