@@ -11,6 +11,7 @@ use burstmesh_core::ledger::slots::{self, HEAD, SLOT};
 use burstmesh_core::ledger::{Cap, Ledger};
 use burstmesh_core::usage::Usage;
 use burstmesh_core::wire::bytes::Writer;
+use burstmesh_netns::canary::measure_quietly;
 use burstmesh_netns::community::{Community, live_paths};
 use burstmesh_netns::emulator::Way;
 use burstmesh_netns::tools::http::HttpServer;
@@ -20,6 +21,8 @@ use burstmesh_netns::{Lab, Topology, root};
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(10);
+/// How often a run on a busy machine is repeated.
+const ATTEMPTS: u32 = 3;
 const UTC: Zone = Zone(0);
 
 /// Four weeks in which the household used 19 of 20 Mbit/s downwards, in the hours of its week for which `busy` says so.
@@ -152,14 +155,22 @@ fn live(
     community.start_agent_with(home, &config)
 }
 
-/// What the lines of the three homes carry within a second of a download of `c1`, and what `gw1` says of it meanwhile.
-fn download(lab: &Lab, community: &Community<'_>, url: &str) -> Result<([u64; 3], Value)> {
-    let running = transfer::start_download(lab, "c1", url, Duration::from_millis(2_400))?;
-    sleep(Duration::from_millis(1_200));
-    let carried = lab.carried_within(["gw1", "gw2", "gw3"], Duration::from_secs(1));
-    let status = community.status("gw1")?;
-    ensure!(running.finish()?.intact);
-    Ok((carried, status))
+/// What the lines of the three homes carry within a second of a download of `c1`, and what `gw1` says of its flow to
+/// this port meanwhile.
+fn download(
+    lab: &Lab,
+    community: &Community<'_>,
+    url: &str,
+    port: u16,
+) -> Result<([u64; 3], Value)> {
+    measure_quietly(lab, ATTEMPTS, || {
+        let running = transfer::start_download(lab, "c1", url, Duration::from_millis(2_800))?;
+        sleep(Duration::from_millis(1_200));
+        let carried = lab.carried_within(["gw1", "gw2", "gw3"], Duration::from_secs(1));
+        let status = community.status("gw1")?;
+        ensure!(running.finish()?.intact);
+        Ok((carried, flow(&status, port)?.clone()))
+    })
 }
 
 #[test]
@@ -206,34 +217,36 @@ fn flows_go_to_the_house_that_is_out_at_noon_and_to_the_other_one_in_the_evening
         let expects = "lent less: the household is likely to need it";
         ensure!(busy["uplinks"][0]["lending"] == expects, "{busy:#}");
 
-        let (lines, status) = download(&lab, &community, &spread.1)?;
+        let (lines, said) = download(&lab, &community, &spread.1, 80)?;
         println!("{hour}:00 per packet: {lines:?} bytes");
         ensure!(lines[out] > 2 * lines[at_home], "{lines:?}");
-        ensure!(flow(&status)?["lane"] == "per_packet", "{status:#}");
+        ensure!(said["lane"] == "per_packet", "{said:#}");
 
-        let (lines, status) = download(&lab, &community, &kept.1)?;
-        println!(
-            "{hour}:00 per session: {lines:?} bytes\n{:#}",
-            flow(&status)?
-        );
+        let (lines, said) = download(&lab, &community, &kept.1, 8080)?;
+        println!("{hour}:00 per session: {lines:?} bytes\n{said:#}");
+        println!("{}", community.status_table("gw1")?);
         let all: u64 = lines.iter().sum();
         ensure!(lines[out] as f64 > 0.97 * all as f64, "{lines:?}");
-        let (said, out) = (
-            flow(&status)?,
-            node(&community, ["gw1", "gw2", "gw3"][out])?,
-        );
+        let out = node(&community, ["gw1", "gw2", "gw3"][out])?;
         ensure!(said["lane"] == "per_session", "{said:#}");
         ensure!(said["why"] == "more is lent there now", "{said:#}");
         ensure!(said["path"] == format!("{out}/0"), "not {out}: {said:#}");
-        println!("{}", community.status_table("gw1")?);
     }
     Ok(())
 }
 
-/// What the busiest flow does.
-fn flow(status: &Value) -> Result<&Value> {
-    let busiest = status["busiest"].as_array().and_then(|all| all.first());
-    busiest.with_context(|| format!("no flow: {status:#}"))
+/// What the busiest flow to a port does.
+fn flow(status: &Value, port: u16) -> Result<&Value> {
+    let port = format!(":{port}");
+    let ours = |said: &&Value| {
+        said["flow"]
+            .as_str()
+            .is_some_and(|name| name.ends_with(&port))
+    };
+    let busiest = status["busiest"]
+        .as_array()
+        .and_then(|all| all.iter().find(ours));
+    busiest.with_context(|| format!("no flow to {port}: {status:#}"))
 }
 
 /// How others call a home.
