@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use burstmesh_core::identity::{CommunityId, CommunityKeys, PublicKey};
+use burstmesh_core::node::exit::Rates;
 use burstmesh_core::wire::admission::{AdminKey, Certificate, Revocations};
 use burstmesh_core::wire::handshake::Denial;
 use thiserror::Error;
@@ -37,6 +38,8 @@ pub struct Served {
     pub admin: Option<AdminKey>,
     /// Who is one no more.
     pub revocations: Option<Revocations>,
+    /// What its members may carry together.
+    pub rates: Rates,
 }
 
 /// Why a member that proved the community's secret is not let in.
@@ -176,6 +179,7 @@ impl LeaseBook for Book {
                         .collect(),
                     admin: community.admin,
                     revocations: community.revocations,
+                    rates: community.rates,
                     name: community.name,
                 })
             })

@@ -37,6 +37,23 @@ fn a_community_is_added_listed_and_removed() {
     );
     home.must(&["community", "set", "other", "--members", "any"]);
     assert!(!home.must(&["community", "list"]).contains("0 of 7"));
+    home.must(&["community", "set", "other", "--down", "20mbit"]);
+    home.must(&["community", "set", "other", "--up", "512kbit"]);
+    let listed = home.must(&["community", "list"]);
+    assert!(
+        listed.contains("20 Mbit/s  512 kbit/s") && listed.contains("any        any"),
+        "{listed}"
+    );
+    home.must(&["community", "set", "other", "--down", "any", "--up", "any"]);
+    assert!(!home.must(&["community", "list"]).contains("bit/s"));
+    for (wrong, right) in [
+        (&["--down", "20"][..], "such as 20mbit"),
+        (&["--up", "1kbit"], "64 kbit"),
+        (&[], "--down"),
+    ] {
+        let (code, said) = home.fails(&[&["community", "set", "other"], wrong].concat());
+        assert!(code == 2 && said.contains(right), "{said}");
+    }
     home.must(&["community", "remove", "other"]);
     assert!(!home.must(&["community", "list"]).contains("other"));
     let (code, said) = home.fails(&["community", "remove", "other"]);

@@ -5,12 +5,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use burstmesh_core::node::exit::Rates;
 use burstmesh_core::wire::admission::{AdminKey, AdminSecret};
 use burstmesh_core::wire::invitation::{Invitation, Secret};
 use burstmesh_core::wire::text::key_from_text;
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 
 use super::admin::{print_list, shown};
+use super::rate::{self, Rate, rate};
 use super::{Context, table};
 use crate::store::{Community, Share};
 use crate::{admin, key, leases};
@@ -48,12 +50,19 @@ pub enum Command {
         invitation: String,
     },
     /// Change what a community may have
+    #[command(group(ArgGroup::new("what").args(["members", "down", "up"]).multiple(true).required(true)))]
     Set {
         /// Its name, as `community list` shows it
         name: String,
         /// Let in so many members at most from now on, or as many as there are addresses (any); who is a member stays
         #[arg(long, value_name = "NUMBER", value_parser = most)]
-        members: Most,
+        members: Option<Most>,
+        /// Let downloads of all its members together have at most this: 20mbit, or any. Measured on the lines, with all headers
+        #[arg(long, value_name = "RATE", value_parser = rate)]
+        down: Option<Rate>,
+        /// Let uploads of all its members together have at most this: 5mbit, or any. What is more is dropped
+        #[arg(long, value_name = "RATE", value_parser = rate)]
+        up: Option<Rate>,
     },
     /// Show the communities: how many members and standing invitations, and their ranges of addresses
     List,
@@ -103,10 +112,20 @@ pub fn run(context: &Context, command: &Command) -> Result<()> {
                 None => add(context, name)?,
                 Some(file) => serve_given(context, name, &secret(file)?)?,
             }
-            members.map_or(Ok(()), |most| set(context, name, Some(most)))
+            members.map_or(Ok(()), |most| set_most(context, name, Some(most)))
         }
         Command::Join { invitation } => join(context, invitation),
-        Command::Set { name, members } => set(context, name, members.0),
+        Command::Set {
+            name,
+            members,
+            down,
+            up,
+        } => {
+            if let Some(most) = members {
+                set_most(context, name, most.0)?;
+            }
+            set_rates(context, name, *down, *up)
+        }
         Command::List => list(context),
         Command::Remove { name, force } => remove(context, name, *force),
         Command::Certify {
@@ -199,10 +218,26 @@ fn most(text: &str) -> Result<Most> {
 }
 
 /// The running exit reads it with the next newcomer.
-fn set(context: &Context, name: &str, most: Option<u32>) -> Result<()> {
+fn set_most(context: &Context, name: &str, most: Option<u32>) -> Result<()> {
     let mut store = context.store()?;
     let community = store.community(name)?;
     store.set_most(&community, most)?;
+    Ok(())
+}
+
+fn set_rates(context: &Context, name: &str, down: Option<Rate>, up: Option<Rate>) -> Result<()> {
+    if (down, up) == (None, None) {
+        return Ok(());
+    }
+    let mut store = context.store()?;
+    let community = store.community(name)?;
+    let Rates { down: was, up: had } = community.rates;
+    let rates = Rates {
+        down: down.map_or(was, |rate| rate.0),
+        up: up.map_or(had, |rate| rate.0),
+    };
+    store.set_rates(&community, rates)?;
+    context.refresh();
     Ok(())
 }
 
@@ -272,6 +307,8 @@ fn list(context: &Context) -> Result<()> {
             store.invitations(&community)?.len().to_string(),
             community.share.v4.to_string(),
             community.share.v6.to_string(),
+            rate::shown(community.rates.down),
+            rate::shown(community.rates.up),
         ]);
     }
     print!(
@@ -283,7 +320,9 @@ fn list(context: &Context) -> Result<()> {
                 "MEMBERS",
                 "INVITATIONS",
                 "IPV4 LEASES",
-                "IPV6 LEASES"
+                "IPV6 LEASES",
+                "MOST DOWN",
+                "MOST UP"
             ],
             &rows
         )

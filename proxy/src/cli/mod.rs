@@ -6,6 +6,7 @@ mod community;
 mod invite;
 mod member;
 mod qr;
+mod rate;
 mod show;
 mod table;
 mod time;

@@ -104,6 +104,7 @@ pub fn refusals(
     for (name, n) in gates.iter().flat_map(|(_, gate)| gate.refused()) {
         add(name, n.into());
     }
+    add("over_rate", exit.over_rate().into());
     add("no_such_lease", inside.no_such_lease);
     add("interface_full", inside.full);
     add("interface_refused", inside.refused);

@@ -266,6 +266,7 @@ impl Server {
                     burstmesh_core::node::exit::MAX_COMMUNITIES
                 );
             }
+            self.exit.set_rates(now, id, community.rates);
             let list = community.revocations.as_ref();
             self.exit.set_admission(id, community.admin, list, unix());
         }

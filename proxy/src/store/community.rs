@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use burstmesh_core::node::exit::Rates;
 use burstmesh_core::wire::admission::{AdminKey, AdminSecret, Revocations};
 use burstmesh_core::wire::invitation::{Secret, check_name};
 use rusqlite::types::Type;
@@ -11,7 +12,7 @@ use rusqlite::{OptionalExtension, Row, TransactionBehavior, params};
 use super::{Share, Store, StoreError, now};
 
 const COLUMNS: &str =
-    "id, name, secret, created, share4, share6, admin, admin_secret, revocations, most";
+    "id, name, secret, created, share4, share6, admin, admin_secret, revocations, most, down, up";
 
 /// One community as stored.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Community {
     pub revocations: Option<Revocations>,
     /// The most members that the admin lets in; `None`: as many as the share has room for.
     pub most: Option<u32>,
+    /// What its members may carry together.
+    pub rates: Rates,
 }
 
 impl Community {
@@ -110,6 +113,17 @@ impl Store {
         Ok(())
     }
 
+    /// Holds its members together to these rates from the next reload on.
+    ///
+    /// # Errors
+    /// A store that cannot be written.
+    pub fn set_rates(&mut self, community: &Community, rates: Rates) -> Result<(), StoreError> {
+        let sql = "UPDATE communities SET down = ?2, up = ?3 WHERE id = ?1";
+        self.db
+            .execute(sql, params![community.id, rates.down, rates.up])?;
+        Ok(())
+    }
+
     /// Forgets a community with its members, leases and invitations.
     ///
     /// # Errors
@@ -148,5 +162,9 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Community> {
             .get::<_, Option<Vec<u8>>>(8)?
             .and_then(|bytes| Revocations::parse(&bytes).ok()),
         most: row.get(9)?,
+        rates: Rates {
+            down: row.get(10)?,
+            up: row.get(11)?,
+        },
     })
 }

@@ -52,6 +52,11 @@ const STEPS: &[&str] = &[
     "
     ALTER TABLE communities ADD COLUMN most INTEGER;
     ",
+    // What a community may carry at most, in kbit/s, where the admin has set it.
+    "
+    ALTER TABLE communities ADD COLUMN down INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE communities ADD COLUMN up INTEGER NOT NULL DEFAULT 0;
+    ",
 ];
 
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {

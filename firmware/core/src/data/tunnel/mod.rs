@@ -363,13 +363,19 @@ impl AnyTunnel<'_> {
 
     /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] has something to do.
     pub fn poll_timeout(&self, now: Instant) -> Instant {
-        let mut at = self.resequencer.poll_timeout().min(self.packets_at(now));
+        self.poll_timeout_held(now, Instant::ZERO)
+    }
+
+    /// The same where packets wait for `open_at`, and [`Self::poll_upkeep`] is asked until then.
+    pub fn poll_timeout_held(&self, now: Instant, open_at: Instant) -> Instant {
+        let packets = self.packets_at(now).min(self.train_due(now));
+        let mut at = self.resequencer.poll_timeout().min(packets.max(open_at));
         for (_, path) in self.paths() {
             at = at.min(path.prober.poll_timeout());
             at = at.min(path.rx.report_at.unwrap_or(Instant::FAR));
             at = at.min(path.tail_at().unwrap_or(Instant::FAR));
         }
-        at.min(self.train_due(now)).max(now)
+        at.max(now)
     }
 
     /// Moves everything that is on its way on a path to the repair list.

@@ -23,11 +23,16 @@ impl AnyTunnel<'_> {
     /// The next run of datagrams, written to `out`; `None` when there is nothing to send now. Call until `None`.
     /// `out` should hold at least 2 KB; more lets runs grow.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
+        self.poll_upkeep(now, out)
+            .or_else(|| self.poll_packets(now, out))
+            .or_else(|| self.poll_train(now, out))
+    }
+
+    /// The same without packets: what keeps paths known and alive.
+    pub fn poll_upkeep(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
         self.poll_message(now, out)
             .or_else(|| self.poll_feedback(now, out))
             .or_else(|| self.poll_control(now, out))
-            .or_else(|| self.poll_packets(now, out))
-            .or_else(|| self.poll_train(now, out))
     }
 
     /// When a path takes some of what waits. A burst does not wait for a path that it does not use, nor anything for one that is

@@ -104,7 +104,8 @@ impl Exit<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::Output;
-    use super::super::seat::FromMember;
+    use super::super::limits::Limits;
+    use super::super::seat::{FromMember, Hands};
     use super::*;
     use crate::control::handshake::Lifetime;
     use crate::data::replay::ReplayWindow;
@@ -172,11 +173,14 @@ mod tests {
             now,
             seat: 0,
             session: &mut session,
-            own,
-            inside: &mut waiting,
+            hands: Hands {
+                own,
+                inside: &mut waiting,
+                limits: &mut Limits::default(),
+                refusals: &mut refusals,
+                inbox: &mut super::super::Inbox::new(),
+            },
             out: &mut for_us,
-            refusals: &mut refusals,
-            inbox: &mut super::super::Inbox::new(),
         };
         sink.inside(&packet(member, own));
         sink.inside(&packet(member, other));

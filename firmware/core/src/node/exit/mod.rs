@@ -2,10 +2,12 @@
 
 mod admission;
 mod inside;
+mod limits;
 mod seat;
 mod sessions;
 mod transfer;
 
+pub use limits::Rates;
 pub use seat::{Seat, Session};
 
 use super::Draw;
@@ -78,6 +80,7 @@ pub struct Exit<'m> {
     /// What members say of admission, by their seats.
     inbox: Inbox,
     inside: inside::Waiting,
+    limits: limits::Limits,
     draw: Draw,
     seed: [u8; 32],
     /// Where the search for something to send goes on: every seat gets its turn.
@@ -109,6 +112,7 @@ impl<'m> Exit<'m> {
             letters: Deque::new(),
             inbox: Inbox::new(),
             inside: Deque::new(),
+            limits: limits::Limits::default(),
             draw: Draw::new(key),
             seed,
             turn: 0,
@@ -149,6 +153,7 @@ impl<'m> Exit<'m> {
 
     /// Serves a community no longer; its sessions end.
     pub fn withdraw(&mut self, community: CommunityId) {
+        self.limits.forget(community);
         self.communities
             .retain(|c| c.credentials.community.id != community);
         self.end_where(|_, s| s.community == community);
@@ -206,7 +211,10 @@ impl<'m> Exit<'m> {
     /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] has something to do.
     pub fn poll_timeout(&self, now: Instant) -> Instant {
         self.seats()
-            .map(|(_, s, _)| s.tunnel.poll_timeout(now))
+            .map(|(_, seat, session)| {
+                let open_at = self.limits.open_at(session.community);
+                seat.tunnel.poll_timeout_held(now, open_at)
+            })
             .min()
             .unwrap_or(Instant::FAR)
     }
@@ -215,8 +223,14 @@ impl<'m> Exit<'m> {
     pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Output) {
         for (i, seat) in self.seats.iter_mut().take(self.used).enumerate() {
             let Some(seat) = seat else { continue };
-            let inside = (self.node, &mut self.inside);
-            seat.tick(now, i, inside, out, &mut self.refusals, &mut self.inbox);
+            let hands = seat::Hands {
+                own: self.node,
+                inside: &mut self.inside,
+                limits: &mut self.limits,
+                refusals: &mut self.refusals,
+                inbox: &mut self.inbox,
+            };
+            seat.tick(now, i, hands, out);
         }
         self.read_said(now);
         if now >= self.yield_at {

@@ -1,6 +1,7 @@
 //! One member at an exit: its session and the addresses of its paths.
 
 use super::inside::{Forwarded, Waiting};
+use super::limits::Limits;
 use super::{Inbox, Output};
 use crate::control::handshake::Lifetime;
 use crate::data::resequence::Sink;
@@ -92,10 +93,8 @@ impl<'m> Seat<'m> {
         &mut self,
         now: Instant,
         at: usize,
-        (own, inside): (NodeId, &mut Waiting),
+        hands: Hands<'_>,
         out: &mut impl Output,
-        refusals: &mut Refusals,
-        inbox: &mut Inbox,
     ) {
         let Some(session) = &mut self.session else {
             return;
@@ -118,11 +117,8 @@ impl<'m> Seat<'m> {
             now,
             seat: at,
             session,
-            own,
-            inside,
+            hands,
             out,
-            refusals,
-            inbox,
         };
         self.tunnel.handle_timeout(now, &mut sink);
     }
@@ -195,18 +191,24 @@ impl Session {
     }
 }
 
+/// What of the exit all its members have a part in.
+pub(super) struct Hands<'a> {
+    /// The exit's own name.
+    pub own: NodeId,
+    pub inside: &'a mut Waiting,
+    pub limits: &'a mut Limits,
+    pub refusals: &'a mut Refusals,
+    pub inbox: &'a mut Inbox,
+}
+
 /// Lets out only packets that come from the member's own leased address, and into the control network only what comes from its own
 /// address there.
 pub(super) struct FromMember<'a, O: Output> {
     pub now: Instant,
     pub seat: usize,
     pub session: &'a mut Session,
-    /// The exit's own name.
-    pub own: NodeId,
-    pub inside: &'a mut Waiting,
+    pub hands: Hands<'a>,
     pub out: &'a mut O,
-    pub refusals: &'a mut Refusals,
-    pub inbox: &'a mut Inbox,
 }
 
 impl<O: Output> Sink for FromMember<'_, O> {
@@ -216,23 +218,25 @@ impl<O: Output> Sink for FromMember<'_, O> {
             Some(6) => packet.get(8..24) == Some(&self.session.lease.ipv6[..]),
             _ => false,
         };
-        if own {
+        if !own {
+            return self.hands.refusals.count(Refusal::Forbidden);
+        }
+        let community = self.session.community;
+        if self.hands.limits.takes(self.now, community, packet.len()) {
             self.out.deliver(self.seat, packet);
-        } else {
-            self.refusals.count(Refusal::Forbidden);
         }
     }
     fn control(&mut self, message: &[u8]) {
         if Message::is_one(message)
             && let Ok(message) = heapless::Vec::from_slice(message)
         {
-            let _ = self.inbox.push_back((self.seat as u16, message));
+            let _ = self.hands.inbox.push_back((self.seat as u16, message));
         }
     }
     fn inside(&mut self, packet: &[u8]) {
         let passes = self.session.lets_inside(self.now, packet);
         let taken = passes.and_then(|to| {
-            if to == self.own {
+            if to == self.hands.own {
                 self.out.inside(self.seat, packet);
                 return Ok(());
             }
@@ -243,10 +247,13 @@ impl<O: Output> Sink for FromMember<'_, O> {
                 to,
                 bytes,
             };
-            self.inside.push_back(waiting).map_err(|_| Refusal::Full)
+            self.hands
+                .inside
+                .push_back(waiting)
+                .map_err(|_| Refusal::Full)
         });
         if let Err(why) = taken {
-            self.refusals.count(why);
+            self.hands.refusals.count(why);
         }
     }
 }

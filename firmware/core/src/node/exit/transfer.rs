@@ -1,6 +1,6 @@
 //! Packets and datagrams through an exit.
 
-use super::seat::FromMember;
+use super::seat::{FromMember, Hands};
 use super::{Exit, Output};
 use crate::data::path::Setup;
 use crate::data::probe::State;
@@ -117,11 +117,14 @@ impl Exit<'_> {
             now,
             seat: at,
             session,
-            own: self.node,
-            inside: &mut self.inside,
+            hands: Hands {
+                own: self.node,
+                inside: &mut self.inside,
+                limits: &mut self.limits,
+                refusals: &mut self.refusals,
+                inbox: &mut self.inbox,
+            },
             out,
-            refusals: &mut self.refusals,
-            inbox: &mut self.inbox,
         };
         seat.tunnel.handle_data(now, place, d, &mut sink)?;
         if session.seen(now, place, via, from) {
@@ -253,26 +256,40 @@ impl Exit<'_> {
         let n = self.used;
         for i in 0..n {
             let at = (self.turn + i) % n;
-            let Some(seat) = self.seats.get_mut(at).and_then(Option::as_mut) else {
-                continue;
-            };
-            let Some(session) = seat.session.as_mut() else {
-                continue;
-            };
-            while let Some(t) = seat.tunnel.poll_transmit(now, out) {
-                // What is padded goes only where a challenge was answered: an unproved address gets no more than it sent.
-                let small = t.message && t.len <= MIN_LEN;
-                if let Some((via, to)) = session.address(now, t.path, small) {
-                    self.turn = at + 1;
-                    return Some(Outgoing {
-                        via,
-                        to: Some(to),
-                        len: t.len,
-                        stride: t.stride,
-                    });
-                }
+            if let Some(outgoing) = self.poll_seat(now, at, out) {
+                self.turn = at + 1;
+                return Some(outgoing);
             }
         }
         None
+    }
+
+    /// The next run of datagrams of one member: without its packets while its community has had what it may have.
+    fn poll_seat(&mut self, now: Instant, at: usize, out: &mut [u8]) -> Option<Outgoing> {
+        let seat = self.seats.get_mut(at)?.as_mut()?;
+        let session = seat.session.as_mut()?;
+        let community = session.community;
+        let open = self.limits.open_at(community) <= now;
+        let len = out.len().min(self.limits.run(community));
+        let room = out.get_mut(..len)?;
+        loop {
+            let t = if open {
+                seat.tunnel.poll_transmit(now, room)?
+            } else {
+                seat.tunnel.poll_upkeep(now, room)?
+            };
+            // What is padded goes only where a challenge was answered: an unproved address gets no more than it sent.
+            let small = t.message && t.len <= MIN_LEN;
+            if let Some((via, to)) = session.address(now, t.path, small) {
+                let headers = usize::from(outer_headers(to.is_ipv6())) * t.count as usize;
+                self.limits.sent(now, community, t.len + headers);
+                return Some(Outgoing {
+                    via,
+                    to: Some(to),
+                    len: t.len,
+                    stride: t.stride,
+                });
+            }
+        }
     }
 }
