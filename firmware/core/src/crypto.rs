@@ -8,12 +8,12 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 mod ed25519;
-#[cfg(any(target_arch = "mips", test))]
+#[cfg(any(target_arch = "mips", test, feature = "differential"))]
 mod edwards;
-#[cfg(any(target_arch = "mips", test))]
+#[cfg(any(target_arch = "mips", test, feature = "differential"))]
 mod sha512;
 mod sip;
-#[cfg(any(target_arch = "mips", test))]
+#[cfg(any(target_arch = "mips", test, feature = "differential"))]
 mod x25519;
 
 #[cfg(target_arch = "mips")]
@@ -24,6 +24,19 @@ pub(crate) use ed25519::verify;
 pub(crate) use ed25519::{public as ed25519_public, sign};
 #[cfg(target_arch = "mips")]
 pub(crate) use edwards::verify;
+
+/// The crate's own primitives beside the library's, for fuzzing: they must be of one opinion whatever the bytes.
+#[cfg(all(feature = "differential", not(target_arch = "mips")))]
+pub mod differential {
+    pub use super::ed25519::{public as ed25519_public, sign, verify as library_verify};
+    pub use super::edwards::verify as own_verify;
+    pub use super::x25519::x25519 as own_x25519;
+
+    /// The library's product of a scalar and a point.
+    pub fn library_x25519(secret: &[u8; 32], point: &[u8; 32]) -> [u8; 32] {
+        super::x25519(secret, point)
+    }
+}
 
 /// Bytes of a message authenticator on the wire.
 pub(crate) const MAC_LEN: usize = 16;

@@ -4,7 +4,10 @@
 mod bytes;
 pub mod calendar;
 pub mod control;
+#[cfg(not(feature = "differential"))]
 mod crypto;
+#[cfg(feature = "differential")]
+pub mod crypto;
 pub mod data;
 pub mod error;
 pub mod identity;

@@ -25,7 +25,7 @@ type Seeds = Vec<Vec<u8>>;
 
 /// Writes all seeds into the corpus as `seed-NN`.
 pub fn write() -> io::Result<()> {
-    let all: [(&str, Seeds); 17] = [
+    let all: [(&str, Seeds); 18] = [
         ("frame", frames()),
         ("feedback", feedbacks()),
         ("path", paths()),
@@ -41,6 +41,7 @@ pub fn write() -> io::Result<()> {
         ("invitation", invitations()),
         ("exit_config", exit_configs()),
         ("aead", sealings()),
+        ("curve", curves()),
         ("peer", peers()),
         ("two_nodes", conversations()),
     ];
@@ -564,4 +565,32 @@ fn sealings() -> Seeds {
         (0x55, 8, 1, 16),
     ];
     all.map(sealing).to_vec()
+}
+
+/// Points of small order, numbers that are no least residues, and words around the ends of a hash's blocks.
+fn curves() -> Seeds {
+    let ends = |first: u8, fill: u8, last: u8| {
+        let mut point = [fill; 32];
+        (point[0], point[31]) = (first, last);
+        point
+    };
+    let points = [
+        ends(9, 0, 0),
+        ends(0, 0, 0),
+        ends(1, 0, 0),
+        ends(0xec, 0xff, 0x7f),
+        ends(0xed, 0xff, 0x7f),
+        ends(0xee, 0xff, 0x7f),
+        ends(0xff, 0xff, 0xff),
+        ends(0, 0, 0x80),
+        ends(0x58, 0x66, 0x66),
+    ];
+    let with = |(i, point): (usize, [u8; 32])| {
+        let mut out = vec![i as u8 + 1; 32];
+        out.extend(point);
+        out.extend([i as u8 * 14, 1 << (i % 8), i as u8]);
+        out.extend((0..i * 24).map(|byte| byte as u8));
+        out
+    };
+    points.into_iter().enumerate().map(with).collect()
 }

@@ -9,7 +9,7 @@ const MESSAGE: usize = 640;
 /// Whether the parts, one after the other, were signed by whoever has the secret of this key. Two scalar multiplications.
 #[cfg(any(not(target_arch = "mips"), test))]
 #[inline(never)]
-pub(crate) fn verify(key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
+pub fn verify(key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
     use ed25519_compact::{PublicKey, Signature};
     let signature = Signature::new(*signature);
     let Ok(mut state) = PublicKey::new(*key).verify_incremental(&signature) else {
@@ -22,7 +22,7 @@ pub(crate) fn verify(key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> b
 }
 
 /// Signs the parts, at most [`MESSAGE`] bytes. `None`: they are more, or the seed is all zeros and no secret.
-pub(crate) fn sign(seed: &[u8; 32], parts: &[&[u8]]) -> Option<[u8; 64]> {
+pub fn sign(seed: &[u8; 32], parts: &[&[u8]]) -> Option<[u8; 64]> {
     let pair = KeyPair::try_from_seed(Seed::new(*seed)).ok()?;
     let mut message = heapless::Vec::<u8, MESSAGE>::new();
     for part in parts {
@@ -32,7 +32,7 @@ pub(crate) fn sign(seed: &[u8; 32], parts: &[&[u8]]) -> Option<[u8; 64]> {
 }
 
 /// The public half. `None`: the seed is all zeros.
-pub(crate) fn public(seed: &[u8; 32]) -> Option<[u8; 32]> {
+pub fn public(seed: &[u8; 32]) -> Option<[u8; 32]> {
     let pair = KeyPair::try_from_seed(Seed::new(*seed)).ok()?;
     Some(*pair.pk)
 }

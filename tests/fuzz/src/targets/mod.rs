@@ -4,6 +4,7 @@ mod admission;
 mod aead;
 mod config;
 mod control;
+mod curve;
 mod inner;
 mod inside;
 mod large;
@@ -14,6 +15,7 @@ pub use admission::admission;
 pub use aead::aead;
 pub use config::{exit_config, invitation, uci};
 pub use control::{announcement, handshake};
+pub use curve::curve;
 pub use inner::inner;
 pub use inside::inside;
 pub use large::large;
@@ -38,7 +40,7 @@ const fn target(name: &'static str, run: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 17] = [
+pub const ALL: [Target; 18] = [
     target("frame", frame),
     target("feedback", feedback),
     target("path", path),
@@ -54,6 +56,7 @@ pub const ALL: [Target; 17] = [
     target("invitation", invitation),
     target("exit_config", exit_config),
     target("aead", aead),
+    target("curve", curve),
     target("peer", peer),
     target("two_nodes", two_nodes),
 ];
