@@ -25,8 +25,8 @@ pub fn rate(text: &str) -> Result<Rate> {
     });
     let (number, factor) = found.context(HELP)?;
     let kbit = (number * factor).round();
-    if !(64.0..=100e6).contains(&kbit) {
-        bail!("{HELP}: between 64 kbit and 100 Gbit");
+    if !(64.0..=30e6).contains(&kbit) {
+        bail!("{HELP}: between 64 kbit and 30 Gbit");
     }
     #[expect(
         clippy::cast_possible_truncation,

@@ -41,6 +41,22 @@ impl Bucket {
         if self.kbit == 0 {
             return Ok(());
         }
+        self.fill(now);
+        let level = self.level.checked_sub(bytes as u32 * 8);
+        self.level = level.ok_or(Refusal::Forbidden)?;
+        Ok(())
+    }
+    /// Whether there is more than half of what it holds.
+    pub(super) fn is_half_full(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        self.kbit == 0 || self.level > self.most() / 2
+    }
+    /// Spends what there is of so many bytes: they pass anyhow.
+    pub(super) fn drain(&mut self, now: Instant, bytes: usize) {
+        self.fill(now);
+        self.level = self.level.saturating_sub(bytes as u32 * 8);
+    }
+    fn fill(&mut self, now: Instant) {
         let ms = (now.since(self.at).as_micros().min(100_000_000) as u32) / 1_000;
         if ms > 0 {
             let more = self.kbit.saturating_mul(ms);
@@ -48,9 +64,6 @@ impl Bucket {
             // The rest of a millisecond is not given away.
             self.at += Duration::from_millis(u64::from(ms));
         }
-        let level = self.level.checked_sub(bytes as u32 * 8);
-        self.level = level.ok_or(Refusal::Forbidden)?;
-        Ok(())
     }
 }
 

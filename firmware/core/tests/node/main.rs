@@ -11,6 +11,7 @@ mod finding_each_other;
 mod foreign_source;
 mod forgotten_paths;
 mod guests;
+mod held_rates;
 mod hops;
 mod idle;
 mod impostors;

@@ -24,8 +24,7 @@ impl AnyTunnel<'_> {
     /// `out` should hold at least 2 KB; more lets runs grow.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
         self.poll_upkeep(now, out)
-            .or_else(|| self.poll_packets(now, out))
-            .or_else(|| self.poll_train(now, out))
+            .or_else(|| self.poll_data(now, out))
     }
 
     /// The same without packets: what keeps paths known and alive.
@@ -33,6 +32,12 @@ impl AnyTunnel<'_> {
         self.poll_message(now, out)
             .or_else(|| self.poll_feedback(now, out))
             .or_else(|| self.poll_control(now, out))
+    }
+
+    /// The rest: packets, and padding that measures a path.
+    pub fn poll_data(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
+        self.poll_packets(now, out)
+            .or_else(|| self.poll_train(now, out))
     }
 
     /// When a path takes some of what waits. A burst does not wait for a path that it does not use, nor anything for one that is

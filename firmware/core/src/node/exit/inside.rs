@@ -134,14 +134,11 @@ mod tests {
         p
     }
 
-    #[test]
-    fn a_member_speaks_as_itself_only_and_no_more_than_its_share() {
-        let (key, now) = (PublicKey([1; 32]), Instant::ZERO);
-        let (member, own, other) = (key.node_id(), NodeId([2; 8]), NodeId([3; 8]));
-        let mut session = Session {
+    fn session(key: PublicKey, now: Instant) -> Session {
+        Session {
             community: CommunityId([0; 8]),
             key,
-            node: member,
+            node: key.node_id(),
             lease: Lease {
                 ipv4: [10, 0, 0, 1],
                 ipv6: [0; 16],
@@ -163,7 +160,15 @@ mod tests {
             addresses: Default::default(),
             retire_at: None,
             inside: Bucket::new(now, INSIDE_KBIT),
-        };
+            up: Bucket::UNLIMITED,
+        }
+    }
+
+    #[test]
+    fn a_member_speaks_as_itself_only_and_no_more_than_its_share() {
+        let (key, now) = (PublicKey([1; 32]), Instant::ZERO);
+        let (member, own, other) = (key.node_id(), NodeId([2; 8]), NodeId([3; 8]));
+        let mut session = session(key, now);
         let (mut for_us, mut waiting, mut refusals) = (
             ForUs(std::vec::Vec::new()),
             Waiting::new(),

@@ -213,7 +213,8 @@ impl<'m> Exit<'m> {
         self.seats()
             .map(|(_, seat, session)| {
                 let open_at = self.limits.open_at(session.community);
-                seat.tunnel.poll_timeout_held(now, open_at)
+                seat.tunnel
+                    .poll_timeout_held(now, open_at.unwrap_or(Instant::ZERO))
             })
             .min()
             .unwrap_or(Instant::FAR)
@@ -237,6 +238,7 @@ impl<'m> Exit<'m> {
             self.yield_at = now + YIELD_STEP;
             self.tell_members(now);
             self.put_owners_first(now);
+            self.divide_uploads();
         }
     }
 

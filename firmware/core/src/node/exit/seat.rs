@@ -70,6 +70,8 @@ pub struct Session {
     pub(super) retire_at: Option<Instant>,
     /// What it may send into the control network.
     pub(super) inside: Bucket,
+    /// Its part of what its community may send, where that is held to a rate.
+    pub(super) up: Bucket,
 }
 
 /// A place for one member. Keeps its packet memory and the member's last handshake when the session ends.
@@ -221,8 +223,9 @@ impl<O: Output> Sink for FromMember<'_, O> {
         if !own {
             return self.hands.refusals.count(Refusal::Forbidden);
         }
-        let community = self.session.community;
-        if self.hands.limits.takes(self.now, community, packet.len()) {
+        let (community, limits) = (self.session.community, &mut *self.hands.limits);
+        let own = &mut self.session.up;
+        if limits.takes(self.now, community, own, packet.len()) {
             self.out.deliver(self.seat, packet);
         }
     }

@@ -205,6 +205,7 @@ impl Seat<'_> {
             key: a.remote,
             node: a.remote.node_id(),
             inside: Bucket::new(now, INSIDE_KBIT),
+            up: Bucket::UNLIMITED,
             lease,
             gift: r.certificate.map(|c| (c, GIFTS)),
             told: Told::default(),

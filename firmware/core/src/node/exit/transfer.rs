@@ -1,12 +1,12 @@
 //! Packets and datagrams through an exit.
 
 use super::seat::{FromMember, Hands};
-use super::{Exit, Output};
+use super::{Exit, Output, Seat, Session};
 use crate::data::path::Setup;
 use crate::data::probe::State;
 use crate::data::segment::Offload;
 use crate::data::too_big::too_big;
-use crate::data::tunnel::{MAX_PATHS, NotTaken};
+use crate::data::tunnel::{MAX_PATHS, NotTaken, Transmit, Tunnel};
 use crate::error::Refusal;
 use crate::node::{Outgoing, Via, outer_headers};
 use crate::time::Instant;
@@ -261,35 +261,74 @@ impl Exit<'_> {
                 return Some(outgoing);
             }
         }
-        None
+        self.poll_held(now, out)
     }
 
-    /// The next run of datagrams of one member: without its packets while its community has had what it may have.
+    /// The next run of datagrams for one member: without its packets if its community is held to a rate.
     fn poll_seat(&mut self, now: Instant, at: usize, out: &mut [u8]) -> Option<Outgoing> {
         let seat = self.seats.get_mut(at)?.as_mut()?;
-        let session = seat.session.as_mut()?;
-        let community = session.community;
-        let open = self.limits.open_at(community) <= now;
-        let len = out.len().min(self.limits.run(community));
-        let room = out.get_mut(..len)?;
-        loop {
-            let t = if open {
-                seat.tunnel.poll_transmit(now, room)?
+        let held = self
+            .limits
+            .open_at(seat.session.as_ref()?.community)
+            .is_some();
+        seat.poll(now, out, |tunnel, out| {
+            if held {
+                tunnel.poll_upkeep(now, out)
             } else {
-                seat.tunnel.poll_upkeep(now, room)?
+                tunnel.poll_transmit(now, out)
+            }
+        })
+        .map(|(outgoing, _)| outgoing)
+    }
+
+    /// The next packets for communities that are held to a rate, each of whose members has a turn: the others' do not count there.
+    fn poll_held(&mut self, now: Instant, out: &mut [u8]) -> Option<Outgoing> {
+        let n = self.used;
+        for at in 0..self.limits.len() {
+            let Some(open) = self.limits.open(now, at) else {
+                continue;
             };
+            let run = out.len().min(open.run);
+            for at in (0..n).map(|i| (open.turn + i) % n) {
+                let seat = self.seats.get_mut(at).and_then(Option::as_mut);
+                let of_it = |s: &Session| s.community == open.community;
+                let Some(seat) = seat.filter(|s| s.session.as_ref().is_some_and(of_it)) else {
+                    continue;
+                };
+                let packets = |tunnel: &mut Tunnel<'_>, out: &mut [u8]| tunnel.poll_data(now, out);
+                if let Some((outgoing, bytes)) = seat.poll(now, out.get_mut(..run)?, packets) {
+                    self.limits.sent(now, &open, at, bytes);
+                    return Some(outgoing);
+                }
+            }
+        }
+        None
+    }
+}
+
+impl Seat<'_> {
+    /// The next run that `next` gives and that has an address, and its bytes with all headers.
+    fn poll(
+        &mut self,
+        now: Instant,
+        out: &mut [u8],
+        mut next: impl FnMut(&mut Tunnel<'_>, &mut [u8]) -> Option<Transmit>,
+    ) -> Option<(Outgoing, usize)> {
+        let session = self.session.as_mut()?;
+        while let Some(t) = next(&mut self.tunnel, out) {
             // What is padded goes only where a challenge was answered: an unproved address gets no more than it sent.
             let small = t.message && t.len <= MIN_LEN;
             if let Some((via, to)) = session.address(now, t.path, small) {
                 let headers = usize::from(outer_headers(to.is_ipv6())) * t.count as usize;
-                self.limits.sent(now, community, t.len + headers);
-                return Some(Outgoing {
+                let outgoing = Outgoing {
                     via,
                     to: Some(to),
                     len: t.len,
                     stride: t.stride,
-                });
+                };
+                return Some((outgoing, t.len + headers));
             }
         }
+        None
     }
 }
