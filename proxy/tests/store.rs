@@ -294,7 +294,15 @@ fn a_store_of_the_first_schema_is_taken_over_with_its_leases() {
     let lease = admit(&mut store, &home, 1).lease;
     drop(store);
     let db = rusqlite::Connection::open(dir.path().join("state.db")).unwrap();
-    for column in ["highest", "admin", "admin_secret", "revocations", "most"] {
+    for column in [
+        "highest",
+        "admin",
+        "admin_secret",
+        "revocations",
+        "most",
+        "down",
+        "up",
+    ] {
         let sql = format!("ALTER TABLE communities DROP COLUMN {column}");
         db.execute_batch(&sql).unwrap();
     }
