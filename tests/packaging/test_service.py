@@ -96,6 +96,7 @@ TYPES = {
     "protocol": 'or("tcp","udp")',
     "DSCP": "range(0,63)",
     "preference": "range(0,9)",
+    "node ID": "rangelength(16,16)",
     "port": "port",
     "address:port": "string",
 }

@@ -4,9 +4,10 @@
 
 use core::fmt::{self, Write};
 
-use crate::config::reference;
+use crate::config::{reference, values};
 use crate::daemon::pause::{LONGEST, USUAL};
 use burstmesh_core::calendar::Day;
+use burstmesh_core::identity::NodeId;
 use burstmesh_linux::ubus;
 
 /// Where the configuration is.
@@ -81,6 +82,17 @@ pub enum Command<'a> {
         /// The control socket.
         socket: &'a str,
     },
+    /// Use none of a member's lines and lend it none, or do again.
+    Refuse {
+        /// The control socket.
+        socket: &'a str,
+        /// From now on, or no more.
+        refused: bool,
+        /// Whom.
+        node: NodeId,
+        /// For how long; until it is accepted otherwise.
+        minutes: Option<u16>,
+    },
     /// Say what is wrong with a configuration.
     Check {
         /// The configuration file.
@@ -145,6 +157,8 @@ pub enum Topic {
     Ledger,
     Pause,
     Resume,
+    Refuse,
+    Accept,
     Check,
     Keygen,
     Pubkey,
@@ -167,7 +181,9 @@ pub enum UsageError<'a> {
     /// The option takes no value.
     UnwantedValue(Topic, &'a str),
     /// The value is no number of minutes.
-    NoMinutes(&'a str),
+    NoMinutes(Topic, &'a str),
+    /// The value is no member's name.
+    NoNode(Topic, &'a str),
     /// The value is no day.
     NoDay(&'a str),
     /// An argument too many.
@@ -249,7 +265,9 @@ impl<'a> Given<'a> {
                 return Err(UsageError::UnknownOption(topic, arg));
             } else if topic == Topic::Pubkey && given.file.is_none() {
                 given.file = Some(arg);
-            } else if topic == Topic::Pause && given.minutes.is_none() {
+            } else if matches!(topic, Topic::Refuse | Topic::Accept) && given.member.is_none() {
+                given.member = Some(arg);
+            } else if matches!(topic, Topic::Pause | Topic::Refuse) && given.minutes.is_none() {
                 given.minutes = Some(arg);
             } else {
                 return Err(UsageError::Unexpected(topic, arg));
@@ -284,7 +302,9 @@ impl<'a> Given<'a> {
                 | Topic::Log
                 | Topic::Ledger
                 | Topic::Pause
-                | Topic::Resume,
+                | Topic::Resume
+                | Topic::Refuse
+                | Topic::Accept,
             ) => Some(&mut self.socket),
             ("--ubus", Topic::Run) => Some(&mut self.ubus),
             ("--member", Topic::Log) => Some(&mut self.member),
@@ -293,6 +313,20 @@ impl<'a> Given<'a> {
             ("--invitation", Topic::Keygen) => Some(&mut self.invitation),
             _ => None,
         }
+    }
+
+    /// How long a pause or a refusal may last.
+    fn minutes(&self, topic: Topic) -> Result<Option<u16>, UsageError<'a>> {
+        let Some(text) = self.minutes else {
+            return Ok(None);
+        };
+        let minutes = text.parse().ok().filter(|m| (1..=LONGEST).contains(m));
+        minutes.map(Some).ok_or(UsageError::NoMinutes(topic, text))
+    }
+
+    fn node(&self, topic: Topic) -> Result<NodeId, UsageError<'a>> {
+        let text = self.member.unwrap_or_default();
+        values::node(text).map_err(|_| UsageError::NoNode(topic, text))
     }
 
     fn command(self, topic: Topic) -> Result<Command<'a>, UsageError<'a>> {
@@ -315,12 +349,15 @@ impl<'a> Given<'a> {
             },
             Topic::Pause => Command::Pause {
                 socket,
-                minutes: match self.minutes {
-                    Some(text) => minutes(text).ok_or(UsageError::NoMinutes(text))?,
-                    None => USUAL,
-                },
+                minutes: self.minutes(topic)?.unwrap_or(USUAL),
             },
             Topic::Resume => Command::Resume { socket },
+            Topic::Refuse | Topic::Accept => Command::Refuse {
+                socket,
+                refused: topic == Topic::Refuse,
+                node: self.node(topic)?,
+                minutes: self.minutes(topic)?,
+            },
             Topic::Ledger => Command::Ledger {
                 socket,
                 form: match (self.json, self.csv) {
@@ -356,12 +393,6 @@ impl<'a> Given<'a> {
     }
 }
 
-/// A number of minutes that a pause may last.
-fn minutes(text: &str) -> Option<u16> {
-    let minutes = text.parse().ok()?;
-    (1..=LONGEST).contains(&minutes).then_some(minutes)
-}
-
 /// The long form of a short option.
 fn long(name: &str) -> &str {
     match name {
@@ -375,13 +406,15 @@ fn long(name: &str) -> &str {
 }
 
 impl Topic {
-    const NAMED: [(&'static str, Self); 11] = [
+    const NAMED: [(&'static str, Self); 13] = [
         ("run", Self::Run),
         ("status", Self::Status),
         ("log", Self::Log),
         ("ledger", Self::Ledger),
         ("pause", Self::Pause),
         ("resume", Self::Resume),
+        ("refuse", Self::Refuse),
+        ("accept", Self::Accept),
         ("check", Self::Check),
         ("keygen", Self::Keygen),
         ("pubkey", Self::Pubkey),
@@ -406,6 +439,8 @@ impl Topic {
             Self::Ledger => " ledger",
             Self::Pause => " pause",
             Self::Resume => " resume",
+            Self::Refuse => " refuse",
+            Self::Accept => " accept",
             Self::Check => " check",
             Self::Keygen => " keygen",
             Self::Pubkey => " pubkey",
@@ -443,9 +478,13 @@ impl fmt::Display for UsageError<'_> {
                 write!(f, "option '{arg}' takes no value")?;
                 topic
             }
-            Self::NoMinutes(text) => {
+            Self::NoMinutes(topic, text) => {
                 write!(f, "'{text}' is no number of minutes from 1 to {LONGEST}")?;
-                Topic::Pause
+                topic
+            }
+            Self::NoNode(topic, text) => {
+                write!(f, "'{text}' is no neighbour's name of 16 digits")?;
+                topic
             }
             Self::NoDay(text) => {
                 write!(f, "'{text}' is no day; write it as 2026-11-25")?;
@@ -473,6 +512,8 @@ pub fn write_help(topic: Topic, out: &mut dyn Write) -> fmt::Result {
         Topic::Ledger => help::LEDGER,
         Topic::Pause => help::PAUSE,
         Topic::Resume => help::RESUME,
+        Topic::Refuse => help::REFUSE,
+        Topic::Accept => help::ACCEPT,
         Topic::Check => help::CHECK,
         Topic::Keygen => help::KEYGEN,
         Topic::Pubkey => help::PUBKEY,

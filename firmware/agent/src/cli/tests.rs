@@ -124,6 +124,42 @@ fn a_pause_lasts_an_hour_or_what_is_said() {
 }
 
 #[test]
+fn a_member_is_refused_for_good_or_for_minutes_and_accepted_by_its_name() {
+    let node = values::node("a0a1a2a3a4a5a6a7").unwrap();
+    let refuse = |minutes| {
+        Ok(Command::Refuse {
+            socket: SOCKET,
+            refused: true,
+            node,
+            minutes,
+        })
+    };
+    assert_eq!(read("refuse a0a1a2a3a4a5a6a7"), refuse(None));
+    assert_eq!(read("refuse a0a1a2a3a4a5a6a7 5"), refuse(Some(5)));
+    let accept = Command::Refuse {
+        socket: SOCKET,
+        refused: false,
+        node,
+        minutes: None,
+    };
+    assert_eq!(read("accept a0a1a2a3a4a5a6a7"), Ok(accept));
+    for (wrong, says) in [
+        ("refuse", "burstmesh refuse --help"),
+        (
+            "refuse miller",
+            "'miller' is no neighbour's name of 16 digits",
+        ),
+        ("accept a0a1a2a3a4a5a6a7 5", "unexpected argument '5'"),
+        (
+            "refuse a0a1a2a3a4a5a6a7 0",
+            "no number of minutes from 1 to 1440; see 'burstmesh refuse",
+        ),
+    ] {
+        assert!(read(wrong).unwrap_err().contains(says), "{wrong}");
+    }
+}
+
+#[test]
 fn options_are_read_in_every_form() {
     let run = Command::Run {
         config: "a",

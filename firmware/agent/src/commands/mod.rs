@@ -59,6 +59,12 @@ fn execute(command: &Command<'_>) -> Exit {
         Command::Log { socket, member } => status::ask(socket, &status::log_question(member)),
         Command::Pause { socket, minutes } => status::ask(socket, &status::pause_question(minutes)),
         Command::Resume { socket } => status::ask(socket, "resume"),
+        Command::Refuse {
+            socket,
+            refused,
+            node,
+            minutes,
+        } => status::ask(socket, &status::refusal(refused, node, minutes)),
         Command::Ledger {
             socket,
             form,

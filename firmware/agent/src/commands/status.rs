@@ -1,7 +1,8 @@
-//! `burstmesh status`, `log`, `ledger`, `pause` and `resume`: ask the running agent.
+//! `burstmesh status`, `log`, `ledger`, `pause`, `resume`, `refuse` and `accept`: ask the running agent.
 
 use crate::cli::{Exit, Form};
 use burstmesh_core::calendar::Day;
+use burstmesh_core::identity::NodeId;
 use burstmesh_linux::control;
 use burstmesh_linux::process::Output;
 use core::fmt::Write;
@@ -40,6 +41,17 @@ pub(super) fn log_question(member: Option<&str>) -> heapless::String<24> {
 pub(super) fn pause_question(minutes: u16) -> heapless::String<16> {
     let mut question = heapless::String::new();
     let _ = write!(question, "pause {minutes}");
+    question
+}
+
+/// What the agent is told of a member that is refused, be it for some minutes, or no more.
+pub(super) fn refusal(refused: bool, node: NodeId, minutes: Option<u16>) -> heapless::String<32> {
+    let mut question = heapless::String::new();
+    let word = if refused { "refuse" } else { "accept" };
+    let _ = write!(question, "{word} {node}");
+    if let Some(minutes) = minutes {
+        let _ = write!(question, " {minutes}");
+    }
     question
 }
 

@@ -249,6 +249,7 @@ impl Draft {
             share_status: draft.share_status,
             share_log: draft.share_log,
             lane: draft.lane,
+            refused: draft.refused.clone(),
             expires: invitation.and_then(|invitation| invitation.expires),
             admission: invitation.and_then(|invitation| invitation.admission.clone()),
             admin: self.admin(report),

@@ -27,14 +27,14 @@ use core::net::SocketAddr;
 
 use burstmesh_core::calendar::Zone;
 use burstmesh_core::data::lane::Lane;
-use burstmesh_core::identity::PublicKey;
+use burstmesh_core::identity::{NodeId, PublicKey};
 use burstmesh_core::ledger::cap;
 use burstmesh_core::wire::admission::{AdminKey, Certificate};
 use burstmesh_core::wire::invitation::{Name, Secret, Token};
 use heapless::Vec;
 
 pub use problem::{Excerpt, Problem, ProblemKind};
-use schema::{ADDRESSES, BYPASSES, CLIENTS, EXITS, HOURS, MESHES, RULES, UPLINKS};
+use schema::{ADDRESSES, BYPASSES, CLIENTS, EXITS, HOURS, MESHES, REFUSED, RULES, UPLINKS};
 pub use suggest::nearest;
 use values::{FilePath, Hours, Ifname, Label, LogLevel, Prefix, Rate};
 
@@ -76,6 +76,8 @@ pub struct Community {
     pub share_log: bool,
     /// What connections do that no rule is about.
     pub lane: Lane,
+    /// Members with whom it shares nothing.
+    pub refused: Vec<NodeId, REFUSED>,
     /// After this time (Unix seconds) the invitation should not be used for joining any more.
     pub expires: Option<u64>,
     /// The invitation's admission token.

@@ -2,7 +2,7 @@
 
 use burstmesh_core::calendar::Zone;
 use burstmesh_core::data::lane::Lane;
-use burstmesh_core::identity::PublicKey;
+use burstmesh_core::identity::{NodeId, PublicKey};
 use burstmesh_core::wire::admission::{AdminKey, Certificate};
 use burstmesh_core::wire::invitation::{Invitation, Name, Secret};
 use heapless::Vec;
@@ -53,6 +53,7 @@ pub(super) struct CommunityDraft {
     pub(super) share_status: bool,
     pub(super) share_log: bool,
     pub(super) lane: Lane,
+    pub(super) refused: Vec<NodeId, { schema::REFUSED }>,
 }
 
 /// A value and the line it is on.
@@ -110,6 +111,7 @@ impl Draft {
                 share_status: true,
                 share_log: false,
                 lane: Lane::Auto,
+                refused: Vec::new(),
             },
             meshes: Vec::new(),
             uplinks: Vec::new(),
@@ -369,7 +371,8 @@ impl Draft {
             | Field::LogLevel
             | Field::ShareStatus
             | Field::ShareLog
-            | Field::Lane => self.set_community(field, text, line)?,
+            | Field::Lane
+            | Field::Refuse => self.set_community(field, text, line)?,
             Field::MeshIfname | Field::MeshPort | Field::MeshOpen => {
                 self.set_mesh(field, text)?;
             }
@@ -440,6 +443,10 @@ impl Draft {
             Field::LogLevel => community.log_level = values::log_level(text)?,
             Field::ShareStatus => community.share_status = values::boolean(text)?,
             Field::ShareLog => community.share_log = values::boolean(text)?,
+            Field::Refuse => community
+                .refused
+                .push(values::node(text)?)
+                .map_err(|_| SetError::Full(schema::REFUSED))?,
             _ => community.lane = values::lane(text)?,
         }
         Ok(())

@@ -17,6 +17,9 @@ pub const CLIENTS: usize = 8;
 /// Bypass prefixes of all client networks together.
 pub const BYPASSES: usize = 32;
 
+/// Members whom one gateway refuses.
+pub const REFUSED: usize = burstmesh_core::node::gateway::MAX_REFUSED;
+
 /// Rules about lanes.
 pub const RULES: usize = 16;
 
@@ -98,6 +101,7 @@ pub enum Field {
     ShareStatus,
     ShareLog,
     Lane,
+    Refuse,
     MeshIfname,
     MeshPort,
     MeshOpen,
@@ -173,6 +177,8 @@ pub enum Kind {
     CodePoint,
     /// Which is taken first.
     Preference,
+    /// A member's name.
+    Node,
 }
 
 impl Kind {
@@ -202,6 +208,7 @@ impl Kind {
             Self::Protocol => "protocol",
             Self::CodePoint => "DSCP",
             Self::Preference => "preference",
+            Self::Node => "node ID",
         }
     }
 
@@ -260,6 +267,7 @@ impl Kind {
             Self::Protocol => "write tcp or udp",
             Self::CodePoint => "write a number from 0 to 63, such as '46'",
             Self::Preference => "write a number from 0 to 9",
+            Self::Node => "copy the neighbour's 16 digits from 'burstmesh status'",
         }
     }
 
@@ -409,6 +417,15 @@ const COMMUNITY: Section = Section {
             default: Some("auto"),
             example: "per_session",
             doc: "What a connection's packets do where no rule says otherwise. auto: short and light ones take the path where they arrive first, bursts are spread over all paths. per_packet: all are spread from their first packet. per_session: each connection keeps to one path, and moves only when that falls silent.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::Refuse,
+            name: "refuse",
+            kind: Kind::Node,
+            list: true,
+            example: "a0a1a2a3a4a5a6a7",
+            doc: "Members with whom this house shares nothing: they use no line of it, and it uses none of theirs. Without a restart: burstmesh refuse.",
             ..OPTION
         },
     ],

@@ -1,4 +1,5 @@
 mod no_exit;
+mod refuse;
 
 use super::schema::{Kind, SECTIONS};
 use super::*;

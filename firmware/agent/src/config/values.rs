@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use burstmesh_core::calendar::Zone;
 use burstmesh_core::data::lane::Lane;
-use burstmesh_core::identity::PublicKey;
+use burstmesh_core::identity::{NodeId, PublicKey};
 use burstmesh_core::wire::admission::{self, Certificate};
 use burstmesh_core::wire::invitation::{self, Invitation, InvitationError, Secret};
 use burstmesh_core::wire::text::{self, TextError};
@@ -223,6 +223,17 @@ fn at_most(most: u8, text: &str) -> Result<u8, ValueError> {
     let number = digits(text).ok_or(ValueError::Malformed)?;
     let number = u8::try_from(number).ok().filter(|n| *n <= most);
     number.ok_or(ValueError::OutOfRange)
+}
+
+/// A member's name: 16 hexadecimal digits.
+///
+/// # Errors
+/// [`ValueError::Malformed`].
+pub fn node(text: &str) -> Result<NodeId, ValueError> {
+    let digits = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let number = u64::from_str_radix(text, 16).ok().filter(|_| digits);
+    let number = number.ok_or(ValueError::Malformed)?;
+    Ok(NodeId(number.to_be_bytes()))
 }
 
 /// A community's name.

@@ -17,7 +17,7 @@ use super::outlet::{Outlet, Road};
 use super::pause::Pause;
 use super::pooling::{Ends, Pooler, Tools};
 use super::sockets::{FIRST_TOKEN, Sent, Sockets};
-use super::{Failure, because, routing};
+use super::{Failure, because, refusing, routing};
 use crate::cli::Exit;
 use crate::config::Config;
 use crate::limits::{BLOCKS, RECV_BYTES, RECV_SLOTS, RX_FLOWS, SLOTS, TX_FLOWS};
@@ -140,6 +140,7 @@ impl Engine {
                 .map_err(|e| because("poll", e))?;
         }
         gateway.set_lane(config.community.lane);
+        refusing::follow(gateway, now, &[], config);
         let mut papers = Papers::default();
         papers.offer(config, gateway);
         let mut seed = [0; 8];

@@ -13,6 +13,7 @@ mod network;
 mod outlet;
 pub(crate) mod pause;
 mod pooling;
+mod refusing;
 mod reload;
 mod routing;
 mod sockets;

@@ -181,6 +181,11 @@ impl Relays {
         self.forget(|r| r.peer == peer);
     }
 
+    /// A peer is refused: what our uplinks are lent to it by ends, and not the ways over the mesh.
+    pub fn forget_lines_of(&mut self, peer: u8) {
+        self.forget(|r| r.peer == peer && !r.is_way());
+    }
+
     /// Somebody else takes this peer's place: nobody's way leads there any more.
     pub fn forget_ways_to(&mut self, peer: u8) {
         self.forget(|r| matches!(r.over, Over::Member { place, .. } if place == peer));

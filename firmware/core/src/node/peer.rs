@@ -163,6 +163,10 @@ pub struct Peer {
     pub with_host: Near,
     /// Its addresses here.
     pub with_us: Near,
+    /// Our owner refuses it.
+    pub refused: bool,
+    /// Its owner refuses us.
+    pub refuses_us: bool,
     /// What we carried for it, ended grants included.
     pub carried: Carried,
     /// What was carried for it over each of our uplinks, not booked yet.
@@ -204,6 +208,8 @@ impl Peer {
             guest: None,
             with_host: Near::NONE,
             with_us: Near::NONE,
+            refused: false,
+            refuses_us: false,
             carried: Carried::default(),
             lent: Default::default(),
             borrowed: Default::default(),
@@ -284,6 +290,7 @@ impl Peer {
     fn forget_promises(&mut self) {
         self.offers.clear();
         self.loans.clear();
+        self.refuses_us = false;
         (self.host, self.guest) = (None, None);
     }
 

@@ -41,6 +41,8 @@ pub enum Reason {
     Full,
     /// The uplink itself is down.
     Down,
+    /// The lender's owner refuses this borrower, whatever the uplink. It is said unasked too, behind an empty list of offers.
+    Refused,
 }
 
 /// A control message.

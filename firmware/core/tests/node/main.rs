@@ -26,6 +26,7 @@ mod no_own_line;
 mod outsiders;
 mod random_input;
 mod random_outages;
+mod refused;
 mod rekey;
 mod removal;
 mod revocation;

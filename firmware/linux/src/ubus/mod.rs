@@ -57,6 +57,8 @@ pub struct Method {
     pub name: &'static str,
     /// Name of its argument, a number; empty if it takes none.
     pub argument: &'static str,
+    /// Name of another one, a text; empty if it takes none.
+    pub text: &'static str,
 }
 
 /// A call that waits for its answer.
@@ -65,6 +67,7 @@ pub struct Call<'a> {
     pub method: &'a str,
     /// Of the method's argument, if it was given.
     pub argument: Option<u32>,
+    pub text: Option<&'a str>,
 }
 
 /// Kind, sequence and peer before the attributes.
@@ -264,11 +267,13 @@ impl Ubus {
         let known = self.methods.iter().find(|method| method.name == name);
         let mut status = Status::MethodNotFound;
         if let Some(method) = known {
-            let argument = attributes(arguments)
-                .find(|a| a.name == Some(method.argument) && !method.argument.is_empty());
+            let named = |name: &str| {
+                attributes(arguments).find(|a| a.name == Some(name) && !name.is_empty())
+            };
             let call = Call {
                 method: method.name,
-                argument: argument.and_then(|a| a.number()),
+                argument: named(method.argument).and_then(|a| a.number()),
+                text: named(method.text).and_then(|a| a.text()),
             };
             let mut data = Writer::new(room, PRELUDE);
             data.attribute(attribute::OBJECT, &object);
@@ -301,9 +306,11 @@ impl Ubus {
         let signature = object.open(attribute::SIGNATURE);
         for method in self.methods {
             let table = object.open_named(Kind::Table, method.name);
-            if !method.argument.is_empty() {
-                let kind = u32::from(Kind::Number as u8).to_be_bytes();
-                object.named(Kind::Number, method.argument, &kind);
+            for (name, kind) in [(method.text, Kind::Text), (method.argument, Kind::Number)] {
+                if !name.is_empty() {
+                    let value = u32::from(kind as u8).to_be_bytes();
+                    object.named(Kind::Number, name, &value);
+                }
             }
             object.close(table);
         }

@@ -11,10 +11,12 @@ const METHODS: &[Method] = &[
     Method {
         name: "status",
         argument: "",
+        text: "",
     },
     Method {
         name: "pause",
         argument: "minutes",
+        text: "node",
     },
 ];
 
@@ -104,7 +106,12 @@ impl Bus {
             .handle_readable(&mut [0; 2048], |call, out| match call.method {
                 "pause" if call.argument.is_none() => Status::InvalidArgument,
                 "pause" => {
-                    let _ = write!(out, "{{\"pause_s\":{}}}", call.argument.unwrap() * 60);
+                    let _ = write!(
+                        out,
+                        "{{\"pause_s\":{},\"node\":\"{}\"}}",
+                        call.argument.unwrap() * 60,
+                        call.text.unwrap()
+                    );
                     Status::Ok
                 }
                 _ => {
@@ -177,7 +184,7 @@ fn the_object_and_its_methods_are_published_once_the_bus_says_hello() {
     assert_eq!(said[1].number, attribute::SIGNATURE);
     assert_eq!(
         table(said[1].bytes),
-        json!({"status": {}, "pause": {"minutes": 5}})
+        json!({"status": {}, "pause": {"node": 3, "minutes": 5}})
     );
 }
 
@@ -203,12 +210,13 @@ fn an_argument_comes_with_its_call_and_a_missing_one_is_told() {
     let mut bus = Bus::published();
     let mut room = [0; 64];
     let mut arguments = Writer::new(&mut room, 0);
+    arguments.named(Kind::Text, "node", b"lan\0");
     arguments.named(Kind::Number, "minutes", &5_u32.to_be_bytes());
     let arguments = arguments.done().unwrap().to_vec();
     bus.tell(&call("pause", &arguments)).unwrap();
     let (_, _, _, body) = bus.hear();
     let data = attributes(&body).nth(1).unwrap();
-    assert_eq!(table(data.bytes), json!({"pause_s": 300}));
+    assert_eq!(table(data.bytes), json!({"pause_s": 300, "node": "lan"}));
     bus.hear();
     bus.tell(&call("pause", &[])).unwrap();
     let (kind, _, _, body) = bus.hear();

@@ -201,3 +201,12 @@ fn small_numbers_are_read_up_to_their_most() {
     assert_eq!(preference("10"), Err(ValueError::OutOfRange));
     assert_eq!(preference("-1"), Err(ValueError::Malformed));
 }
+
+#[test]
+fn a_members_name_is_sixteen_digits() {
+    let name = node("a0a1a2a3a4a5a6a7").unwrap();
+    assert_eq!(name.to_string(), "a0a1a2a3a4a5a6a7");
+    for text in ["", "a0a1", "+0a1a2a3a4a5a6a7", "a0a1a2a3a4a5a6a7b"] {
+        assert_eq!(node(text), Err(ValueError::Malformed), "{text}");
+    }
+}

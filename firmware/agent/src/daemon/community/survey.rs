@@ -3,6 +3,7 @@
 use super::compare::Compared;
 use super::public::Public;
 use super::show::Page;
+use crate::config::values;
 use crate::daemon::status::View;
 use burstmesh_control_net::{Failed, Net};
 use burstmesh_core::calendar::Day;
@@ -51,7 +52,7 @@ impl Survey {
             "ledger compare" => Question::Ledger,
             line => {
                 let text = line.strip_prefix("log ")?;
-                let member = node_of(text);
+                let member = values::node(text).ok();
                 if member.is_none() {
                     out.write(b"no member's name; write its 16 digits, as 'burstmesh status --community' shows them\n");
                 }
@@ -205,26 +206,5 @@ impl Survey {
             let _ = compared.show(accounts, member, self.page.is_json(), out);
         }
         let _ = self.page.close(state, out);
-    }
-}
-
-/// A node ID of 16 hexadecimal digits.
-fn node_of(text: &str) -> Option<NodeId> {
-    let digits = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let number = u64::from_str_radix(text, 16).ok().filter(|_| digits)?;
-    Some(NodeId(number.to_be_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_members_name_is_sixteen_digits() {
-        let node = node_of("a0a1a2a3a4a5a6a7").unwrap();
-        assert_eq!(node.to_string(), "a0a1a2a3a4a5a6a7");
-        for text in ["", "a0a1", "+0a1a2a3a4a5a6a7", "a0a1a2a3a4a5a6a7b"] {
-            assert_eq!(node_of(text), None, "{text}");
-        }
     }
 }

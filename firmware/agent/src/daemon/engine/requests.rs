@@ -2,6 +2,7 @@
 
 use super::{Engine, Parts, UBUS, outlet};
 use crate::config::Config;
+use crate::config::values;
 use crate::daemon::accounts::Accounts;
 use crate::daemon::community::{self, Community};
 use crate::daemon::history::History;
@@ -9,6 +10,7 @@ use crate::daemon::lending::Lending;
 use crate::daemon::network::UplinkState;
 use crate::daemon::outlet::Road;
 use crate::daemon::pause::{self, Pause};
+use crate::daemon::refusing;
 use crate::daemon::routing::Applied;
 use crate::daemon::status::{self, Part};
 use burstmesh_core::node::gateway::Gateway;
@@ -30,10 +32,24 @@ const METHODS: &[Method] = &[
     method("ledger", ""),
     method("pause", "minutes"),
     method("resume", ""),
+    about("refuse", "minutes"),
+    about("accept", ""),
 ];
 
 const fn method(name: &'static str, argument: &'static str) -> Method {
-    Method { name, argument }
+    Method {
+        name,
+        argument,
+        text: "",
+    }
+}
+
+/// A method about a member.
+const fn about(name: &'static str, argument: &'static str) -> Method {
+    Method {
+        text: "node",
+        ..method(name, argument)
+    }
 }
 
 /// Our object on the bus at `path`.
@@ -44,7 +60,7 @@ pub fn bus(path: &str) -> Result<Ubus> {
 /// What answers are made of.
 struct Desk<'a> {
     now: Instant,
-    gateway: &'a Gateway<'static>,
+    gateway: &'a mut Gateway<'static>,
     config: &'a Config,
     started: Instant,
     applied: Applied,
@@ -63,7 +79,9 @@ impl Desk<'_> {
         if line.starts_with("ledger") {
             return self.accounts.answer(line, out);
         }
-        if self.pause.answer(self.now, line, out) {
+        if self.pause.answer(self.now, line, out)
+            || refusing::answer(self.gateway, self.now, line, out)
+        {
             return;
         }
         status::answer(&self.view(), line, out);
@@ -92,19 +110,14 @@ impl Desk<'_> {
             "members" => Part::Members,
             "flows" => Part::Flows,
             "counters" => Part::Counters,
-            other => return self.call_other(other, call.argument, out),
+            _ => return self.call_other(call, out),
         };
         status::tell(&self.view(), part, out);
         Status::Ok
     }
 
-    fn call_other(
-        &mut self,
-        method: &str,
-        argument: Option<u32>,
-        out: &mut Converter<'_, '_>,
-    ) -> Status {
-        match method {
+    fn call_other(&mut self, call: &Call<'_>, out: &mut Converter<'_, '_>) -> Status {
+        match call.method {
             "history" => self.history.tell(self.gateway.link().tunnel().paths(), out),
             "events" => tell_events(out),
             // The bus knows no answer that is an array.
@@ -114,18 +127,36 @@ impl Desk<'_> {
                 let _ = out.write_char('}');
             }
             "pause" => {
-                let minutes = argument.unwrap_or(pause::USUAL.into());
+                let minutes = call.argument.unwrap_or(pause::USUAL.into());
                 let minutes = u16::try_from(minutes).unwrap_or(0);
                 if minutes == 0 || !self.pause.set(self.now, minutes) {
                     return Status::InvalidArgument;
                 }
                 self.tell_pause(out);
             }
+            "refuse" | "accept" => return self.call_about(call, out),
             _ => {
                 self.pause.set(self.now, 0);
                 self.tell_pause(out);
             }
         }
+        Status::Ok
+    }
+
+    /// A call about a member.
+    fn call_about(&mut self, call: &Call<'_>, out: &mut Converter<'_, '_>) -> Status {
+        let Ok(node) = values::node(call.text.unwrap_or_default()) else {
+            return Status::InvalidArgument;
+        };
+        if call.method == "accept" {
+            refusing::accept(self.gateway, self.now, node);
+        } else {
+            let minutes = call.argument.map(|m| u16::try_from(m).unwrap_or(0));
+            if !refusing::refuse(self.gateway, self.now, node, minutes) {
+                return Status::InvalidArgument;
+            }
+        }
+        let _ = write!(out, "{{\"refused\":{}}}", self.gateway.refuses(node));
         Status::Ok
     }
 

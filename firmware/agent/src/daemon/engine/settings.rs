@@ -6,7 +6,7 @@ use crate::commands::{Loaded, load};
 use crate::config::Config;
 use crate::daemon::network::{MeshState, UplinkState};
 use crate::daemon::reload::Reload;
-use crate::daemon::{complain, level};
+use crate::daemon::{complain, level, refusing};
 use burstmesh_core::control::admission::Admission;
 use burstmesh_core::control::handshake::Credentials;
 use burstmesh_core::node::Via;
@@ -54,7 +54,10 @@ impl Engine {
             .book(now, self.gateway, &mut self.parts.rtnl, self.config);
         let used = |e: &Self| e.config.exits.get(e.gateway.link().exit()).map(|e| e.key);
         let before = used(self);
-        *self.config = reload.new;
+        let refused = core::mem::replace(self.config, reload.new)
+            .community
+            .refused;
+        refusing::follow(self.gateway, now, &refused, self.config);
         if exits_moved {
             self.road
                 .sockets

@@ -177,11 +177,13 @@ impl View<'_> {
         for (n, (_, p)) in self.gateway.peers().enumerate() {
             write!(
                 out,
-                "{}{{\"node\":\"{}\",\"address\":\"{}\",\"session\":{},\"hops\":{},\"minor\":{},\"rtt_us\":{},\"offers\":{},\"up_bytes\":{},\"down_bytes\":{},\"up_packets\":{},\"down_packets\":{}}}",
+                "{}{{\"node\":\"{}\",\"address\":\"{}\",\"session\":{},\"refused\":{},\"refuses_us\":{},\"hops\":{},\"minor\":{},\"rtt_us\":{},\"offers\":{},\"up_bytes\":{},\"down_bytes\":{},\"up_packets\":{},\"down_packets\":{}}}",
                 comma(n),
                 p.key.node_id(),
                 p.addr,
                 p.is_up(),
+                p.refused,
+                p.refuses_us,
                 p.hops(),
                 p.minor,
                 p.rtt().as_micros(),

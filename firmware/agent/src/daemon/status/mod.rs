@@ -58,7 +58,7 @@ pub fn answer(view: &View<'_>, line: &str, out: &mut dyn Write) {
         "status json" => view.json(Part::All, out),
         other => writeln!(
             out,
-            "unknown request '{other}'; known: status, status json, log, ledger, ledger json, ledger csv, ledger forget N, pause MINUTES, resume"
+            "unknown request '{other}'; known: status, status json, log, ledger, ledger json, ledger csv, ledger forget N, pause MINUTES, resume, refuse NODE [MINUTES], accept NODE"
         ),
     };
 }

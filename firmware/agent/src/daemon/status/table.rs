@@ -174,6 +174,14 @@ impl View<'_> {
                 Tenths::mega(p.carried.up_bytes),
                 Tenths::mega(p.carried.down_bytes)
             )?;
+            if p.refused || p.refuses_us {
+                let who = if p.refused {
+                    "you refuse it"
+                } else {
+                    "its owner refuses you"
+                };
+                writeln!(out, "  {who}: neither uses the other's line")?;
+            }
         }
         Ok(())
     }

@@ -21,6 +21,12 @@ impl Gateway<'_> {
         let leads = if uplink >= WAY {
             let way = self.way_to(place, uplink, exit);
             way.map(|over| (over, 0, 0)).ok_or(Reason::Down)
+        } else if self
+            .peers
+            .get(place)
+            .is_some_and(|p| p.as_ref().is_some_and(|p| p.refused))
+        {
+            Err(Reason::Refused)
         } else {
             self.line_to(place, uplink, exit, address, cids)
         };

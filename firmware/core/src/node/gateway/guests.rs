@@ -78,7 +78,7 @@ impl Gateway<'_> {
     pub fn hosts(&self, now: Instant) -> impl Iterator<Item = AtHost<'_>> {
         self.peers().filter_map(move |(place, peer)| {
             let host = peer.host.as_ref().filter(|h| h.holds(now))?;
-            (self.borrowing && peer.is_up()).then_some(AtHost {
+            (self.borrowing && peer.is_up() && !peer.refused).then_some(AtHost {
                 place,
                 peer,
                 host,
@@ -160,7 +160,7 @@ impl Gateway<'_> {
             return;
         }
         let was = peer.guest.take();
-        let (uplink, seconds, c) = match shared {
+        let (uplink, seconds, c) = match shared.filter(|_| !peer.refused) {
             Some((uplink, c)) => {
                 let mut guest = was
                     .filter(|g| g.uplink == uplink)

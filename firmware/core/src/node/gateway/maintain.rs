@@ -1,7 +1,7 @@
 //! What a gateway does unasked, some ten times a second: handshakes, paths, offers, loans.
 
 use super::exit_link::Route;
-use super::{Gateway, Uplink};
+use super::{Gateway, Uplink, refused};
 use crate::control::announcer::{self, Sighting};
 use crate::control::heard::Life;
 use crate::data::path::Path;
@@ -35,6 +35,7 @@ impl Gateway<'_> {
         self.keep_exit_session(now, out);
         self.keep_rivals(now, out);
         self.keep_roll(now);
+        self.keep_refusals(now);
         for place in 0..self.peers.len() {
             self.keep_peer(now, place);
         }
@@ -396,13 +397,20 @@ impl Gateway<'_> {
         if let Some(list) = self.admission.as_ref().and_then(|a| a.list.as_ref()) {
             peer.told.tell(now, list, &mut peer.tunnel);
         }
+        let refused = peer.refused;
         if now.since(peer.offered_at) >= OFFER {
             peer.offered_at = now;
-            let _ = say(peer, &Message::Offers(offers));
+            if peer.refused {
+                // What older ones understand, and why.
+                let _ = say(peer, &Message::Offers(Vec::new()));
+                let _ = say(peer, &refused::WORD);
+            } else {
+                let _ = say(peer, &Message::Offers(offers));
+            }
             self.keep_guest(now, place);
             self.tell_members(place);
         }
-        if let Some(exit) = exit.filter(|_| self.borrowing) {
+        if let Some(exit) = exit.filter(|_| self.borrowing && !refused) {
             self.ask_for_loans(now, place, exit);
         }
     }

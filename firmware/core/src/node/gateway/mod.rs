@@ -9,6 +9,7 @@ mod hops;
 mod inside;
 mod maintain;
 mod receive;
+mod refused;
 mod rivals;
 mod sessions;
 mod settings;
@@ -18,6 +19,7 @@ pub use super::guest::{NETWORK_V4 as GUESTS_V4, NETWORK_V6 as GUESTS_V6};
 pub use exit_link::{Choice, ExitLink, Route};
 pub use guests::AtHost;
 pub use hops::MAX_HOPS;
+pub use refused::MAX_REFUSED;
 pub use transmit::GROUP;
 
 use super::bucket::Bucket;
@@ -192,6 +194,7 @@ pub struct Gateway<'m> {
     lending: bool,
     /// Neighbours are asked for what they lend.
     borrowing: bool,
+    refused: refused::Refused,
     /// What we send into the control network.
     inside: Bucket,
     refusals: Refusals,
@@ -254,6 +257,7 @@ impl<'m> Gateway<'m> {
             next_address: maintain::NextAddress::default(),
             lending: false,
             borrowing: true,
+            refused: Vec::new(),
             inside: Bucket::new(now, super::INSIDE_KBIT),
             refusals: Refusals::default(),
             wrong_version: 0,

@@ -11,7 +11,7 @@ use crate::node::job::Owner;
 use crate::node::lend::Over;
 use crate::node::{Output, Via, address_bytes, outer_headers};
 use crate::time::Instant;
-use crate::wire::control::{MAX_LEN, Message, WAY};
+use crate::wire::control::{MAX_LEN, Message, Reason, WAY};
 use crate::wire::handshake::Datagram;
 use crate::wire::{Kind, classify, frame, members, relay, roll};
 use core::net::SocketAddr;
@@ -429,7 +429,17 @@ impl Gateway<'_> {
             let _ = say(peer, &answer);
         }
         match message {
-            Message::Offers(offers) => peer.offers.clone_from(offers),
+            Message::Offers(offers) => {
+                peer.offers.clone_from(offers);
+                peer.refuses_us = false;
+            }
+            Message::Refuse {
+                reason: Reason::Refused,
+                ..
+            } => {
+                peer.refuses_us = true;
+                self.give_back(place);
+            }
             Message::Grant { exit, .. } | Message::Refuse { exit, .. } => {
                 let exit = self.exit_named(*exit);
                 self.handle_lender(now, place, exit, message);

@@ -280,7 +280,7 @@ impl Gateway<'_> {
     /// What is lent is lent for one exit: neighbours, one after another, are asked for the way to each of the others too.
     fn borrow_for_rivals(&mut self, now: Instant) {
         let lines = self.peers.iter().enumerate().filter_map(|(place, p)| {
-            let peer = p.as_ref().filter(|p| p.is_up())?;
+            let peer = p.as_ref().filter(|p| p.is_up() && !p.refused)?;
             Some((place as u8, peer.offers.first()?.uplink))
         });
         let lines: Vec<(u8, u8), { MAX_PEERS }> = lines.collect();

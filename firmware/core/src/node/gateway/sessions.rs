@@ -311,6 +311,10 @@ impl Gateway<'_> {
             mesh,
             seed,
         ));
+        let refused = self.refuses(key.node_id());
+        if let Some(Some(peer)) = self.peers.get_mut(at) {
+            peer.refused = refused;
+        }
         Some(at)
     }
 

@@ -40,10 +40,7 @@ impl Gateway<'_> {
         self.borrowing = borrowing;
         if !borrowing {
             for place in 0..self.peers.len() {
-                if let Some(Some(peer)) = self.peers.get_mut(place) {
-                    peer.loans.clear();
-                }
-                self.close_paths_over(place as u8);
+                self.give_back(place);
             }
         }
         self.maintain_at = now;

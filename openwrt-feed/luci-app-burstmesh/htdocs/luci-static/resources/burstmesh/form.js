@@ -124,6 +124,7 @@ export function kinds() {
 		'protocol': { is: (text) => ['tcp', 'udp'].includes(text), how: _('tcp or udp.') },
 		'DSCP': { is: (text) => /^[0-9]{1,2}$/.test(text) && Number(text) < 64, how: _('A number from 0 to 63.') },
 		'preference': { is: (text) => /^[0-9]$/.test(text), how: _('A number from 0 to 9.') },
+		'node ID': { is: (text) => /^[0-9a-f]{16}$/i.test(text), how: _('16 digits from 0 to f.') },
 		'file': { is: (text) => text[0] === '/' && text.length <= 128, how: _('The full path of a file.') }
 	};
 }
@@ -144,6 +145,7 @@ export function sections() {
 			option('share_status', 'bool', _('Share the status'), _('Others may ask what this router lends and whom it reaches, never what its clients do.'), { preset: '1' }),
 			option('share_log', 'bool', _('Share the log'), _('Others may read the last lines of the log of this router.'), { preset: '0' }),
 			option('lane', 'lane', _('Lane'), _('auto: bursts use all lines. per_session: each connection keeps to one line.'), { preset: 'auto' }),
+			option('refuse', 'node ID', _('Refused'), _('Neither uses the lines of the other.'), { list: true }),
 			option('name', 'text', _('Name'), _('Only without an invitation.')),
 			option('secret', 'secret', _('Secret'), _('Only without an invitation.')),
 			option('admin_key', 'public key', _('Admin key'), _('Only without an invitation, if members have certificates.')),
