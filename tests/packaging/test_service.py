@@ -97,6 +97,8 @@ TYPES = {
     "DSCP": "range(0,63)",
     "preference": "range(0,9)",
     "node ID": "rangelength(16,16)",
+    "prefix or name": "or(cidr,hostname)",
+    "lane or direct": 'or("direct","auto","per_packet","per_session")',
     "port": "port",
     "address:port": "string",
 }
@@ -197,6 +199,42 @@ class Service(RouterTest):
         router.write("tmp/running", "")
         router.write("etc/config/burstmesh", JOINED.replace("community", "community\n\toption enabled '0'"))
         self.assertEqual(router.service("reload"), ["procd_kill burstmesh"])
+
+    def with_names(self, options):
+        """A router with two instances of a dnsmasq of these compile options, and one name to bypass."""
+        router = self.joined()
+        client = "\nconfig client 'lan'\n\toption ifname 'br-lan'\n\tlist bypass '198.51.100.0/24'\n\tlist bypass 'bank.example'\n"
+        router.write("etc/config/burstmesh", JOINED + client + "\tlist bypass '2001:db8::7'\n\tlist bypass '192.0.2.1'\n")
+        router.write("usr/sbin/dnsmasq", f"#!/bin/sh\necho 'Compile time options: IPv6 {options} auth'\n", 0o755)
+        router.write("etc/init.d/dnsmasq", "#!/bin/sh\necho dnsmasq $1 >>/tmp/calls\n", 0o755)
+        (router.root / "tmp/etc").mkdir()
+        for name in ("cfg01", "cfg02"):
+            router.write(f"tmp/etc/dnsmasq.conf.{name}", f"bogus-priv\nconf-dir=/tmp/dnsmasq.{name}.d,*.conf\n")
+            (router.root / f"tmp/dnsmasq.{name}.d").mkdir()
+        return router, [router.root / f"tmp/dnsmasq.{name}.d/burstmesh.conf" for name in ("cfg01", "cfg02")]
+
+    def test_bypassed_names_go_to_every_dnsmasq_which_is_restarted_when_they_have_changed(self):
+        router, files = self.with_names("ipset nftset")
+        calls = router.service("start")
+        self.assertEqual([call for call in calls if "dnsmasq" in call], ["dnsmasq restart"])
+        for file in files:
+            self.assertEqual(file.read_text(), "nftset=/bank.example/4#inet#burstmesh#direct4,6#inet#burstmesh#direct6\n")
+        router.write("tmp/running", "")
+        self.assertNotIn("dnsmasq restart", router.service("reload"))
+        settings = (router.root / "etc/config/burstmesh").read_text()
+        router.write("etc/config/burstmesh", settings.replace("bank", "school"))
+        self.assertIn("dnsmasq restart", router.service("reload"))
+        self.assertIn("/school.example/", files[1].read_text())
+        self.assertIn("dnsmasq restart", router.service("stop"))
+        self.assertEqual([file.exists() for file in files], [False, False])
+        self.assertNotIn("dnsmasq restart", router.service("stop"))
+
+    def test_a_dnsmasq_that_knows_no_sets_is_told_in_the_log_and_left_alone(self):
+        router, files = self.with_names("ipset no-nftset")
+        calls = router.service("start")
+        self.assertTrue(any("install dnsmasq-full" in call for call in calls), calls)
+        self.assertNotIn("dnsmasq restart", calls)
+        self.assertFalse(files[0].exists())
 
     def test_a_stop_gives_the_device_back(self):
         router = self.joined()

@@ -34,6 +34,7 @@ impl Draft {
             exits: self.exits,
             clients: self.clients,
             bypasses: self.bypasses,
+            bypasses_names: self.bypasses_names,
             rules: self.rules,
         }
     }

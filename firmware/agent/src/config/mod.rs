@@ -53,7 +53,9 @@ pub struct Config {
     pub clients: Vec<Client, CLIENTS>,
     /// Destinations that always go direct.
     pub bypasses: Vec<Bypass, BYPASSES>,
-    /// Which connections have another lane than the community's, the first that fits.
+    /// There are names too; dnsmasq has them.
+    pub bypasses_names: bool,
+    /// Which connections go direct or have another lane than the community's, the first that fits.
     pub rules: Vec<Rule, RULES>,
 }
 
@@ -172,8 +174,8 @@ pub struct Bypass {
 /// A rule section: all that it names must fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// What the packets of these connections do.
-    pub lane: Lane,
+    /// What the packets of these connections do; `None`: they go direct.
+    pub lane: Option<Lane>,
     /// Devices of this house.
     pub client: Option<Prefix>,
     /// Addresses on the Internet.
@@ -193,7 +195,7 @@ impl Rule {
     #[must_use]
     pub const fn new(line: u32) -> Self {
         Self {
-            lane: Lane::Auto,
+            lane: Some(Lane::Auto),
             client: None,
             destination: None,
             port: None,
@@ -208,6 +210,12 @@ impl Rule {
     pub fn fits(&self, v6: bool) -> bool {
         let mut named = self.client.iter().chain(&self.destination);
         named.all(|prefix| prefix.address.is_ipv6() == v6)
+    }
+
+    /// Whether one line of the firewall says it for both.
+    #[must_use]
+    pub const fn is_of_both(&self) -> bool {
+        self.client.is_none() && self.destination.is_none() && self.code_point.is_none()
     }
 }
 

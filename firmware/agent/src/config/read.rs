@@ -26,6 +26,7 @@ pub(super) struct Draft {
     pub(super) exits: Vec<Exit, { schema::EXITS }>,
     pub(super) clients: Vec<Client, { schema::CLIENTS }>,
     pub(super) bypasses: Vec<Bypass, { schema::BYPASSES }>,
+    pub(super) bypasses_names: bool,
     pub(super) rules: Vec<Rule, { schema::RULES }>,
     /// Section types whose sections were found wrong: that none is left of them is no news then.
     pub(super) spoiled: Spoiled,
@@ -118,6 +119,7 @@ impl Draft {
             exits: Vec::new(),
             clients: Vec::new(),
             bypasses: Vec::new(),
+            bypasses_names: false,
             rules: Vec::new(),
             spoiled: Spoiled::default(),
             names: Vec::new(),
@@ -513,9 +515,13 @@ impl Draft {
         };
         match field {
             Field::Bypass => {
+                let Some(prefix) = values::bypass(text)? else {
+                    self.bypasses_names = true;
+                    return Ok(());
+                };
                 let bypass = Bypass {
                     client: index,
-                    prefix: values::prefix(text)?,
+                    prefix,
                 };
                 self.bypasses
                     .push(bypass)
@@ -537,7 +543,7 @@ impl Draft {
             Field::RulePort => rule.port = Some(values::port(text)?),
             Field::RuleProtocol => rule.protocol = Some(values::protocol(text)?),
             Field::RuleDscp => rule.code_point = Some(values::code_point(text)?),
-            _ => rule.lane = values::lane(text)?,
+            _ => rule.lane = values::rule_lane(text)?,
         }
         Ok(())
     }

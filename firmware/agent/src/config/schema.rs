@@ -167,10 +167,14 @@ pub enum Kind {
     Address,
     /// An address range.
     Prefix,
+    /// An address range, or a name.
+    Bypass,
     /// A file.
     Path,
     /// What a flow's packets do.
     Lane,
+    /// The same, or that it goes direct.
+    RuleLane,
     /// A transport protocol.
     Protocol,
     /// A differentiated services code point.
@@ -203,8 +207,10 @@ impl Kind {
             Self::Certificate => "certificate",
             Self::Address => "address:port",
             Self::Prefix => "prefix",
+            Self::Bypass => "prefix or name",
             Self::Path => "file",
             Self::Lane => "lane",
+            Self::RuleLane => "lane or direct",
             Self::Protocol => "protocol",
             Self::CodePoint => "DSCP",
             Self::Preference => "preference",
@@ -262,8 +268,12 @@ impl Kind {
                 "write a numeric address and a port, such as '203.0.113.7:4455' or '[2001:db8::7]:4455'"
             }
             Self::Prefix => "write an address range, such as '198.51.100.0/24' or '2001:db8::/32'",
+            Self::Bypass => {
+                "write an address range or a name, such as '198.51.100.0/24' or 'example.org'"
+            }
             Self::Path => "write the full path of a file, at most 128 characters",
             Self::Lane => "write auto, per_packet or per_session",
+            Self::RuleLane => "write direct, auto, per_packet or per_session",
             Self::Protocol => "write tcp or udp",
             Self::CodePoint => "write a number from 0 to 63, such as '46'",
             Self::Preference => "write a number from 0 to 9",
@@ -522,10 +532,10 @@ const CLIENT: Section = Section {
         Opt {
             field: Field::Bypass,
             name: "bypass",
-            kind: Kind::Prefix,
+            kind: Kind::Bypass,
             list: true,
-            example: "198.51.100.0/24",
-            doc: "Destinations that always go direct. Up to 32 in all client sections together.",
+            example: "example.org",
+            doc: "Destinations that go direct: address ranges always, up to 32 in all client sections together; names, with all below them and for all client networks, where no rule fits. Names need dnsmasq-full.",
             ..OPTION
         },
         Opt {

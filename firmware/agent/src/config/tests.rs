@@ -1,3 +1,4 @@
+mod direct;
 mod no_exit;
 mod refuse;
 
@@ -462,7 +463,7 @@ fn lanes_and_their_rules_are_read() {
     let [rule] = &config.rules[..] else {
         panic!("{:?}", config.rules)
     };
-    assert_eq!((rule.lane, rule.port), (Lane::Auto, Some(443)));
+    assert_eq!((rule.lane, rule.port), (Some(Lane::Auto), Some(443)));
     assert!(rule.fits(true) && !rule.fits(false));
     assert_eq!(good().community.lane, Lane::Auto);
 }
@@ -485,7 +486,8 @@ fn a_rule_is_neither_about_all_nor_about_none() {
     let all = rule("\toption lane 'session'\n\toption port '80'\n");
     assert!(
         all.len() == 1
-            && all[0].starts_with("23: option 'lane': 'session' cannot be read; write auto"),
+            && all[0]
+                .starts_with("23: option 'lane': 'session' cannot be read; write direct, auto"),
         "{all:?}"
     );
     let all = rule("\toption dscp '64'\n");

@@ -470,6 +470,37 @@ pub fn prefix(text: &str) -> Result<Prefix, ValueError> {
     }
 }
 
+/// What always goes direct: a prefix, or `None` for a name, which is no business of the agent's.
+///
+/// # Errors
+/// Those of [`prefix`]; [`ValueError::Malformed`] for a name.
+pub fn bypass(text: &str) -> Result<Option<Prefix>, ValueError> {
+    let numeric = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if numeric || text.contains([':', '/']) {
+        return prefix(text).map(Some);
+    }
+    let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    let label = |l: &str| {
+        (1..64).contains(&l.len())
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+            && l.bytes().all(letter)
+    };
+    let fine = text.len() < 254 && text.split('.').all(label);
+    fine.then_some(None).ok_or(ValueError::Malformed)
+}
+
+/// What a rule says of connections: a lane, or `None` for those that go direct.
+///
+/// # Errors
+/// [`ValueError::Malformed`].
+pub fn rule_lane(text: &str) -> Result<Option<Lane>, ValueError> {
+    match text {
+        "direct" => Ok(None),
+        _ => lane(text).map(Some),
+    }
+}
+
 /// An absolute path of a file.
 ///
 /// # Errors

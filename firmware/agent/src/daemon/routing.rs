@@ -43,6 +43,11 @@ const FIREWALL: &str = "burstmesh";
 /// Counters of what came over a closed mesh and was dropped: for the router itself, and for somebody behind it.
 const FROM_MESH: [&str; 2] = ["mesh_input", "mesh_forward"];
 
+/// Removes the table, be there one or not.
+const NOTHING_YET: &str = "table inet burstmesh {}\ndelete table inet burstmesh\n";
+/// As the firewall names them.
+const FAMILIES: [&str; 2] = ["ip", "ip6"];
+
 /// Where pooling never goes: private, local, special (RFC 6890), whatever the own line makes of them.
 const DIRECT_V4: &str = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.0.0.0/24, 192.168.0.0/16, 224.0.0.0/3";
 
@@ -96,7 +101,12 @@ pub struct Applied {
 /// Sets up the table and rules for `config`, with nothing pooled yet.
 pub fn prepare(config: &Config) -> Result<(), Failure> {
     let mut script = String::<SCRIPT>::new();
-    write_base(config, refused_from_mesh(), script.as_mut_view()).map_err(|_| Failure::TooLong)?;
+    // Whatever a run before this one has left.
+    let written = script
+        .push_str(NOTHING_YET)
+        .map_err(|_| core::fmt::Error)
+        .and_then(|()| write_base(config, refused_from_mesh(), script.as_mut_view()));
+    written.map_err(|_| Failure::TooLong)?;
     Ok(nft::apply(script.as_bytes())?)
 }
 
@@ -128,10 +138,11 @@ pub fn accept_answers(tun: &str) {
     }
 }
 
+/// All rules. Those that were there go, and what dnsmasq has put into the sets stays.
 fn write_base(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fmt::Result {
     writeln!(
         s,
-        "table inet burstmesh {{}}\ndelete table inet burstmesh\ntable inet burstmesh {{"
+        "table inet burstmesh {{}}\nflush table inet burstmesh\ntable inet burstmesh {{"
     )?;
     writeln!(
         s,
@@ -188,16 +199,38 @@ fn write_lanes(config: &Config, s: &mut StringView) -> core::fmt::Result {
         "chain lanes {{\ntype filter hook postrouting priority mangle; policy accept;\noifname != \"{TUN}\" accept"
     )?;
     for rule in &config.rules {
-        for (v6, family) in [(false, "ip"), (true, "ip6")] {
-            if rule.fits(v6) {
-                write_rule(rule, family, s)?;
-            }
+        let Some(lane) = rule.lane else { continue };
+        for family in FAMILIES.into_iter().filter(|f| rule.fits(*f == "ip6")) {
+            write_match(rule, family, s)?;
+            writeln!(s, "{family} dscp set {} accept", lane.code_point())?;
         }
     }
     writeln!(s, "}}")
 }
 
-fn write_rule(rule: &config::Rule, family: &str, s: &mut StringView) -> core::fmt::Result {
+/// Whether a new connection goes direct by a rule, or is pooled by one that comes first.
+fn write_rules(rules: &[config::Rule], s: &mut StringView) -> core::fmt::Result {
+    let direct = |r: &config::Rule| r.lane.is_none();
+    let count = rules.iter().rposition(direct).map_or(0, |last| last + 1);
+    for rule in rules.iter().take(count) {
+        let verdict = if direct(rule) {
+            "return"
+        } else {
+            "goto decide"
+        };
+        for family in FAMILIES.into_iter().filter(|f| rule.fits(*f == "ip6")) {
+            write_match(rule, family, s)?;
+            writeln!(s, "{verdict}")?;
+            if rule.is_of_both() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a packet must be for a rule.
+fn write_match(rule: &config::Rule, family: &str, s: &mut StringView) -> core::fmt::Result {
     for (prefix, which) in [(rule.client, "saddr"), (rule.destination, "daddr")] {
         if let Some(prefix) = prefix {
             write!(s, "{family} {which} {prefix} ")?;
@@ -212,11 +245,14 @@ fn write_rule(rule: &config::Rule, family: &str, s: &mut StringView) -> core::fm
     if let Some(point) = rule.code_point {
         write!(s, "{family} dscp {point} ")?;
     }
-    writeln!(s, "{family} dscp set {} accept", rule.lane.code_point())
+    Ok(())
 }
 
 /// Which new connections nobody decides about: they are direct.
 fn write_bypass(config: &Config, s: &mut StringView) -> core::fmt::Result {
+    if config.bypasses_names {
+        write_sets(s)?;
+    }
     writeln!(s, "chain bypass {{")?;
     writeln!(s, "fib daddr type {{ local, broadcast, multicast }} return")?;
     writeln!(
@@ -237,7 +273,28 @@ fn write_bypass(config: &Config, s: &mut StringView) -> core::fmt::Result {
             )?;
         }
     }
+    write_rules(&config.rules, s)?;
+    if config.bypasses_names {
+        // An address that is used stays there.
+        for (family, digit) in FAMILIES.into_iter().zip([4, 6]) {
+            writeln!(
+                s,
+                "{family} daddr @direct{digit} update @direct{digit} {{ {family} daddr }} return"
+            )?;
+        }
+    }
     writeln!(s, "jump decide\n}}")
+}
+
+/// What dnsmasq puts addresses of bypassed names into.
+fn write_sets(s: &mut StringView) -> core::fmt::Result {
+    for digit in [4, 6] {
+        writeln!(
+            s,
+            "set direct{digit} {{ type ipv{digit}_addr; flags dynamic,timeout; timeout 1d; size 1024; }}"
+        )?;
+    }
+    Ok(())
 }
 
 /// Whoever is in radio range is on the mesh. A closed one reaches the agent, which judges for itself, and what IPv6 and
@@ -430,7 +487,7 @@ pub fn withdraw(_: &(), cause: Cause) {
 /// Everything that a run left on the router goes.
 pub fn tear_down(rtnl: &mut Rtnl) {
     delete_rules(rtnl);
-    let _ = nft::apply(b"table inet burstmesh {}\ndelete table inet burstmesh\n");
+    let _ = nft::apply(NOTHING_YET.as_bytes());
 }
 
 #[cfg(test)]
@@ -446,6 +503,7 @@ mod tests {
             packets: u64::MAX,
             bytes: u64::MAX,
         };
+        script.push_str(NOTHING_YET).unwrap();
         write_base(&config, [seen; 2], script.as_mut_view()).unwrap();
         let lease = Lease {
             ipv4: [255; 4],
@@ -519,11 +577,60 @@ mod tests {
         assert_eq!(lines[4], "udp dport 53 ip6 dscp 46 ip6 dscp set 3 accept");
     }
 
+    /// The configuration with these rules instead, and one client network.
+    fn ruled(rules: &str, client: &str) -> std::string::String {
+        let head = largest();
+        let head = head.split("config rule").next().unwrap();
+        script(&format!(
+            "{head}{rules}config client 'lan'\n\toption ifname 'br-lan'\n{client}"
+        ))
+    }
+
+    #[test]
+    fn rules_decide_in_their_order_behind_bypassed_prefixes_and_before_names() {
+        let rules = "config rule\n\toption lane 'auto'\n\toption port '8080'\n\toption protocol 'tcp'\n\
+             config rule\n\toption lane 'direct'\n\toption dscp '46'\n\
+             config rule\n\toption lane 'auto'\n\toption client '192.168.1.20'\n";
+        let all = ruled(
+            rules,
+            "\tlist bypass 'example.org'\n\tlist bypass '198.51.100.0/24'\n",
+        );
+        let chain = all.split("chain bypass {").nth(1).unwrap();
+        let lines: std::vec::Vec<_> = chain.lines().skip(4).take(7).collect();
+        assert_eq!(
+            lines,
+            [
+                "iifname \"br-lan\" ip daddr 198.51.100.0/24 return",
+                "tcp dport 8080 goto decide",
+                "ip dscp 46 return",
+                "ip6 dscp 46 return",
+                "ip daddr @direct4 update @direct4 { ip daddr } return",
+                "ip6 daddr @direct6 update @direct6 { ip6 daddr } return",
+                "jump decide"
+            ]
+        );
+        assert_eq!(all.matches("set direct").count(), 2);
+        // Only what is pooled has a lane.
+        assert_eq!(all.matches(" dscp set 3 accept").count(), 3);
+        assert!(!ruled(rules, "").contains("direct4"));
+    }
+
     #[test]
     fn the_largest_configuration_fits_the_script() {
-        let script = script(&largest());
+        let last = largest().replacen(
+            "config client",
+            "config rule\n\toption lane 'direct'\n\toption dscp '1'\nconfig client",
+            1,
+        );
+        // One rule gives its place.
+        let (head, tail) = last.split_once("config rule").unwrap();
+        let (_, tail) = tail.split_once("config rule").unwrap();
+        let named = format!("{head}config rule{tail}\tlist bypass 'example.org'\n");
+        let script = script(&named);
+        println!("{} of {SCRIPT} bytes", script.len());
         assert_eq!(script.matches("jump bypass").count(), 8);
-        assert_eq!(script.matches(" dscp set 11 accept").count(), 24);
+        assert_eq!(script.matches(" dscp set 11 accept").count(), 23);
+        assert_eq!(script.matches("goto decide").count(), 23);
         assert_eq!(script.matches("goto stranger").count(), 4);
     }
 

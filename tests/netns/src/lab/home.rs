@@ -168,7 +168,8 @@ impl Lab {
     }
 }
 
-/// The providers' resolver in the core: knows every host as `<name>.test`.
+/// The providers' resolver in the core: knows every host as `<name>.test` and as `bypassed.<name>.test`, and its other addresses as
+/// `also.<name>.test`.
 pub(super) fn start_resolver(lab: &Lab) -> Result<Daemon> {
     let mut text = format!(
         "listen-address={},{}\nbind-interfaces\n",
@@ -182,12 +183,18 @@ pub(super) fn start_resolver(lab: &Lab) -> Result<Daemon> {
             "host-record={}.test,{},{}",
             host.name, link.v4, link.v6
         )?;
+        for family in [IpAddr::from(link.v4), link.v6.into()] {
+            writeln!(text, "address=/bypassed.{}.test/{family}", host.name)?;
+        }
+        for address in &host.also {
+            writeln!(text, "host-record=also.{}.test,{address}", host.name)?;
+        }
     }
     text += "local=/test/\n";
     dnsmasq(lab, CORE, &text)
 }
 
-/// The forwarder on a home's gateway.
+/// The forwarder on a home's gateway. It puts addresses of bypassed names where the agent looks for them, as the service has it do.
 pub(super) fn start_forwarder(lab: &Lab, home: &str) -> Result<Daemon> {
     let mut text = format!("listen-address=127.0.0.1,{LAN_GATEWAY}\nbind-interfaces\n");
     if let Some(prefix) = lab.lan_prefix(home)? {
@@ -200,6 +207,8 @@ pub(super) fn start_forwarder(lab: &Lab, home: &str) -> Result<Daemon> {
         plan::RESOLVER6.into()
     };
     writeln!(text, "server={resolver}")?;
+    let sets = "4#inet#burstmesh#direct4,6#inet#burstmesh#direct6";
+    writeln!(text, "nftset=/bypassed.web.test/{sets}")?;
     dnsmasq(lab, home, &text)
 }
 

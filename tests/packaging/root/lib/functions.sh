@@ -28,9 +28,25 @@ config() {
 }
 
 option() { eval "CONFIG_${SECTION}_$1=\$2"; }
-list() { option "$@"; }
+
+# Values here have no spaces.
+list() {
+	LISTS="$LISTS CONFIG_${SECTION}_$1"
+	eval "CONFIG_${SECTION}_$1=\"\${CONFIG_${SECTION}_$1:+\$CONFIG_${SECTION}_$1 }\$2\""
+}
+
+config_list_foreach() {
+	local values value
+	eval "values=\$CONFIG_$1_$2"
+	for value in $values; do
+		"$3" "$value"
+	done
+}
 
 config_load() {
+	local one
+	for one in $LISTS; do unset "$one"; done
+	LISTS=
 	COUNT=0
 	SECTIONS=
 	. "/etc/config/$1"

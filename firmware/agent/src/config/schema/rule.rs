@@ -7,15 +7,15 @@ pub(super) const RULE: Section = Section {
     kind: "rule",
     named: false,
     limit: RULES as u8,
-    doc: "Which connections have another lane than the community's. All that a rule names must be so; of several rules the first that fits counts. What a rule fits leaves without its DSCP.",
+    doc: "Which connections go direct, or have another lane than the community's. All that a rule names must be so; of several rules the first that fits counts. What a rule fits leaves without its DSCP.",
     options: &[
         Opt {
             field: Field::RuleLane,
             name: "lane",
-            kind: Kind::Lane,
+            kind: Kind::RuleLane,
             required: true,
-            example: "per_session",
-            doc: "What the packets of these connections do: auto, per_packet or per_session.",
+            example: "direct",
+            doc: "direct: these connections go over the own line. auto, per_packet or per_session: they are pooled, and their packets do this.",
             ..OPTION
         },
         Opt {
