@@ -48,7 +48,7 @@ fn prepare_client(lab: &Lab) -> Result<()> {
         "ip",
         &["address", "add", &format!("{TABLET}/24"), "dev", "eth0"],
     )?;
-    let marks = "table inet marks { chain out { type filter hook output priority mangle; tcp dport 8082 ip dscp set 46; } }\n";
+    let marks = "table inet marks { chain out { type filter hook output priority mangle; tcp dport 8082 ip dscp set 46; }; }\n";
     lab.nft("c1", marks)
 }
 

@@ -22,8 +22,8 @@ export function build(tree, doc) {
 	return node;
 }
 
-// Puts a new tree in the place of what was there, and leaves the focus where it was. While somebody selects a text of it, to copy it,
-// it stays as it is; and what is the same as before always stays, or screen readers would read the state anew each second.
+// Puts a new tree in the place of what was there; the focus stays. So does all while somebody selects a text, to copy it, and
+// always what is the same as before, or screen readers would read it anew each second.
 export function replace(place, tree) {
 	const doc = place.ownerDocument;
 	const selection = doc.getSelection();

@@ -1,5 +1,4 @@
-// What the forms ask for, and the sentence that says what is right when a value is not. The agent's schema of options
-// (docs/uci.md) is the master; a test compares.
+// What the forms ask for, and what a right value is. The agent's schema (docs/uci.md) is the master; a test compares.
 
 import { _ } from './text.js';
 import { isWhole } from './invitation.js';
@@ -113,15 +112,17 @@ export function kinds() {
 		'hours': { is: isHours, how: _('When it begins and ends, such as 22:00-07:00.') },
 		'port': { is: isPort, how: _('A number from 1 to 65535.') },
 		'prefix': { is: isPrefix, how: _('An address range, such as 198.51.100.0/24 or 2001:db8::/32.') },
+		'prefix or name': { is: (text) => isPrefix(text) || /^(?![\d.]+$)[a-z\d]+(([.]|-+)[a-z\d]+)*$/i.test(text), how: _('An address range, or a name such as example.org.') },
 		'public key': { is: isKey, how: _('The 44 characters that burstmesh-proxy printed.') },
 		'secret': { is: isSecret, how: _('44 generated characters. Paste an invitation instead, if you have one.') },
 		'address:port': { is: isAddress, how: _('A numeric address and a port, such as 203.0.113.7:4455 or [2001:db8::7]:4455.') },
 		'invitation': { is: isWhole, how: _('The whole invitation, from bm1 to its last character.') },
 		'certificate': { is: (text) => /^bmc1[A-Za-z0-9+\/]{107}$/.test(text), how: _('The whole line that the admin made, from bmc1 to its last character.') },
 		'text': { is: isText, how: _('1 to 32 characters, the same on every router.') },
-		'log level': { is: (text) => ['error', 'warn', 'info', 'debug', 'trace'].includes(text), how: _('error, warn, info, debug or trace.') },
-		'lane': { is: (text) => ['auto', 'per_packet', 'per_session'].includes(text), how: _('auto, per_packet or per_session.') },
-		'protocol': { is: (text) => ['tcp', 'udp'].includes(text), how: _('tcp or udp.') },
+		'log level': { is: (text) => /^(error|warn|info|debug|trace)$/.test(text), how: _('error, warn, info, debug or trace.') },
+		'lane': { is: (text) => /^(auto|per_(packet|session))$/.test(text), how: _('auto, per_packet or per_session.') },
+		'lane or direct': { is: (text) => /^(direct|auto|per_(packet|session))$/.test(text), how: _('direct, or a lane.') },
+		'protocol': { is: (text) => /^(tcp|udp)$/.test(text), how: _('tcp or udp.') },
 		'DSCP': { is: (text) => /^[0-9]{1,2}$/.test(text) && Number(text) < 64, how: _('A number from 0 to 63.') },
 		'preference': { is: (text) => /^[0-9]$/.test(text), how: _('A number from 0 to 9.') },
 		'node ID': { is: (text) => /^[0-9a-f]{16}$/i.test(text), how: _('16 digits from 0 to f.') },
@@ -167,7 +168,7 @@ export function sections() {
 		] },
 		client: { title: _('Networks that use the pool'), named: true, options: [
 			option('ifname', 'device', _('Device'), _('Of a bridge its own name, such as br-lan.'), { required: true }),
-			option('bypass', 'prefix', _('Always direct'), _('Destinations that never use the pool.'), { list: true }),
+			option('bypass', 'prefix or name', _('Always direct'), _('Destinations that never use the pool.'), { list: true }),
 			option('gro', 'bool', _('Large segments'), _('Saves a slow router work where the driver can.'), { preset: '1' })
 		] },
 		mesh: { title: _('Mesh'), named: false, options: [
@@ -181,7 +182,7 @@ export function sections() {
 			option('preference', 'preference', _('Preference'), _('The smallest is used while it answers; of equals the nearest.'), { preset: '0' })
 		] },
 		rule: { title: _('Lanes by rule'), named: false, options: [
-			option('lane', 'lane', _('Lane'), _('Of connections for which all of the following is so; the first rule that fits counts.'), { required: true }),
+			option('lane', 'lane or direct', _('Lane'), _('Of connections for which all of the following is so; the first rule that fits counts.'), { required: true }),
 			option('client', 'prefix', _('Device'), _('Devices of this house, by address.')),
 			option('destination', 'prefix', _('Destination'), _('Addresses on the Internet.')),
 			option('port', 'port', _('Port'), _('The port there.')),
