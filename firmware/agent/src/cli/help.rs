@@ -152,36 +152,25 @@ Example:
 
 pub(super) const REFUSE: &str = "\
 Ends at once what a member uses of this house's lines, and what this house uses
-of his: neither uses the other's line from now on. What the mesh passes on for
-him goes on, and everybody else is as before.
+of his; nothing is shared from then on. Everybody else is as before.
 
 Usage: burstmesh refuse NODE [MINUTES] [--socket PATH]
 
 Options:
   NODE                 the neighbour's 16 digits, as burstmesh status shows them
-  MINUTES              1 to 1440 (default: until it is accepted)
+  MINUTES              1 to 1440 (default: until accepted, or the next start)
   -s, --socket PATH    the control socket
-                       (default /var/run/burstmesh/control.sock)
 
-It ends when the agent starts again. To keep it:
-  uci add_list burstmesh.@community[0].refuse=NODE; uci commit burstmesh
-Exit code 3 means that the agent is not running.
+For good: list refuse in the community section of the configuration.
 
 Example:
   burstmesh refuse a0a1a2a3a4a5a6a7 60
 ";
 
 pub(super) const ACCEPT: &str = "\
-Ends a refusal. One that the configuration says comes back at the next start.
+Ends a refusal; one of the configuration's until the next start.
 
 Usage: burstmesh accept NODE [--socket PATH]
-
-Options:
-  NODE                 the neighbour's 16 digits, as burstmesh status shows them
-  -s, --socket PATH    the control socket
-                       (default /var/run/burstmesh/control.sock)
-
-Exit code 3 means that the agent is not running.
 
 Example:
   burstmesh accept a0a1a2a3a4a5a6a7

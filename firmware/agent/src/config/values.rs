@@ -230,10 +230,18 @@ fn at_most(most: u8, text: &str) -> Result<u8, ValueError> {
 /// # Errors
 /// [`ValueError::Malformed`].
 pub fn node(text: &str) -> Result<NodeId, ValueError> {
-    let digits = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let number = u64::from_str_radix(text, 16).ok().filter(|_| digits);
-    let number = number.ok_or(ValueError::Malformed)?;
-    Ok(NodeId(number.to_be_bytes()))
+    let mut node = [0; 8];
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != node.len() || !rest.is_empty() {
+        return Err(ValueError::Malformed);
+    }
+    for (byte, pair) in node.iter_mut().zip(pairs) {
+        for digit in pair {
+            let digit = char::from(*digit).to_digit(16);
+            *byte = *byte << 4 | digit.ok_or(ValueError::Malformed)? as u8;
+        }
+    }
+    Ok(NodeId(node))
 }
 
 /// A community's name.
@@ -479,14 +487,16 @@ pub fn bypass(text: &str) -> Result<Option<Prefix>, ValueError> {
     if numeric || text.contains([':', '/']) {
         return prefix(text).map(Some);
     }
-    let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    let label = |l: &str| {
-        (1..64).contains(&l.len())
-            && !l.starts_with('-')
-            && !l.ends_with('-')
-            && l.bytes().all(letter)
+    let mut before = b'.';
+    let mut fits = |b: u8| {
+        let last = core::mem::replace(&mut before, b);
+        match b {
+            b'.' => last.is_ascii_alphanumeric(),
+            b'-' => last != b'.',
+            _ => b.is_ascii_alphanumeric(),
+        }
     };
-    let fine = text.len() < 254 && text.split('.').all(label);
+    let fine = text.len() < 254 && text.bytes().all(&mut fits) && fits(b'.');
     fine.then_some(None).ok_or(ValueError::Malformed)
 }
 

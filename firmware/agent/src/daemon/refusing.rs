@@ -9,23 +9,29 @@ use burstmesh_core::time::{Duration, Instant};
 use burstmesh_linux::info;
 use core::fmt::Write;
 
-/// Refuses a member for so many minutes, or until it is accepted for `None`; `false` if that is too long or there are too many.
-pub fn refuse(gateway: &mut Gateway<'_>, now: Instant, node: NodeId, minutes: Option<u16>) -> bool {
-    let until = minutes.map_or(Instant::FAR, |m| {
-        now + Duration::from_secs(u64::from(m) * 60)
-    });
-    let may = minutes.is_none_or(|m| (1..=pause::LONGEST).contains(&m));
-    let done = may && gateway.refuse(now, node, until);
-    if done {
-        info!("refusing {}", node);
-    }
-    done
+/// Refuses a member from now on: for so many minutes, or for 0 until it is accepted. `false` if that is too long or there are too many.
+pub fn refuse(gateway: &mut Gateway<'_>, now: Instant, node: NodeId, minutes: u32) -> bool {
+    let until = match minutes {
+        0 => Instant::FAR,
+        minutes => now + Duration::from_secs(u64::from(minutes) * 60),
+    };
+    minutes <= pause::LONGEST.into() && set(gateway, now, node, Some(until))
 }
 
 /// Accepts a member again.
 pub fn accept(gateway: &mut Gateway<'_>, now: Instant, node: NodeId) {
-    info!("accepting {}", node);
-    gateway.accept(now, node);
+    set(gateway, now, node, None);
+}
+
+#[inline(never)]
+fn set(gateway: &mut Gateway<'_>, now: Instant, node: NodeId, until: Option<Instant>) -> bool {
+    let word = if until.is_some() {
+        "refusing"
+    } else {
+        "accepting"
+    };
+    info!("{} {}", word, node);
+    gateway.refuse(now, node, until)
 }
 
 /// What the configuration says: at the start, and when it is read again after `before`.
@@ -35,27 +41,20 @@ pub fn follow(gateway: &mut Gateway<'_>, now: Instant, before: &[NodeId], config
         accept(gateway, now, *node);
     }
     for node in wanted.iter().filter(|n| !before.contains(n)) {
-        refuse(gateway, now, *node, None);
+        refuse(gateway, now, *node, 0);
     }
 }
 
 /// Answers a line from the control socket, if it is about this: `refuse NODE`, `refuse NODE MINUTES` or `accept NODE`.
 pub fn answer(gateway: &mut Gateway<'_>, now: Instant, line: &str, out: &mut dyn Write) -> bool {
-    let Some((word, rest)) = line.split_once(' ') else {
+    let mut words = line.split(' ');
+    let (word, name) = (words.next(), words.next());
+    let minutes = words.next().map(|m| m.parse().unwrap_or(u32::MAX));
+    let Ok(node) = values::node(name.unwrap_or_default()) else {
         return false;
     };
-    let (name, minutes) = rest
-        .split_once(' ')
-        .map_or((rest, None), |(name, m)| (name, Some(m)));
-    let minutes = minutes.map(|m| m.parse().unwrap_or(0));
-    let Ok(node) = values::node(name) else {
-        return false;
-    };
-    let _ = match (word, minutes) {
-        ("refuse", minutes) => {
-            if !refuse(gateway, now, node, minutes) {
-                return false;
-            }
+    let _ = match word {
+        Some("refuse") if refuse(gateway, now, node, minutes.unwrap_or(0)) => {
             let known = gateway.peers().any(|(_, p)| p.key.node_id() == node);
             let absent = if known { "" } else { " (no neighbour now)" };
             writeln!(
@@ -63,7 +62,7 @@ pub fn answer(gateway: &mut Gateway<'_>, now: Instant, line: &str, out: &mut dyn
                 "{node}{absent} is refused: neither uses the other's line; until: burstmesh accept {node}"
             )
         }
-        ("accept", None) => {
+        Some("accept") => {
             accept(gateway, now, node);
             writeln!(out, "{node} is accepted")
         }

@@ -41,7 +41,7 @@ fn who_is_refused_loses_that_line_at_once_and_nothing_of_his_flow_and_the_others
     talk(&mut w, 1_000, &mut next);
     assert_eq!(lent_paths(&w), [2, 2, 2]);
     let (now, borrower) = (w.instant(), node(&w, 0));
-    assert!(gateway(&mut w, 1).refuse(now, borrower, Instant::FAR));
+    assert!(gateway(&mut w, 1).refuse(now, borrower, Some(Instant::FAR)));
     w.run(150);
     // Neither uses the other's line from now on.
     assert_eq!(lent_paths(&w), [1, 1, 2]);
@@ -57,7 +57,7 @@ fn who_is_refused_loses_that_line_at_once_and_nothing_of_his_flow_and_the_others
     );
     assert!(peer(&w, 0, 1).refuses_us, "it is repeated while it holds");
     let now = w.instant();
-    gateway(&mut w, 1).accept(now, borrower);
+    gateway(&mut w, 1).refuse(now, borrower, None);
     let took = w.run_until(2_000, |w| lent_paths(w) == [2, 2, 2]);
     assert!(took < 2_000, "{}", w.describe());
     assert!(!peer(&w, 1, 0).refused && !peer(&w, 0, 1).refuses_us);
@@ -71,7 +71,7 @@ fn a_refusal_ends_by_itself_and_holds_for_a_session_that_is_new() {
     let (now, borrower) = (w.instant(), node(&w, 0));
     let until = now + Duration::from_secs(10);
     // Before they know each other.
-    assert!(gateway(&mut w, 1).refuse(now, borrower, until));
+    assert!(gateway(&mut w, 1).refuse(now, borrower, Some(until)));
     w.run(5_000);
     assert_eq!(lent_paths(&w), [1, 1, 2]);
     assert!(gateway(&mut w, 1).refuses(borrower));
@@ -94,7 +94,7 @@ fn sessions_at_a_hosts_line_end_when_their_house_is_refused() {
     w.run_until(5_000, |w| hosts(w) == 1);
     let near = peer(&w, 0, 1).with_host.v4;
     let (now, guest) = (w.instant(), node(&w, 0));
-    gateway(&mut w, 1).refuse(now, guest, Instant::FAR);
+    gateway(&mut w, 1).refuse(now, guest, Some(Instant::FAR));
     w.run(200);
     assert_eq!(hosts(&w), 0);
     let now = w.instant();
@@ -103,12 +103,12 @@ fn sessions_at_a_hosts_line_end_when_their_house_is_refused() {
     assert!(w.gateways[1].at.flow(9).is_empty());
     assert_eq!(hosts(&w), 0);
     let now = w.instant();
-    gateway(&mut w, 1).accept(now, guest);
+    gateway(&mut w, 1).refuse(now, guest, None);
     w.run(200);
     assert_eq!(hosts(&w), 1);
     // A guest that refuses its host goes there no more either.
     let (now, host) = (w.instant(), node(&w, 1));
-    gateway(&mut w, 0).refuse(now, host, Instant::FAR);
+    gateway(&mut w, 0).refuse(now, host, Some(Instant::FAR));
     assert_eq!(hosts(&w), 0);
 }
 
@@ -118,9 +118,9 @@ fn one_more_than_there_is_room_for_is_told_and_one_that_is_refused_already_is_no
     let now = w.instant();
     let gw = gateway(&mut w, 0);
     for n in 0..MAX_REFUSED as u8 {
-        assert!(gw.refuse(now, NodeId([n; 8]), Instant::FAR));
+        assert!(gw.refuse(now, NodeId([n; 8]), Some(Instant::FAR)));
     }
-    assert!(!gw.refuse(now, NodeId([99; 8]), Instant::FAR));
-    assert!(gw.refuse(now, NodeId([3; 8]), Instant::FAR));
+    assert!(!gw.refuse(now, NodeId([99; 8]), Some(Instant::FAR)));
+    assert!(gw.refuse(now, NodeId([3; 8]), Some(Instant::FAR)));
     assert!(!gw.refuses(NodeId([99; 8])) && gw.refuses(NodeId([3; 8])));
 }

@@ -151,7 +151,7 @@ impl Desk<'_> {
         if call.method == "accept" {
             refusing::accept(self.gateway, self.now, node);
         } else {
-            let minutes = call.argument.map(|m| u16::try_from(m).unwrap_or(0));
+            let minutes = call.argument.unwrap_or(0);
             if !refusing::refuse(self.gateway, self.now, node, minutes) {
                 return Status::InvalidArgument;
             }

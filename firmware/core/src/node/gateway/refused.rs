@@ -20,19 +20,13 @@ pub(super) const WORD: Message = Message::Refuse {
 };
 
 impl Gateway<'_> {
-    /// Refuses a member until then, whether it is here or not: what either has lent the other ends at once. `false`: there are
-    /// [`MAX_REFUSED`] already.
-    pub fn refuse(&mut self, now: Instant, node: NodeId, until: Instant) -> bool {
+    /// Refuses a member until then, whether it is here or not: what either has lent the other ends at once. With `None` it is accepted
+    /// again. `false`: there are [`MAX_REFUSED`] already.
+    pub fn refuse(&mut self, now: Instant, node: NodeId, until: Option<Instant>) -> bool {
         self.refused.retain(|(other, _)| *other != node);
-        let fits = self.refused.push((node, until)).is_ok();
+        let fits = until.is_none_or(|until| self.refused.push((node, until)).is_ok());
         self.apply_refusals(now);
         fits
-    }
-
-    /// Refuses it no more.
-    pub fn accept(&mut self, now: Instant, node: NodeId) {
-        self.refused.retain(|(other, _)| *other != node);
-        self.apply_refusals(now);
     }
 
     /// Whether it is refused now.
