@@ -47,14 +47,15 @@ pub fn follow(gateway: &mut Gateway<'_>, now: Instant, before: &[NodeId], config
 
 /// Answers a line from the control socket, if it is about this: `refuse NODE`, `refuse NODE MINUTES` or `accept NODE`.
 pub fn answer(gateway: &mut Gateway<'_>, now: Instant, line: &str, out: &mut dyn Write) -> bool {
-    let mut words = line.split(' ');
-    let (word, name) = (words.next(), words.next());
-    let minutes = words.next().map(|m| m.parse().unwrap_or(u32::MAX));
-    let Ok(node) = values::node(name.unwrap_or_default()) else {
+    let Some((word, rest)) = line.split_once(' ') else {
+        return false;
+    };
+    let (name, minutes) = rest.split_once(' ').unwrap_or((rest, "0"));
+    let Ok(node) = values::node(name) else {
         return false;
     };
     let _ = match word {
-        Some("refuse") if refuse(gateway, now, node, minutes.unwrap_or(0)) => {
+        "refuse" if refuse(gateway, now, node, minutes.parse().unwrap_or(u32::MAX)) => {
             let known = gateway.peers().any(|(_, p)| p.key.node_id() == node);
             let absent = if known { "" } else { " (no neighbour now)" };
             writeln!(
@@ -62,7 +63,7 @@ pub fn answer(gateway: &mut Gateway<'_>, now: Instant, line: &str, out: &mut dyn
                 "{node}{absent} is refused: neither uses the other's line; until: burstmesh accept {node}"
             )
         }
-        Some("accept") => {
+        "accept" => {
             accept(gateway, now, node);
             writeln!(out, "{node} is accepted")
         }

@@ -438,6 +438,7 @@ impl Gateway<'_> {
                 ..
             } => {
                 peer.refuses_us = true;
+                peer.offers.clear();
                 self.give_back(place);
             }
             Message::Grant { exit, .. } | Message::Refuse { exit, .. } => {
