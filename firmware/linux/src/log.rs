@@ -1,4 +1,5 @@
-//! The log: one line per message, on standard error, which the service hands to the system's log.
+//! The log: one line per message, on standard output, or on standard error for what is not as it should be. The service hands both
+//! to the system's log, and OpenWrt's procd takes all of standard error for errors.
 //!
 //! ```ignore
 //! burstmesh_linux::info!("uplink {} is back", name);

@@ -20,8 +20,9 @@ pub fn write(level: Level, message: fmt::Arguments<'_>) {
     let text = line.text_with_newline();
     recent::keep(text);
     // Not retried: a log that nobody reads must not stop the packets.
+    let to = if level <= Level::Warn { 2 } else { 1 };
     // SAFETY: the text is readable for its length.
-    unsafe { libc::write(2, text.as_ptr().cast(), text.len()) };
+    unsafe { libc::write(to, text.as_ptr().cast(), text.len()) };
 }
 
 struct Line {
@@ -62,36 +63,42 @@ mod tests {
     use super::*;
     use crate::testing::in_child;
 
-    /// What the child writes to standard error while `act` runs.
-    fn captured(act: impl FnOnce()) -> String {
+    /// What the child writes to this descriptor while `act` runs.
+    fn captured(descriptor: i32, act: impl FnOnce()) -> String {
         let (read, write) = crate::fd::socket_pair().unwrap();
         // SAFETY: descriptors of this child only.
-        let before = unsafe { libc::dup(2) };
-        unsafe { libc::dup2(write.raw(), 2) };
+        let before = unsafe { libc::dup(descriptor) };
+        unsafe { libc::dup2(write.raw(), descriptor) };
         act();
-        unsafe { libc::dup2(before, 2) };
+        unsafe { libc::dup2(before, descriptor) };
         let mut buf = [0; 4096];
         let length = read.read(&mut buf).unwrap().unwrap_or(0);
         String::from_utf8(buf[..length].to_vec()).unwrap()
     }
 
+    fn say() {
+        let name = "wan\nerror: forged";
+        crate::info!("uplink {} is back", name);
+        crate::debug!("not this");
+        crate::warn!("{}", 7);
+    }
+
     #[test]
     fn messages_below_the_level_are_left_out_and_control_characters_are_blanked() {
         in_child(|| {
-            let name = "wan\nerror: forged";
-            let text = captured(|| {
-                crate::info!("uplink {} is back", name);
-                crate::debug!("not this");
-                crate::warn!("{}", 7);
-            });
-            assert_eq!(text, "uplink wan error: forged is back\nwarning: 7\n");
+            assert_eq!(captured(1, say), "uplink wan error: forged is back\n");
         });
+    }
+
+    #[test]
+    fn what_is_not_as_it_should_be_goes_to_standard_error_and_nothing_else() {
+        in_child(|| assert_eq!(captured(2, say), "warning: 7\n"));
     }
 
     #[test]
     fn a_long_message_is_cut_and_still_ends_its_line() {
         in_child(|| {
-            let text = captured(|| crate::error!("{}", "x".repeat(2000)));
+            let text = captured(2, || crate::error!("{}", "x".repeat(2000)));
             assert_eq!((text.len(), text.ends_with("x\n")), (LINE, true));
         });
     }
