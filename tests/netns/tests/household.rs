@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use burstmesh_netns::community::{Community, fetches, first_fetch};
 use burstmesh_netns::tools::http::HttpServer;
+use burstmesh_netns::tools::transfer;
 use burstmesh_netns::{Lab, Topology, root};
 
 const SOON: Duration = Duration::from_secs(3);
@@ -130,7 +131,8 @@ fn pooling_needs_the_tunnels_zone_and_the_agents_word_about_sources() -> Result<
 }
 
 #[test]
-fn what_netifd_takes_from_the_device_comes_back_within_half_a_second() -> Result<()> {
+fn what_netifd_takes_from_the_device_comes_back_within_half_a_second_and_ends_no_connection()
+-> Result<()> {
     if root::skip() {
         return Ok(());
     }
@@ -144,6 +146,10 @@ fn what_netifd_takes_from_the_device_comes_back_within_half_a_second() -> Result
             + &ns.run("ip", &["route", "show", "table", "181"])?)
     };
     let before = look()?;
+    let server = HttpServer::start(&lab, "web", 80)?;
+    let large = server.publish("large", 40_000_000, lab.link("web")?.v4)?;
+    let running = transfer::start_download(&lab, "c1", &large, Duration::from_secs(30))?;
+    sleep(Duration::from_secs(2));
     // As it claims the device of an interface, and as it lets go of one.
     for losses in [
         &["address flush dev bm0", "route flush dev bm0 table 181"][..],
@@ -156,6 +162,12 @@ fn what_netifd_takes_from_the_device_comes_back_within_half_a_second() -> Result
         assert_eq!(look()?, before, "{losses:?}");
     }
     assert!(community.agent("gw1")?.log().contains("put back"));
+    let result = running.finish()?;
+    println!("longest gap {:?}", result.longest_gap);
+    assert!(
+        result.complete && result.intact,
+        "the download ended: {result:?}"
+    );
     Ok(())
 }
 

@@ -31,6 +31,8 @@ const RETRY: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub struct Pooler {
     applied: Applied,
+    /// Under which addresses connections leave by the firewall's table.
+    leaves_as: Option<Near>,
     wanted_since: Option<Instant>,
     /// The decision is to be written even if it is the same.
     stale: bool,
@@ -196,7 +198,10 @@ impl Pooler {
         };
         self.set_up(want, index, gateway, tools);
         let decision = |a: Applied| (a.pooling, a.ipv6, a.dns_rescue, a.spread);
-        let decides = decision(want) != decision(self.applied) || self.stale || self.rewrite;
+        let decides = decision(want) != decision(self.applied)
+            || want.lease != self.leaves_as
+            || self.stale
+            || self.rewrite;
         if !decides {
             return;
         }
@@ -283,10 +288,15 @@ impl Pooler {
                 return;
             }
         }
+        // What began meanwhile left under the addresses of the lease before.
+        let moved = applied && want.lease != self.leaves_as;
+        if moved {
+            self.leaves_as = want.lease;
+        }
         let is_used = |a: &Applied| a.pooling || a.spread.is_used();
         if !is_used(&want) && is_used(&self.applied) {
             routing::delete_rules(rtnl);
-        } else if !want.pooling && self.applied.pooling {
+        } else if moved || !want.pooling && self.applied.pooling {
             routing::forget_pooled();
         }
         for (place, _) in want.spread.lost(&self.applied.spread) {

@@ -146,7 +146,7 @@ fn write_base(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fm
     )?;
     writeln!(
         s,
-        "chain decide {{}}\nchain rescue {{}}\nchain at_hosts {{}}"
+        "chain decide {{}}\nchain rescue {{}}\nchain sources {{}}"
     )?;
     write_bypass(config, s)?;
     writeln!(
@@ -176,7 +176,7 @@ fn write_base(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fm
     )?;
     writeln!(
         s,
-        "chain out {{\ntype nat hook postrouting priority 90; policy accept;\njump lines\noifname \"{TUN}\" jump at_hosts\noifname \"{TUN}\" masquerade\n}}"
+        "chain out {{\ntype nat hook postrouting priority 90; policy accept;\njump lines\noifname \"{TUN}\" jump sources\noifname \"{TUN}\" masquerade\n}}"
     )?;
     write_lanes(config, s)?;
     write_mesh(config, seen, s)?;
@@ -368,9 +368,12 @@ fn write_decision(want: &Applied, dns: Option<&Lease>, s: &mut StringView) -> co
     writeln!(
         s,
         "flush chain inet burstmesh decide\nflush chain inet burstmesh rescue\nflush chain inet burstmesh rescue_to\n\
-         flush chain inet burstmesh at_hosts"
+         flush chain inet burstmesh sources"
     )?;
     guests::write_spread(&want.spread, s)?;
+    if let Some(near) = want.lease {
+        guests::write_source(POOLED, MASK, near, s)?;
+    }
     if !want.pooling {
         guests::write_deal(&want.spread, s)?;
     } else {

@@ -3,6 +3,7 @@
 use super::{DIRECT_V4, GUEST, HOST_MASK, TUN, note};
 use crate::config::Config;
 use crate::daemon::spread::Spread;
+use burstmesh_core::data::reset::Near;
 use burstmesh_core::node::gateway::{GUESTS_V4, GUESTS_V6};
 use burstmesh_linux::netlink::{Kind, MAIN_TABLE, Prefix, Route, Rtnl};
 use core::fmt::Write;
@@ -61,22 +62,29 @@ pub fn write_leaving(config: &Config, s: &mut StringView) -> core::fmt::Result {
 pub fn write_spread(spread: &Spread, s: &mut StringView) -> core::fmt::Result {
     for (place, share) in spread.hosts() {
         let mark = mark(place);
-        let [v4, v6] = [
-            IpAddr::from(Ipv4Addr::from(share.near.v4)),
-            IpAddr::from(Ipv6Addr::from(share.near.v6)),
-        ];
         writeln!(
             s,
             "add chain inet burstmesh host{place}\nflush chain inet burstmesh host{place}\n\
              add rule inet burstmesh host{place} ct mark set ct mark and {:#x} or {mark:#x}",
             !HOST_MASK
         )?;
-        for (family, address) in [("ip", v4), ("ip6", v6)] {
-            writeln!(
-                s,
-                "add rule inet burstmesh at_hosts ct mark and {HOST_MASK:#x} == {mark:#x} snat {family} to {address}"
-            )?;
-        }
+        write_source(mark, HOST_MASK, share.near, s)?;
+    }
+    Ok(())
+}
+
+/// Connections with this mark leave the tunnel under these addresses. By name, since the kernel ends what is merely masqueraded
+/// when the device loses an address for a moment, as when OpenWrt's netifd restarts its interface.
+pub fn write_source(mark: u32, mask: u32, near: Near, s: &mut StringView) -> core::fmt::Result {
+    let [v4, v6] = [
+        IpAddr::from(Ipv4Addr::from(near.v4)),
+        IpAddr::from(Ipv6Addr::from(near.v6)),
+    ];
+    for (family, address) in [("ip", v4), ("ip6", v6)] {
+        writeln!(
+            s,
+            "add rule inet burstmesh sources ct mark and {mask:#x} == {mark:#x} snat {family} to {address}"
+        )?;
     }
     Ok(())
 }
