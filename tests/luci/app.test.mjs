@@ -2,10 +2,11 @@
 
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import vm from 'node:vm';
-import { app, json, module, read, resources, sample, scripts } from './load.mjs';
+import { app, json, module, read, resources, sample, scripts, tree } from './load.mjs';
 
 const acl = json(app + 'root/usr/share/rpcd/acl.d/luci-app-burstmesh.json');
 const menu = json(app + 'root/usr/share/luci/menu.d/luci-app-burstmesh.json');
@@ -26,20 +27,33 @@ test('views are glue, and all scripts together weigh at most 60 KB', () => {
 	assert.ok(scripts().reduce((sum, [, text]) => sum + Buffer.byteLength(text), 0) <= 60_000);
 });
 
+// As published (npm, qr 0.5.0): who updates it compares the new files with what is published, and writes their sums here.
+const DECODER = {
+	'decode.js': '599eaa506b429930b0ca80bdc6eff5bdfbc0bd24ea623afecc4919eb21ed5f8a',
+	'index.js': '18b07cc7e7ba787b3b9bc8662286a75bf6c28c22c3906fe8140dcad11b4a0d81'
+};
+
+test('the decoder of codes is the published one, with its licence, and only who scans fetches it', () => {
+	for (const [name, sum] of Object.entries(DECODER))
+		assert.equal(createHash('sha256').update(read(resources + 'burstmesh/qr/' + name)).digest('hex'), sum, name);
+	assert.match(read(resources + 'burstmesh/qr/LICENSE-MIT'), /Paul Miller/);
+	for (const [name, text] of scripts())
+		assert.ok(!/^import [^(]*qr\//m.test(text), name);
+});
+
 test('what the glue runs is what the rights allow: looking under read, acting under write', () => {
 	const glue = read(resources + 'burstmesh/glue.js');
 	const commands = [...glue.matchAll(/fs\.exec\('([^']+)', \[ ([^\]]*) \]\)/g)]
 		.map(([, program, words]) => [program, ...words.split(', ').map((word) => word.slice(1, -1))].join(' '));
 	assert.deepEqual(Object.keys(acl['luci-app-burstmesh'].read.file).sort(), commands.sort());
-	const calls = [...glue.matchAll(/object: '(\w+)',\s+method: '(\w+)'/g)].map(([, object, method]) => object + '.' + method).sort();
+	const methods = glue.match(/METHODS = \[ ([^\]]*) \]/)[1].split(', ').map((method) => 'burstmesh.' + method.slice(1, -1));
+	const calls = [...methods, ...[...glue.matchAll(/call\('(\w+)', '(\w+)'/g)].map(([, object, method]) => object + '.' + method)].sort();
 	const allowed = (rights) => Object.entries(rights).flatMap(([object, methods]) => methods.map((method) => object + '.' + method));
 	const { read: look, write: act } = acl['luci-app-burstmesh'];
 	// rpcd wants both: the right to run something at all, and which command.
 	const { file, ...own } = look.ubus;
 	assert.deepEqual(file, ['exec']);
-	// Whoever has a login may refuse a member over ubus; no page has a button for it yet.
-	const unused = ['burstmesh.accept', 'burstmesh.refuse'];
-	assert.deepEqual([...calls, ...unused].sort(), [...allowed(own), ...allowed(act.ubus)].sort());
+	assert.deepEqual(calls, [...allowed(own), ...allowed(act.ubus)].sort());
 	assert.deepEqual(allowed(own), ['status', 'members', 'flows', 'counters', 'history', 'ledger'].map((method) => 'burstmesh.' + method));
 	assert.equal(acl['luci-app-burstmesh'].read.uci, undefined, 'who may only look must not read the invitation');
 });
@@ -50,7 +64,7 @@ test('nothing puts text into a page as markup', () => {
 });
 
 test('texts of the pages go through the translation', () => {
-	const untranslated = /\['(?:h3|p|button|th|strong)', \{[^}]*\}, '/;
+	const untranslated = /\['(?:h3|p|button|th|strong)', \{[^}]*\}, '|\b(?:h3|p)\('/;
 	for (const name of ['pages', 'parts', 'ledger', 'watch'])
 		assert.doesNotMatch(read(resources + 'burstmesh/' + name + '.js'), untranslated, name);
 });
@@ -108,12 +122,14 @@ test('a foreign name stays text, wherever it is shown', async () => {
 
 test('who may only look gets no button, and every page works without an agent', async () => {
 	const pages = await module('pages');
-	const acts = { pause: () => {}, resume: () => {} };
+	const acts = { pause: () => {}, resume: () => {}, refused: () => [], refuse: () => {} };
 	const buttons = (tree) => Array.isArray(tree) ? (tree[0] === 'button' ? 1 : 0) + tree.slice(2).reduce((sum, part) => sum + buttons(part), 0) : 0;
 	for (const status of [sample(), null])
 		for (const draw of [(by) => pages.overview(status, { points: [], layers: [], span: 1 }, by), (by) => pages.uplinks(status, by),
-			(by) => pages.community(status, by), (by) => pages.settings(status, by), (by) => pages.ledger(status, [], by)])
+			(by) => pages.settings(status, by), (by) => pages.ledger(status, [], by)])
 			assert.deepEqual([buttons(draw(null)), buttons(draw(acts))], [0, 1]);
+	// A button for each neighbour more.
+	assert.deepEqual([null, sample()].flatMap((status) => [null, acts].map((by) => buttons(pages.community(status, by)))), [0, 1, 0, 1 + sample().peers.length]);
 	// Watching changes nothing, so whoever may look may watch.
 	const diagnostics = (status, by) => pages.diagnostics(status, { check: '', log: '', watch: null }, by);
 	assert.deepEqual([diagnostics(null, null), diagnostics(null, acts), diagnostics(sample(), null), diagnostics(sample(), acts)].map(buttons), [0, 1, 1, 2]);
@@ -129,13 +145,21 @@ function catalogue(path) {
 	return new Map(entries.filter(([id]) => id !== ''));
 }
 
-// The texts in the sources, as gettext's own tool finds them, and the titles of the menu.
+// What the agent says of its state, paths, lending and flows; a page translates it as it is.
+function words() {
+	const files = ['agent/src/daemon/lending', 'core/src/data/lane', 'agent/src/daemon/admission', 'agent/src/daemon/status/mod'];
+	const found = files.map((file) => [...read(tree + 'firmware/' + file + '.rs').matchAll(/=>\s*(?:\{\s*)?"([^"]+)"/g)].map(([, said]) => said));
+	assert.deepEqual(found.map((one) => one.length > 3), [true, true, true, true]);
+	return found.flat().filter((said) => !['auto', 'per_packet', 'per_session'].includes(said));
+}
+
+// The texts in the sources, as gettext's own tool finds them, the titles of the menu, and the agent's words.
 function texts() {
 	const files = scripts().map(([name]) => resources + name);
 	const done = spawnSync('xgettext', ['--language=JavaScript', '--from-code=UTF-8', '--keyword=_', '--no-location', '--no-wrap', '--omit-header', '-o', '-', ...files], { encoding: 'utf8' });
 	assert.equal(done.status, 0, done.stderr);
 	const found = [...done.stdout.matchAll(/^msgid "(.*)"$/gm)].map(([, id]) => id);
-	return new Set([...found, ...Object.values(menu).map((entry) => entry.title)]);
+	return new Set([...found, ...Object.values(menu).map((entry) => entry.title), ...words()]);
 }
 
 test('the template has exactly the texts of the pages, and German and Spanish have them all', () => {

@@ -31,8 +31,8 @@ const page = {
 
 // LuCI around one view; `answers` gives each command's answer, `may` whether the visitor may act.
 function luci(answers, may) {
-	const asked = { commands: [], calls: [], polls: [], sections: [] };
-	const option = (widget, name) => ({ widget, name });
+	const asked = { commands: [], calls: [], polls: [], sections: [], changed: [], typed: {} };
+	const option = (widget, name) => ({ widget, name, choices: [], value(choice) { this.choices.push(choice); } });
 	class Section {
 		constructor(type) { Object.assign(this, { type, options: [] }); }
 		option(widget, name) {
@@ -51,13 +51,19 @@ function luci(answers, may) {
 		// As LuCI's own: an object that nobody has published is an error of its own number, and so is what the visitor may not do.
 		rpc: { declare: (method) => async (...values) => {
 			asked.calls.push([method.object, method.method, ...values]);
-			if (method.object !== 'burstmesh' || ['pause', 'resume'].includes(method.method))
+			if (method.object !== 'burstmesh' || ['pause', 'resume', 'refuse', 'accept'].includes(method.method))
 				return;
 			if (!answers.status)
 				throw new Error('RPC call to burstmesh/' + method.method + ' failed with error -32000: Object not found');
 			return { history: { step_ms: 2000, paths: [] }, ledger: [] }[method.method] || answers.status;
 		} },
-		uci: { sections: (config, type) => answers.uci && config === 'burstmesh' && type === 'community' ? [answers.uci] : [] },
+		ui: { changes: { apply: (checked) => asked.changed.push(['apply', checked]) } },
+		uci: {
+			load: async () => { asked.loaded = true; },
+			sections: (config, type) => asked.loaded && answers.uci && config === 'burstmesh' && type === 'community' ? [answers.uci] : [],
+			set: (...values) => asked.changed.push(values),
+			save: async () => asked.changed.push('save')
+		},
 		form: {
 			Flag: 'flag', Value: 'value', DynamicList: 'list', TypedSection: 'typed',
 			Map: class {
@@ -67,18 +73,26 @@ function luci(answers, may) {
 					return asked.sections.at(-1);
 				}
 				async render() { return new Element('form'); }
+				lookupOption(name, id) {
+					return [{ getUIElement: () => ({ setValue: (text) => { asked.typed[id + '.' + name] = text; } }) }, id];
+				}
 			}
 		},
 		'tools.widgets': { DeviceSelect: 'device' }
 	};
 	const L = {
 		resource: (path) => path,
+		toArray: (value) => value ? [value].flat() : [],
 		hasViewPermission: () => may,
 		require: async (name) => ({ uqr: { renderSVG: (text, look) => '<svg><!-- ' + text + ' ' + look.border + ' --></svg>' } })[name]
 	};
+	// As LuCI's own: an array is a fragment of what each of it makes, and a text is a tag.
 	const E = (tag) => {
+		if (tag instanceof Element)
+			return tag;
 		const made = new Element(Array.isArray(tag) ? 'fragment' : tag);
-		made.children = Array.isArray(tag) ? tag : [];
+		assert.match(made.tag, /^[a-z]+$/);
+		made.children = Array.isArray(tag) ? tag.map(E) : [];
 		return made;
 	};
 	const load = (path) => {
@@ -86,7 +100,7 @@ function luci(answers, may) {
 		const names = [...text.matchAll(/^'require ([\w.]+)(?: as (\w+))?';$/gm)].map(([, name, as]) => [as || name, name]);
 		const given = names.map(([, name]) => (name === 'burstmesh.glue' ? load('burstmesh/glue.js') : parts[name]));
 		assert.ok(given.every(Boolean), path + ' requires something that LuCI is not known for');
-		const globals = { L, E, _: (text) => text, document: page, performance, load: (name) => module(name.split('/').pop().replace('.js', '')) };
+		const globals = { L, E, _: (text) => text, document: page, performance, load: async (name) => answers[name] || module(name.split('/').pop().replace('.js', '')) };
 		const body = vm.compileFunction(text, [...Object.keys(globals), ...names.map(([as]) => as)]);
 		return body(...Object.values(globals), ...given);
 	};
@@ -159,8 +173,46 @@ test('the invitation is drawn as a code when somebody wants it, and hidden again
 	assert.equal(decodeURIComponent(page.find('img').attributes.src), 'data:image/svg+xml,<svg><!-- bm1abc 4 --></svg>');
 	button().actions.click();
 	assert.equal(page.find('img'), undefined);
+	assert.equal(page.find('details').attributes.open, undefined);
 	const none = await luci(running, true).open('view/burstmesh/community.js');
+	assert.equal(none.find('details').attributes.open, '', 'who has no invitation is asked for one');
 	assert.ok(!none.findAll('button').some((one) => one.attributes.id === 'bm-invite'));
+});
+
+test('an invitation in a picture goes into the form, and a picture without one changes nothing', async () => {
+	for (const text of ['bm1abc', null]) {
+		const { note } = await module('scan');
+		const scan = { note, read: async (file) => (file === 'photo.jpg' ? text : assert.fail(file)) };
+		const { asked, open } = luci({ ...running, 'burstmesh/scan.js': scan, uci: { '.name': 'cfg01', invitation: '' } }, true);
+		const page = await open('view/burstmesh/community.js');
+		assert.deepEqual(page.findAll('input').map(({ attributes }) => [attributes.type, attributes.accept, attributes.capture]),
+			[['file', 'image/*', 'environment'], ['file', 'image/*', undefined]]);
+		page.find('input').actions.change({ target: { files: ['photo.jpg'] } });
+		await new Promise(setImmediate);
+		assert.deepEqual(asked.typed, text ? { 'cfg01.invitation': 'bm1abc' } : {});
+		assert.equal(page.find('details').findAll('p').at(-1).children[0], note(text));
+	}
+});
+
+test('a neighbour is refused once that is confirmed, and shared with again, by the settings', async () => {
+	const [{ node }] = sample().peers;
+	const press = async (refuse, sure) => {
+		const { asked, open } = luci({ ...running, uci: { '.name': 'cfg01', refuse } }, true);
+		globalThis.confirm = () => sure;
+		const page = await open('view/burstmesh/community.js');
+		page.findAll('button').find((one) => one.attributes.id === 'bm-trust-' + node).actions.click();
+		await new Promise(setImmediate);
+		return [...asked.calls.filter(([, method]) => ['refuse', 'accept'].includes(method)).map(([, method, who]) => method + ' ' + who), ...asked.changed];
+	};
+	const then = ['save', ['apply', true]];
+	assert.deepEqual(await press(undefined, false), []);
+	const [refused, accepted] = ['refuse ' + node, 'accept ' + node];
+	assert.deepEqual(await press(undefined, true), [refused, ['burstmesh', 'cfg01', 'refuse', [node]], ...then]);
+	assert.deepEqual(await press(['99ab'], true), [refused, ['burstmesh', 'cfg01', 'refuse', ['99ab', node]], ...then]);
+	assert.deepEqual(await press(['99ab', node], false), [accepted, ['burstmesh', 'cfg01', 'refuse', ['99ab']], ...then]);
+	assert.deepEqual(await press(node, false), [accepted, ['burstmesh', 'cfg01', 'refuse', null], ...then]);
+	const overview = await luci(running, true).open('view/burstmesh/overview.js');
+	assert.ok(!overview.findAll('button').some((one) => one.attributes.id.startsWith('bm-trust')));
 });
 
 test('forms have a widget for each option, and judge what is typed', async () => {
@@ -170,6 +222,7 @@ test('forms have a widget for each option, and judge what is typed', async () =>
 	assert.deepEqual(asked.sections.map((section) => section.type), ['exit', 'client', 'rule', 'mesh']);
 	const of = (section, name) => asked.sections[section].options.find((option) => option.name === name);
 	assert.deepEqual([of(0, 'address').widget, of(1, 'ifname').widget, of(3, 'port').widget, of(3, 'open').widget], ['list', 'device', 'value', 'flag']);
+	assert.deepEqual(of(2, 'lane').choices, ['direct', 'auto', 'per_packet', 'per_session']);
 	assert.equal(of(3, 'port').validate('mesh', '4454'), true);
 	assert.match(of(3, 'port').validate('mesh', '0'), /65535/);
 });

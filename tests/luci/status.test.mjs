@@ -30,7 +30,7 @@ test('the state is one sentence, also without an agent and with a sentence of a 
 	assert.deepEqual(status.headline(sample()), { level: 'good', text: 'Pooling over several lines.' });
 	assert.equal(status.headline(null).level, 'off');
 	assert.match(status.headline({ ...sample(), pause_s: 90 }).text, /^Paused for another 00:01:30/);
-	assert.equal(status.headline({ pooling: false, sentence: 'resting' }).text, 'resting');
+	assert.equal(status.headline({ pooling: false, sentence: 'resting' }).text, 'Resting.');
 });
 
 test('paths tell whose line they are', () => {
@@ -55,7 +55,7 @@ test('a line tells why it is lent as it is, and what is used of it', () => {
 	Object.assign(now.uplinks[0], { lending: 'lent slowly: near the cap', lend_down_kbit: 5000, own_down_kbit: 340, own_up_kbit: 12 });
 	const [row] = status.uplinkRows(now);
 	assert.deepEqual([row.lent, row.most, row.own, row.expected],
-		['slowly: near the cap', '5.0 Mbit/s down, all that is idle up', '340 kbit/s down, 12 kbit/s up', 'not known yet']);
+		['lent slowly: near the cap', '5.0 Mbit/s down, all that is idle up', '340 kbit/s down, 12 kbit/s up', 'not known yet']);
 });
 
 test('connections tell why they go where they go', () => {
@@ -65,23 +65,30 @@ test('connections tell why they go where they go', () => {
 		{ flow: 'udp 192.0.2.1:443', packets_per_s: 1, lane: 'auto', why: 'spread', path: null, second: null }
 	];
 	assert.deepEqual(status.flowRows(now).map((row) => [row.line, row.second, row.why]), [
-		['own line wan', 'lent by aa', 'the line before fell silent'],
-		['–', '–', 'a burst: spread over all lines that are free']
+		['own line wan', 'lent by aa', 'the other fell silent'],
+		['–', '–', 'spread']
 	]);
 });
 
-test('every word of the agent about lending and lanes has a text of its own', () => {
-	const words = (file, name) => [...read(tree + 'firmware/' + file).matchAll(/Self::\w+ => "([^"]+)",/g)].map(([, word]) => word)
-		.filter((word) => !['auto', 'per_packet', 'per_session'].includes(word)).concat(name || []);
+test("the agent's words about state, paths, lending and flows are shown in the visitor's language", async () => {
+	const { use } = await module('text');
 	const now = sample();
-	for (const lending of words('agent/src/daemon/lending.rs')) {
-		now.uplinks[0].lending = lending;
-		assert.ok(!lending.includes(':') || status.uplinkRows(now)[0].lent !== lending, lending);
-	}
-	for (const why of words('core/src/data/lane.rs')) {
-		now.busiest[0].why = why;
-		assert.notEqual(status.flowRows(now)[0].why, why);
-	}
+	const [line, path, flow] = [now.uplinks[0], now.paths[0], now.busiest[0]];
+	use((text) => '<' + text + '>');
+	assert.equal(status.headline(now).text, '<' + now.sentence + '>.');
+	assert.deepEqual([status.uplinkRows(now)[0].lent, status.pathRows(now)[0].state, status.flowRows(now)[0].why].map((text) => text.slice(1, -1)),
+		[line.lending, path.state, flow.why]);
+	use((text) => text);
+});
+
+test('whom one shares nothing with is marked, heard or not', () => {
+	const now = sample();
+	const { node } = now.peers[0];
+	assert.deepEqual(status.memberRows(now, []).map((row) => row.refused), now.peers.map(() => false));
+	assert.deepEqual(status.memberRows(now, ['99ab', node]).map((row) => [row.name, row.refused, row.state]).sort(),
+		[['99ab', true, 'not heard'], [node, true, 'connected']]);
+	now.peers[0].refused = true;
+	assert.deepEqual(status.memberRows(now, []).map((row) => [row.refused, row.state])[0], [true, 'refused']);
 });
 
 test('what stands out is named, and nothing is when all is well', () => {
@@ -122,12 +129,12 @@ test('a community without an exit is seen as good, with the lines at which new c
 	const words = "no exit is used: each new connection leaves at one line, the own one or a neighbour's";
 	assert.ok(read(tree + 'firmware/agent/src/daemon/status/mod.rs').includes(words), 'the agent says it so');
 	Object.assign(alone, { pooling: false, paths: [], sentence: words, own_share: 1, round: 4, hosts: [{ node: 'ab12', share: 3, up_kbit: 2000, down_kbit: 20000, ipv6: false }] });
-	assert.deepEqual(status.headline(alone), { level: 'good', text: 'No exit is used: each new connection leaves at one line, yours or that of a neighbour.' });
+	assert.deepEqual(status.headline(alone), { level: 'good', text: "No exit is used: each new connection leaves at one line, the own one or a neighbour's." });
 	assert.deepEqual(status.hostRows(alone).map(({ name, share, most }) => [name, share, most]),
 		[['own line wan', '1 of 4', '–'], ['lent by ab12', '3 of 4', '20 Mbit/s down, 2.0 Mbit/s up']]);
 	alone.hosts[0].node = alone.peers[0].node;
 	alone.peers[0].offers = 0;
-	assert.equal(status.memberRows(alone)[0].lends, 'its address');
+	assert.equal(status.memberRows(alone, [])[0].lends, 'its address');
 	assert.deepEqual(status.findings(alone), []);
 	const { overview } = await module('pages');
 	const { History } = await module('graph');

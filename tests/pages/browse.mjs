@@ -37,7 +37,12 @@ async function draw({ name, told, texts, dark }) {
 	const [text, dom, pages, graph, watches] = await Promise.all(['text', 'dom', 'pages', 'graph', 'watch'].map(load));
 	text.use((id) => (texts ? texts[id] || '!' + id : id));
 	document.body.className = dark ? 'dark' : '';
-	const acts = { pause: () => { window.paused = true; }, resume: () => {} };
+	const refused = [];
+	const refuse = (node, on) => {
+		refused.splice(0, 1, ...(on ? [node] : []));
+		dom.replace(place, show(told.series.at(-1)));
+	};
+	const acts = { pause: () => { window.paused = true; }, resume: () => {}, refused: () => refused, refuse };
 	const history = new graph.History(120);
 	// Somebody has begun to watch the lines.
 	const watch = new watches.Watch(10);
@@ -49,9 +54,11 @@ async function draw({ name, told, texts, dark }) {
 		ledger: (status) => pages.ledger(status, told.ledger, acts),
 		diagnostics: (status) => pages.diagnostics(status, extra, acts)
 	}[name];
-	const [place, last] = ['div', 'div'].map((tag) => document.querySelector('main').appendChild(document.createElement(tag)));
-	if (name === 'community')
+	const [place, first, last] = ['div', 'div', 'div'].map((tag) => document.querySelector('main').appendChild(document.createElement(tag)));
+	if (name === 'community') {
 		dom.replace(last, pages.invitation(null, () => {}));
+		dom.replace(first, pages.scan(false, '', () => {}));
+	}
 	told.series.forEach((status, second) => {
 		history.record(second * 1000, status);
 		watch.record(second * 1000, status);
@@ -97,6 +104,23 @@ const server = await serve();
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox'] });
 const found = { errors: [], pages: {} };
 
+// Refuses the neighbour and shares with it again, by keyboard: what the button says each time, what was asked, and where the focus is.
+async function trust(page) {
+	const asked = [];
+	page.on('dialog', (dialog) => {
+		asked.push(dialog.message());
+		return asked.length === 1 ? dialog.dismiss() : dialog.accept();
+	});
+	const button = page.locator('[id^=bm-trust-]');
+	const seen = [await button.innerText()];
+	await button.focus();
+	for (let press = 0; press < 3; press += 1) {
+		await page.keyboard.press('Enter');
+		seen.push(await button.innerText());
+	}
+	return { seen, asked, focused: await page.evaluate(() => document.activeElement.id) };
+}
+
 async function visit(size, name, [look, texts, dark]) {
 	const page = await browser.newPage({ viewport: SIZES[size] });
 	page.on('pageerror', (error) => found.errors.push(String(error)));
@@ -104,6 +128,8 @@ async function visit(size, name, [look, texts, dark]) {
 	await page.goto('http://127.0.0.1:' + server.address().port + '/');
 	const seen = await page.evaluate(draw, { name, told: input, texts, dark });
 	seen.contrast = await page.evaluate(contrast);
+	if (name === 'community')
+		seen.trust = await trust(page);
 	found.pages[name + '-' + size + look] = seen;
 	await page.screenshot({ path: folder + '/' + name + '-' + size + look + '.png', fullPage: true });
 	await page.close();

@@ -82,7 +82,7 @@ class Pages(unittest.TestCase):
         self.assertLessEqual(len(json.dumps(full, separators=(",", ":"))), 4096)
 
     def test_the_bus_has_a_method_for_all_that_the_pages_ask_and_tells_nothing_twice(self):
-        self.assertEqual(sorted(self.methods), ["counters", "events", "flows", "history", "ledger", "members", "pause", "resume", "status"])
+        self.assertEqual(sorted(self.methods), ["accept", "counters", "events", "flows", "history", "ledger", "members", "pause", "refuse", "resume", "status"])
         for key in ("peers", "busiest", "refused"):
             self.assertNotIn(key, self.status)
 
@@ -115,6 +115,17 @@ class Pages(unittest.TestCase):
     def test_the_button_works_by_keyboard_and_keeps_the_focus_while_the_page_lives(self):
         for name, page in self.found["pages"].items():
             self.assertEqual((page["focused"], page["paused"]), ("bm-pause", True), name)
+
+    def test_a_neighbour_is_refused_by_keyboard_once_that_is_confirmed_and_shared_with_again(self):
+        node = self.series[0]["peers"][0]["node"]
+        pages = {name: page["trust"] for name, page in self.found["pages"].items() if "trust" in page}
+        self.assertEqual(len(pages), 4)
+        for name, trust in pages.items():
+            first, declined, refused, again = trust["seen"]
+            self.assertEqual((first, first, 2), (declined, again, len({first, refused})), name)
+            self.assertEqual((len(trust["asked"]), trust["focused"]), (2, f"bm-trust-{node}"), name)
+            self.assertIn(node, trust["asked"][0])
+        self.assertEqual(pages["community-phone"]["seen"][1:3], ["Do not share with it", "Share again"])
 
     def test_a_text_that_is_selected_stays_so_while_the_page_lives(self):
         for name, page in self.found["pages"].items():

@@ -1,19 +1,19 @@
-// Trees into elements. A tree is a string, or [tag, attributes, ...children]; null is nothing.
+// Trees into elements. A tree is a string, or [tag, attributes, ...children]; null and false are nothing.
 // Text goes in as text and never as markup: names and addresses come from other people's routers.
 
 const SVG = 'http://www.w3.org/2000/svg';
 const SVG_TAGS = ['svg', 'path', 'line'];
 
 export function build(tree, doc) {
-	if (tree === null || tree === undefined)
+	if (tree === null || tree === undefined || tree === false)
 		return doc.createDocumentFragment();
 	if (!Array.isArray(tree))
 		return doc.createTextNode(String(tree));
 	const [tag, attributes, ...children] = tree;
 	const node = SVG_TAGS.includes(tag) ? doc.createElementNS(SVG, tag) : doc.createElement(tag);
 	for (const [name, value] of Object.entries(attributes)) {
-		if (name === 'onclick')
-			node.addEventListener('click', value);
+		if (name.startsWith('on'))
+			value && node.addEventListener(name.slice(2), value);
 		else if (value !== null && value !== undefined)
 			node.setAttribute(name, String(value));
 	}

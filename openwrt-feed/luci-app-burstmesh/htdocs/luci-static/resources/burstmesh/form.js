@@ -3,25 +3,15 @@
 import { _ } from './text.js';
 import { isWhole } from './invitation.js';
 
-function numeric(text, unit) {
-	const match = text.match(/^([0-9]+)(?:[.]([0-9]{1,3}))?([A-Za-z]*)$/);
-	if (!match)
-		return NaN;
-	const value = parseFloat(match[1] + '.' + (match[2] || '0'));
-	if (match[3] === '')
-		return value === 0 ? 0 : NaN;
-	const factor = unit[match[3].toLowerCase()];
-	return factor ? value * factor : NaN;
-}
+const LANES = ['auto', 'per_packet', 'per_session'];
 
-function isRate(text) {
-	const bits = numeric(text, { bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9 });
-	return bits === 0 || (bits >= 64e3 && bits <= 100e9);
-}
-
-function isVolume(text) {
-	const bytes = numeric(text, { mb: 1e6, gb: 1e9, tb: 1e12 });
-	return bytes === 0 || (bytes >= 50e6 && bytes <= 1e15);
+// A rate or a volume: 0, or a number with one of these units.
+function amount(units, least, most) {
+	return (text) => {
+		const [, value, unit] = text.match(/^([0-9]+(?:[.][0-9]{1,3})?)([A-Za-z]*)$/) || [];
+		const all = value * (unit ? units[unit.toLowerCase()] : 0);
+		return Number(value) === 0 && all === 0 || all >= least && all <= most;
+	};
 }
 
 // Minutes since midnight, NaN if it is no time of day.
@@ -44,8 +34,18 @@ function isDevice(text) {
 	return new TextEncoder().encode(text).length <= 15 && /^[^\/:\s]+$/.test(text) && !['.', '..', 'lo', 'bm0'].includes(text);
 }
 
-function isPort(text) {
-	return /^[0-9]{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65535;
+// A kind of values: whether one is right, and how a right one is.
+function kind(is, how, words = []) {
+	return { is, how, words };
+}
+
+// Kinds that are numbers, or one of a few words.
+function number(least, most) {
+	return kind((text) => /^[0-9]{1,5}$/.test(text) && text >= least && text <= most, _('A number from {least} to {most}.', { least, most }));
+}
+
+function among(...words) {
+	return kind((text) => words.includes(text), _('One of: {words}.', { words: words.join(', ') }), words);
 }
 
 function isV4(text) {
@@ -76,12 +76,12 @@ function isPrefix(text) {
 		return false;
 	const all = bits(address);
 	return length === undefined ||
-		(/^[0-9]{1,3}$/.test(length) && Number(length) <= all.length && !all.slice(Number(length)).includes('1'));
+		number(0, all.length).is(length) && !all.slice(length).includes('1');
 }
 
 function isAddress(text) {
 	const match = text.match(/^(?:\[([^\]]+)\]|([^:]+)):([0-9]+)$/);
-	return match !== null && isPort(match[3]) && (match[1] ? isV6(match[1]) : isV4(match[2]));
+	return match !== null && number(1, 65535).is(match[3]) && (match[1] ? isV6(match[1]) : isV4(match[2]));
 }
 
 // A community's name.
@@ -103,48 +103,53 @@ function isSecret(text) {
 // Kinds of values as the agent's schema names them.
 export function kinds() {
 	return {
-		'bool': { is: (text) => text === '0' || text === '1', how: _('Tick it or not.') },
-		'device': { is: isDevice, how: _('A network device as the router lists it, such as wan or br-lan.') },
-		'rate': { is: isRate, how: _('Bits per second with their unit, such as 20Mbit or 512kbit, at least 64kbit; or 0 for all that is idle.') },
-		'volume': { is: isVolume, how: _('Bytes with their unit, such as 500MB or 1.5TB, at least 50MB; or 0 for no cap.') },
-		'day of the month': { is: (text) => /^[0-9]{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 31, how: _('A number from 1 to 31.') },
-		'time zone': { is: isZone, how: _('Hours and minutes east of UTC, such as +01:00 or -03:30; or 0.') },
-		'hours': { is: isHours, how: _('When it begins and ends, such as 22:00-07:00.') },
-		'port': { is: isPort, how: _('A number from 1 to 65535.') },
-		'prefix': { is: isPrefix, how: _('An address range, such as 198.51.100.0/24 or 2001:db8::/32.') },
-		'prefix or name': { is: (text) => isPrefix(text) || /^(?![\d.]+$)[a-z\d]+(([.]|-+)[a-z\d]+)*$/i.test(text), how: _('An address range, or a name such as example.org.') },
-		'public key': { is: isKey, how: _('The 44 characters that burstmesh-proxy printed.') },
-		'secret': { is: isSecret, how: _('44 generated characters. Paste an invitation instead, if you have one.') },
-		'address:port': { is: isAddress, how: _('A numeric address and a port, such as 203.0.113.7:4455 or [2001:db8::7]:4455.') },
-		'invitation': { is: isWhole, how: _('The whole invitation, from bm1 to its last character.') },
-		'certificate': { is: (text) => /^bmc1[A-Za-z0-9+\/]{107}$/.test(text), how: _('The whole line that the admin made, from bmc1 to its last character.') },
-		'text': { is: isText, how: _('1 to 32 characters, the same on every router.') },
-		'log level': { is: (text) => /^(error|warn|info|debug|trace)$/.test(text), how: _('error, warn, info, debug or trace.') },
-		'lane': { is: (text) => /^(auto|per_(packet|session))$/.test(text), how: _('auto, per_packet or per_session.') },
-		'lane or direct': { is: (text) => /^(direct|auto|per_(packet|session))$/.test(text), how: _('direct, or a lane.') },
-		'protocol': { is: (text) => /^(tcp|udp)$/.test(text), how: _('tcp or udp.') },
-		'DSCP': { is: (text) => /^[0-9]{1,2}$/.test(text) && Number(text) < 64, how: _('A number from 0 to 63.') },
-		'preference': { is: (text) => /^[0-9]$/.test(text), how: _('A number from 0 to 9.') },
-		'node ID': { is: (text) => /^[0-9a-f]{16}$/i.test(text), how: _('16 digits from 0 to f.') },
-		'file': { is: (text) => text[0] === '/' && text.length <= 128, how: _('The full path of a file.') }
+		bool: among('0', '1'),
+		device: kind(isDevice, _('A network device as the router lists it, such as wan or br-lan.')),
+		rate: kind(amount({ bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9 }, 64e3, 100e9), _('Bits per second with their unit, such as 20Mbit or 512kbit, at least 64kbit; or 0 for all that is idle.')),
+		volume: kind(amount({ mb: 1e6, gb: 1e9, tb: 1e12 }, 50e6, 1e15), _('Bytes with their unit, such as 500MB or 1.5TB, at least 50MB; or 0 for no cap.')),
+		'day of the month': number(1, 31),
+		'time zone': kind(isZone, _('Hours and minutes east of UTC, such as +01:00 or -03:30; or 0.')),
+		hours: kind(isHours, _('When it begins and ends, such as 22:00-07:00.')),
+		port: number(1, 65535),
+		prefix: kind(isPrefix, _('An address range, such as 198.51.100.0/24 or 2001:db8::/32.')),
+		'prefix or name': kind((text) => isPrefix(text) || /^(?![\d.]+$)[a-z\d]+(([.]|-+)[a-z\d]+)*$/i.test(text), _('An address range, or a name such as example.org.')),
+		'public key': kind(isKey, _('The 44 characters that burstmesh-proxy printed.')),
+		secret: kind(isSecret, _('44 generated characters. Paste an invitation instead, if you have one.')),
+		'address:port': kind(isAddress, _('A numeric address and a port, such as 203.0.113.7:4455 or [2001:db8::7]:4455.')),
+		invitation: kind(isWhole, _('The whole invitation, from bm1 to its last character.')),
+		certificate: kind((text) => /^bmc1[A-Za-z0-9+\/]{107}$/.test(text), _('The whole line that the admin made, from bmc1 to its last character.')),
+		text: kind(isText, _('1 to 32 characters, the same on every router.')),
+		'log level': among('error', 'warn', 'info', 'debug', 'trace'),
+		lane: among(...LANES),
+		'lane or direct': among('direct', ...LANES),
+		protocol: among('tcp', 'udp'),
+		DSCP: number(0, 63),
+		preference: number(0, 9),
+		'node ID': kind((text) => /^[0-9a-f]{16}$/i.test(text), _('16 digits from 0 to f.')),
+		file: kind((text) => text[0] === '/' && text.length <= 128, _('The full path of a file.'))
 	};
 }
 
+// What is ticked or limited is not, unless said otherwise.
 function option(name, kind, title, help, more) {
-	return Object.assign({ name, kind, title, help, list: false, required: false, preset: null }, more);
+	return { name, kind, title, help, list: false, required: false, preset: ['bool', 'rate'].includes(kind) ? '0' : null, ...more };
+}
+
+function section(title, named, ...options) {
+	return { title, named, options };
 }
 
 // Sections of /etc/config/burstmesh with their options.
 export function sections() {
 	return {
-		community: { title: _('Community'), named: false, options: [
+		community: section(_('Community'), false,
 			option('invitation', 'invitation', _('Invitation'), _('Paste what a member or the admin gave you. It is as good as a key: hand it on only to those who should join.')),
 			option('enabled', 'bool', _('Switched on'), _('Switched off, the router is as it was before.'), { preset: '1' }),
-			option('no_uplink', 'bool', _('No line of its own'), _('This house has no Internet line and lives from the lines of others.'), { preset: '0' }),
-			option('no_exit', 'bool', _('No exit'), _('The community has no exit: each connection leaves at one line, yours or that of a neighbour who shares its address.'), { preset: '0' }),
+			option('no_uplink', 'bool', _('No line of its own'), _('This house has no Internet line and lives from the lines of others.')),
+			option('no_exit', 'bool', _('No exit'), _('The community has no exit: each connection leaves at one line, yours or that of a neighbour who shares its address.')),
 			option('log_level', 'log level', _('Log'), _('How much goes to the system log.'), { preset: 'info' }),
 			option('share_status', 'bool', _('Share the status'), _('Others may ask what this router lends and whom it reaches, never what its clients do.'), { preset: '1' }),
-			option('share_log', 'bool', _('Share the log'), _('Others may read the last lines of the log of this router.'), { preset: '0' }),
+			option('share_log', 'bool', _('Share the log'), _('Others may read the last lines of the log of this router.')),
 			option('lane', 'lane', _('Lane'), _('auto: bursts use all lines. per_session: each connection keeps to one line.'), { preset: 'auto' }),
 			option('refuse', 'node ID', _('Refused'), _('Neither uses the lines of the other.'), { list: true }),
 			option('name', 'text', _('Name'), _('Only without an invitation.')),
@@ -152,43 +157,43 @@ export function sections() {
 			option('admin_key', 'public key', _('Admin key'), _('Only without an invitation, if members have certificates.')),
 			option('certificate', 'certificate', _('Certificate'), _('Only if the admin gave you one.')),
 			option('key_file', 'file', _('Key file'), _('The private key of this router.'), { preset: '/etc/burstmesh/key' })
-		] },
-		uplink: { title: _('My lines'), named: true, options: [
+		),
+		uplink: section(_('My lines'), true,
 			option('ifname', 'device', _('Device'), _('The device that has the address of the line, such as pppoe-wan.'), { required: true }),
-			option('lend', 'bool', _('Lend it'), _('Others may use what is idle. Your own traffic always comes first.'), { preset: '0' }),
-			option('share_address', 'bool', _('Share its address'), _('Connections of neighbours may leave here without an exit. What they do is seen as coming from your address.'), { preset: '0' }),
-			option('lend_down', 'rate', _('Lend at most, down'), _('From the Internet. 0: all that is idle.'), { preset: '0' }),
-			option('lend_up', 'rate', _('Lend at most, up'), _('Towards the Internet. 0: all that is idle.'), { preset: '0' }),
-			option('default', 'bool', _('Preferred'), _('The line that direct traffic prefers; one at most.'), { preset: '0' }),
+			option('lend', 'bool', _('Lend it'), _('Others may use what is idle. Your own traffic always comes first.')),
+			option('share_address', 'bool', _('Share its address'), _('Connections of neighbours may leave here without an exit. What they do is seen as coming from your address.')),
+			option('lend_down', 'rate', _('Lend at most, down'), _('From the Internet. 0: all that is idle.')),
+			option('lend_up', 'rate', _('Lend at most, up'), _('Towards the Internet. 0: all that is idle.')),
+			option('default', 'bool', _('Preferred'), _('The line that direct traffic prefers; one at most.')),
 			option('cap', 'volume', _('Monthly cap'), _('Of your plan, your own use included. Lending slows down near it and stops at it; you are never cut. 0: no cap.'), { preset: '0' }),
 			option('reset_day', 'day of the month', _('Begins anew on'), _('The day of the month on which the plan begins anew.'), { preset: '1' }),
 			option('timezone', 'time zone', _('Time zone'), _('Where midnight is, all year the same.'), { preset: '0' }),
 			option('lend_hours', 'hours', _('Lend only at'), _('Parts of the day. Without any, always.'), { list: true }),
-			option('metered', 'bool', _('Volume costs money'), _('Connections use it only while no other line carries them.'), { preset: '0' })
-		] },
-		client: { title: _('Networks that use the pool'), named: true, options: [
+			option('metered', 'bool', _('Volume costs money'), _('Connections use it only while no other line carries them.'))
+		),
+		client: section(_('Networks that use the pool'), true,
 			option('ifname', 'device', _('Device'), _('Of a bridge its own name, such as br-lan.'), { required: true }),
 			option('bypass', 'prefix or name', _('Always direct'), _('Destinations that never use the pool.'), { list: true }),
 			option('gro', 'bool', _('Large segments'), _('Saves a slow router work where the driver can.'), { preset: '1' })
-		] },
-		mesh: { title: _('Mesh'), named: false, options: [
+		),
+		mesh: section(_('Mesh'), false,
 			option('ifname', 'device', _('Device'), _('Where the routers hear each other. Never part of a bridge.'), { required: true }),
 			option('port', 'port', _('Port'), _('The same on every router.'), { preset: '4454' }),
-			option('open', 'bool', _('Open to other services'), _('Otherwise neighbours reach nothing of this router over the mesh but burstmesh.'), { preset: '0' })
-		] },
-		exit: { title: _('Exits'), named: true, options: [
+			option('open', 'bool', _('Open to other services'), _('Otherwise neighbours reach nothing of this router over the mesh but burstmesh.'))
+		),
+		exit: section(_('Exits'), true,
 			option('key', 'public key', _('Public key'), _('An exit is believed by its key alone.'), { required: true }),
 			option('address', 'address:port', _('Addresses'), _('The best first.'), { list: true, required: true }),
 			option('preference', 'preference', _('Preference'), _('The smallest is used while it answers; of equals the nearest.'), { preset: '0' })
-		] },
-		rule: { title: _('Lanes by rule'), named: false, options: [
+		),
+		rule: section(_('Lanes by rule'), false,
 			option('lane', 'lane or direct', _('Lane'), _('Of connections for which all of the following is so; the first rule that fits counts.'), { required: true }),
 			option('client', 'prefix', _('Device'), _('Devices of this house, by address.')),
 			option('destination', 'prefix', _('Destination'), _('Addresses on the Internet.')),
 			option('port', 'port', _('Port'), _('The port there.')),
 			option('protocol', 'protocol', _('Protocol'), _('tcp or udp.')),
 			option('dscp', 'DSCP', _('DSCP'), _('The code point that the device gave its packets.'))
-		] }
+		)
 	};
 }
 

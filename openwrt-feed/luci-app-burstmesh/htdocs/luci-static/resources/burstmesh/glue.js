@@ -4,29 +4,24 @@
 'require fs';
 'require poll';
 'require rpc';
+'require ui';
 'require uci';
 'require tools.widgets as widgets';
 
 // Between LuCI and the pages, which know nothing of it: they are ES modules, loaded as such.
 
-// The agent's own object on the bus: no process for each look, as a command would be.
-const told = {
-	status: rpc.declare({ object: 'burstmesh', method: 'status', expect: { '': {} } }),
-	members: rpc.declare({ object: 'burstmesh', method: 'members', expect: { '': {} } }),
-	flows: rpc.declare({ object: 'burstmesh', method: 'flows', expect: { '': {} } }),
-	counters: rpc.declare({ object: 'burstmesh', method: 'counters', expect: { '': {} } })
-};
-const history = rpc.declare({ object: 'burstmesh', method: 'history', expect: { '': {} } });
-const ledger = rpc.declare({ object: 'burstmesh', method: 'ledger', expect: { ledger: [] } });
-const pause = rpc.declare({ object: 'burstmesh', method: 'pause' });
-const resume = rpc.declare({ object: 'burstmesh', method: 'resume' });
+function call(object, method, params) {
+	return rpc.declare({ object, method, params, expect: { '': {} } });
+}
 
-const setInitAction = rpc.declare({
-	object: 'luci',
-	method: 'setInitAction',
-	params: [ 'name', 'action' ],
-	expect: { result: false }
-});
+// The agent's own object on the bus: no process for each look, as a command would be.
+const METHODS = [ 'status', 'members', 'flows', 'counters', 'history', 'ledger', 'pause', 'resume', 'refuse', 'accept' ];
+const agent = Object.fromEntries(METHODS.map((method) => [ method, call('burstmesh', method, [ 'node' ]) ]));
+const setInitAction = call('luci', 'setInitAction', [ 'name', 'action' ]);
+
+function community() {
+	return uci.sections('burstmesh', 'community')[0] || {};
+}
 
 function said(answer) {
 	return (answer.stdout || '') + (answer.stderr || '');
@@ -34,7 +29,7 @@ function said(answer) {
 
 return baseclass.extend({
 	modules: function() {
-		const names = [ 'text', 'dom', 'pages', 'graph', 'watch', 'form' ];
+		const names = [ 'text', 'dom', 'pages', 'graph', 'watch', 'form', 'scan' ];
 		return Promise.all(names.map((name) => import(L.resource('burstmesh/' + name + '.js')))).then((found) => {
 			const all = Object.fromEntries(names.map((name, n) => [ name, found[n] ]));
 			all.text.use(_);
@@ -42,7 +37,7 @@ return baseclass.extend({
 		});
 	},
 
-	// What an agent tells, or `otherwise` when none runs: then nobody knows its object (-32000). Who may not look gets another error.
+	// What an agent tells, or `otherwise` when none runs (-32000: nobody knows its object).
 	unless: function(otherwise, asked) {
 		return asked.catch((error) => {
 			if (!/-32000\b/.test(error.message))
@@ -53,16 +48,16 @@ return baseclass.extend({
 
 	// The agent's status, and what these methods tell beside it; null when it does not run.
 	status: function(...more) {
-		return this.unless(null, Promise.all([ 'status', ...more ].map((method) => told[method]()))
+		return this.unless(null, Promise.all([ 'status', ...more ].map((method) => agent[method]()))
 			.then((parts) => parts[0].version ? Object.assign({}, ...parts) : null));
 	},
 
 	history: function() {
-		return this.unless({ paths: [] }, history());
+		return this.unless({ paths: [] }, agent.history());
 	},
 
 	ledger: function() {
-		return this.unless([], ledger());
+		return this.unless([], agent.ledger().then((answer) => answer.ledger || []));
 	},
 
 	check: function() {
@@ -76,14 +71,23 @@ return baseclass.extend({
 
 	acts: function() {
 		return L.hasViewPermission() ? {
-			pause,
-			resume,
-			start: () => setInitAction('burstmesh', 'start')
+			pause: agent.pause,
+			resume: agent.resume,
+			start: () => setInitAction('burstmesh', 'start'),
+			refused: () => L.toArray(community().refuse),
+			// At once, and for good by the settings.
+			refuse: (node, on) => agent[on ? 'refuse' : 'accept'](node).then(() => {
+				const before = L.toArray(community().refuse);
+				const refuse = before.filter((one) => one !== node).concat(on ? node : []);
+				if (refuse.length === before.length)
+					return;
+				uci.set('burstmesh', community()['.name'], 'refuse', refuse.length > 0 ? refuse : null);
+				return uci.save().then(() => ui.changes.apply(true));
+			})
 		} : null;
 	},
 
-	// A place that shows `draw(status)` and is drawn anew every `seconds`. What the methods `more` tell changes slowly: it is asked
-	// for every fifth time.
+	// A place that shows `draw(status)`, drawn anew every `seconds`. The methods `more` are asked every fifth time: theirs changes slowly.
 	live: function(all, first, draw, seconds, more) {
 		const place = E('div');
 		let [ known, looks ] = [ first, 0 ];
@@ -95,29 +99,49 @@ return baseclass.extend({
 		return place;
 	},
 
-	// A page of settings: what is now, drawn by the page of this name, above a form of these sections, and what `last` draws.
-	settings: function(page, kinds, more, last) {
+	// A page without a form: `make` gives what draws it, from the first status and the answers of what is `asked`.
+	show: function(seconds, more, asked, make) {
 		return {
-			load: () => Promise.all([ this.modules(), this.status(...more) ]),
+			load: () => Promise.all([ this.modules(), this.status(...more), ...asked.map((name) => this[name]()) ]),
+			render: ([ all, first, ...answers ]) => this.live(all, first, make(all, first, ...answers), seconds, more),
+			handleSave: null,
+			handleSaveApply: null,
+			handleReset: null
+		};
+	},
+
+	// A page of settings: the page of this name, and a form of these sections between what `around` gives.
+	settings: function(page, kinds, more, around) {
+		return {
+			load: () => Promise.all([ this.modules(), this.status(...more), uci.load('burstmesh') ]),
 			render: ([ all, first ]) => {
 				const now = this.live(all, first, (status) => all.pages[page](status, this.acts()), 5, more);
 				const map = new form.Map('burstmesh');
 				for (const kind of kinds)
 					this.section(map, all, kind);
-				return map.render().then((settings) => E([ now, settings, last ? last.call(this, all) : E([]) ]));
+				return map.render().then((settings) => {
+					const [ before, behind ] = around ? around.call(this, all, map) : [ [], [] ];
+					return E([ now, before, settings, behind ]);
+				});
 			}
 		};
 	},
 
-	// The invitation as a code for a neighbour's telephone, drawn by LuCI's own encoder once somebody wants it.
-	invitation: function(all) {
-		const place = E('div');
-		const [ community ] = uci.sections('burstmesh', 'community');
-		const show = (picture) => all.dom.replace(place, all.pages.invitation(picture, () => picture ? show(null) :
-			L.require('uqr').then((uqr) => show('data:image/svg+xml,' + encodeURIComponent(uqr.renderSVG(community.invitation, { pixelSize: 4, border: 4 }))))));
-		if (community && community.invitation)
+	// One in a picture goes into the form; the own one is drawn by LuCI's encoder once somebody wants it.
+	invitations: function(all, map) {
+		const [ before, behind ] = [ E('div'), E('div') ];
+		const { '.name': id, invitation } = community();
+		const scanned = (note) => all.dom.replace(before, all.pages.scan(!invitation, note, (file) => all.scan.read(file).then((text) => {
+			if (text)
+				map.lookupOption('invitation', id)[0].getUIElement(id).setValue(text);
+			scanned(all.scan.note(text));
+		})));
+		const show = (picture) => all.dom.replace(behind, all.pages.invitation(picture, () => picture ? show(null) :
+			L.require('uqr').then((uqr) => show('data:image/svg+xml,' + encodeURIComponent(uqr.renderSVG(invitation, { pixelSize: 4, border: 4 }))))));
+		scanned('');
+		if (invitation)
 			show(null);
-		return place;
+		return [ before, behind ];
 	},
 
 	// A form of LuCI's from the description of a section.
@@ -133,6 +157,8 @@ return baseclass.extend({
 	option: function(section, all, one) {
 		const widget = one.kind === 'bool' ? form.Flag : one.kind === 'device' ? widgets.DeviceSelect : one.list ? form.DynamicList : form.Value;
 		const option = section.option(widget, one.name, one.title, one.help);
+		for (const word of all.form.kinds()[one.kind].words)
+			option.value(word);
 		option.rmempty = !one.required;
 		option.default = one.preset;
 		option.placeholder = one.kind === 'bool' ? null : one.preset;

@@ -1,13 +1,13 @@
 // Throughput over time, from the counters of one status after another.
 
-import { _, fill } from './text.js';
+import { _ } from './text.js';
 import { pathName } from './status.js';
 import { rate } from './units.js';
 
 // Distinct for all kinds of colour sight, and 3:1 on white and on dark; own lines come first.
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8a6d00', '#5b8fd9', '#a0522d', '#6a8a00'];
-const WIDTH = 600;
-const HEIGHT = 160;
+export const WIDTH = 600;
+export const HEIGHT = 160;
 const TOP = 2;
 
 export class History {
@@ -31,7 +31,7 @@ export class History {
 		this.points = this.points.filter((point) => now - point.now <= this.span);
 	}
 
-	// What the agent itself remembers of the time before: of each path by `step_ms` what it received and sent, in kilobytes a second, the
+	// What the agent remembers: of each path by `step_ms` what it received and sent, in kilobytes a second, the
 	// oldest first.
 	recall(now, status, told) {
 		const lines = told.paths.map((line) => [status.paths.find((path) => path.id === line.id), line]).filter(([path]) => path);
@@ -89,31 +89,30 @@ function area(history, layer, below, direction, top) {
 	return ['path', { d: 'M' + upper.concat(lower).join('L') + 'Z', fill: layer.colour }];
 }
 
-function legend(history, latest, direction) {
-	return ['ul', { class: 'bm-legend' }, ...history.layers.map((layer) => ['li', {},
-		['span', { class: 'bm-swatch', style: 'background:' + layer.colour }],
-		layer.name + ': ' + rate((latest && latest[direction][layer.name]) || 0)
-	])];
+// A picture of `marks` with what is at its top, and a key of colours and their meanings.
+export function figure(caption, top, label, marks, key) {
+	return ['figure', { class: 'bm-graph' },
+		['figcaption', {}, caption],
+		['div', { class: 'bm-axis', 'aria-hidden': 'true' }, top],
+		['svg', { viewBox: '0 0 ' + WIDTH + ' ' + (HEIGHT + 4), role: 'img', 'aria-label': label }, ...marks],
+		['ul', { class: 'bm-legend' }, ...key.map(([colour, meaning]) => ['li', {},
+			['span', { class: 'bm-swatch', style: 'background:' + colour }], meaning])]];
 }
 
 // One direction as a picture: lines of one's own at the bottom, lent ones upon them.
 export function graph(history, direction, title) {
-	const latest = history.points[history.points.length - 1];
+	const latest = history.points.at(-1);
 	const peak = Math.max(0, ...history.points.map((point) => history.total(point, direction)));
 	const top = ceiling(peak);
 	const below = history.points.map(() => 0);
 	const current = latest ? history.total(latest, direction) : 0;
-	const label = fill(_('{title}: {rate} now, at most {peak} in the last {seconds} seconds'), {
+	const label = _('{title}: {rate} now, at most {peak} in the last {seconds} seconds', {
 		title, rate: rate(current), peak: rate(peak), seconds: history.span / 1000
 	});
 	const grid = [0, 0.5, 1].map((part) => ['line', {
 		x1: 0, x2: WIDTH, y1: TOP + (HEIGHT - TOP) * part, y2: TOP + (HEIGHT - TOP) * part, class: 'bm-grid'
 	}]);
-	return ['figure', { class: 'bm-graph' },
-		['figcaption', {}, title + ': ' + rate(current)],
-		['div', { class: 'bm-axis', 'aria-hidden': 'true' }, rate(top)],
-		['svg', { viewBox: '0 0 ' + WIDTH + ' ' + (HEIGHT + 4), role: 'img', 'aria-label': label },
-			...grid,
-			...(history.points.length > 1 ? history.layers.map((layer) => area(history, layer, below, direction, top)) : [])],
-		legend(history, latest, direction)];
+	const areas = history.points.length > 1 ? history.layers.map((layer) => area(history, layer, below, direction, top)) : [];
+	return figure(title + ': ' + rate(current), rate(top), label, grid.concat(areas),
+		history.layers.map((layer) => [layer.colour, layer.name + ': ' + rate((latest && latest[direction][layer.name]) || 0)]));
 }

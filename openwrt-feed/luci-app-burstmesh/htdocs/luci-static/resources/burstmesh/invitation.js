@@ -48,7 +48,8 @@ export function isWhole(text) {
 	if (!code || code.length % 4 === 1)
 		return false;
 	const bytes = Uint8Array.from(atob(code.replace(/-/g, '+').replace(/_/g, '/')), (char) => char.charCodeAt(0));
+	// With bm1 in front.
 	const [body, check] = [bytes.subarray(0, -4), bytes.subarray(-4)];
-	const sum = blake2s(Uint8Array.from([...'bm1'].map((char) => char.charCodeAt(0)).concat(...body)));
+	const sum = blake2s(Uint8Array.from([98, 109, 49, ...body]));
 	return check.every((byte, n) => byte === sum[n]);
 }

@@ -1,44 +1,35 @@
 // The agent's ledger as days, months and a file. Its rows: day, kind (own, lent, borrowed), uplink, member, up_bytes, down_bytes.
 
-import { _, fill } from './text.js';
+import { _ } from './text.js';
+import { WIDTH, HEIGHT, figure } from './graph.js';
 import { bytes } from './units.js';
 
 // Own use and what others lent lie above the line, what was given to others below it.
 const COLOURS = { own: '#0072b2', borrowed: '#009e73', lent: '#d55e00' };
-const WIDTH = 600;
-const HEIGHT = 160;
 
-export function both(row) {
-	return row.up_bytes + row.down_bytes;
-}
-
-function sum(rows) {
-	return rows.reduce((all, row) => all + both(row), 0);
-}
-
-function dated(rows) {
-	return rows.filter((row) => /^\d{4}-\d\d-\d\d$/.test(row.day));
+function newest(rows) {
+	return rows.map((row) => row.day).filter((day) => /^\d{4}-\d\d-\d\d$/.test(day)).sort().pop();
 }
 
 function total(rows) {
-	const of = (kind) => sum(rows.filter((row) => row.kind === kind));
+	const of = (kind) => rows.filter((row) => row.kind === kind).reduce((sum, row) => sum + row.up_bytes + row.down_bytes, 0);
 	return { own: of('own'), lent: of('lent'), borrowed: of('borrowed') };
 }
 
-// The last `count` days up to the newest one of the ledger, the oldest first; days without any use are there too.
+// The last `count` days of the ledger, the oldest first, with those without any use.
 export function days(rows, count) {
-	const newest = dated(rows).map((row) => row.day).sort().pop();
-	if (!newest)
+	const last = newest(rows);
+	if (!last)
 		return [];
 	return Array.from({ length: count }, (_nothing, n) => {
-		const day = new Date(Date.parse(newest) - (count - 1 - n) * 86_400_000).toISOString().slice(0, 10);
+		const day = new Date(Date.parse(last) - (count - 1 - n) * 86_400_000).toISOString().slice(0, 10);
 		return { day, ...total(rows.filter((row) => row.day === day)) };
 	});
 }
 
 // The newest month of the ledger, `2026-11`, and what went over each line of one's own in it.
 export function month(rows, uplinks) {
-	const name = (dated(rows).map((row) => row.day).sort().pop() || '').slice(0, 7);
+	const name = (newest(rows) || '').slice(0, 7);
 	const its = rows.filter((row) => name && row.day.startsWith(name));
 	return { name, lines: uplinks.map((uplink) => {
 		const use = total(its.filter((row) => row.kind !== 'borrowed' && row.uplink === uplink.name));
@@ -73,18 +64,14 @@ export function plot(plotted) {
 	}).join('') }];
 	const all = total(plotted.flatMap((day) => ['own', 'lent', 'borrowed'].map((kind) => ({ kind, up_bytes: 0, down_bytes: day[kind] }))));
 	const names = { own: _('your own line, for yourself'), borrowed: _('taken from neighbours'), lent: _('given to neighbours, below the line') };
-	const key = Object.keys(names).map((kind) => ['li', {}, ['span', { class: 'bm-swatch', style: 'background:' + COLOURS[kind] }], names[kind] + ': ' + bytes(all[kind])]);
-	const [first, last] = [plotted[0].day, plotted[plotted.length - 1].day];
-	const label = fill(_('By day, from {first} to {last}: own {own}, taken {taken}, given {given}'), {
+	const [first, last] = [plotted[0].day, plotted.at(-1).day];
+	const label = _('By day, from {first} to {last}: own {own}, taken {taken}, given {given}', {
 		first, last, own: bytes(all.own), taken: bytes(all.borrowed), given: bytes(all.lent)
 	});
-	return ['figure', { class: 'bm-graph' },
-		['figcaption', {}, first + ' – ' + last],
-		['div', { class: 'bm-axis', 'aria-hidden': 'true' }, bytes(up)],
-		['svg', { viewBox: '0 0 ' + WIDTH + ' ' + HEIGHT, role: 'img', 'aria-label': label },
-			bars('own', (day, height) => zero - height),
-			bars('borrowed', (day, height) => zero - day.own * scale - height),
-			bars('lent', () => zero),
-			['line', { x1: 0, x2: WIDTH, y1: zero.toFixed(1), y2: zero.toFixed(1), class: 'bm-grid' }]],
-		['ul', { class: 'bm-legend' }, ...key]];
+	return figure(first + ' – ' + last, bytes(up), label, [
+		bars('own', (day, height) => zero - height),
+		bars('borrowed', (day, height) => zero - day.own * scale - height),
+		bars('lent', () => zero),
+		['line', { x1: 0, x2: WIDTH, y1: zero.toFixed(1), y2: zero.toFixed(1), class: 'bm-grid' }]
+	], Object.keys(names).map((kind) => [COLOURS[kind], names[kind] + ': ' + bytes(all[kind])]));
 }

@@ -1,146 +1,164 @@
 // The pages as trees (see dom.js): what LuCI shows, and what any other page could.
 
-import { _, fill } from './text.js';
+import { _ } from './text.js';
 import { graph } from './graph.js';
 import * as book from './ledger.js';
-import { bar, page, table } from './parts.js';
+import { bar, h3, p, page, table } from './parts.js';
 import { bytes, duration } from './units.js';
 import * as rows from './status.js';
 
 function facts(status) {
-	return ['p', {}, fill(_('Community {community}, running for {time}.'), {
+	return p(_('Community {community}, running for {time}.', {
 		community: status.community, time: duration(status.uptime_s)
-	})];
+	}));
 }
 
 export function overview(status, history, acts) {
 	if (!status)
 		return page(status, acts);
+	const hosts = rows.hostRows(status);
 	return page(status, acts, facts(status),
 		['div', { class: 'bm-graphs' }, graph(history, 'down', _('Download')), graph(history, 'up', _('Upload'))],
-		rows.hostRows(status).length > 0 ? table(_('Where new connections leave'), [
-			['name', _('Line')], ['share', _('Of new connections')], ['most', _('Is likely to have over')]
-		], rows.hostRows(status)) : table(_('Lines in use'), [
-			['name', _('Line')], ['state', _('State')], ['latency', _('Latency')], ['received', _('Received')], ['sent', _('Sent')]
-		], rows.pathRows(status), _('None yet.')),
+		hosts.length > 0 ? table(_('Where new connections leave'), {
+			name: _('Line'), share: _('Of new connections'), most: _('Is likely to have over')
+		}, hosts) : table(_('Lines in use'), {
+			name: _('Line'), state: _('State'), latency: _('Latency'), received: _('Received'), sent: _('Sent')
+		}, rows.pathRows(status), _('None yet.')),
 		members(status),
-		['p', {}, fill(_('Since the start you carried {gave} for your neighbours, and they carried {took} for you.'), {
+		p(_('Since the start you carried {gave} for your neighbours, and they carried {took} for you.', {
 			gave: bytes(rows.given(status)), took: bytes(rows.taken(status))
-		})]);
+		})));
 }
 
-function members(status) {
-	return table(_('Neighbours'), [
-		['name', _('Router')], ['state', _('State')], ['latency', _('Latency')], ['lends', _('Lends')],
-		['gave', _('You carried for it')], ['took', _('It carried for you')]
-	], rows.memberRows(status), _('Nobody is heard.'));
+function members(status, acts) {
+	return table(_('Neighbours'), {
+		name: _('Router'), state: _('State'), latency: _('Latency'), lends: _('Lends'),
+		gave: _('You carried for it'), took: _('It carried for you'), ...(acts && { act: _('Trust') })
+	}, rows.memberRows(status, acts ? acts.refused() : []).map((row) => ({ ...row, act: trust(row, acts) })), _('Nobody is heard.'));
+}
+
+function trust({ name, refused }, acts) {
+	return ['button', { id: 'bm-trust-' + name, class: 'btn cbi-button', onclick: () => {
+		if (refused || confirm(_('Carry nothing for {node}, and use none of its lines?', { node: name })))
+			acts.refuse(name, !refused);
+	} }, refused ? _('Share again') : _('Do not share with it')];
 }
 
 export function uplinks(status, acts) {
 	const shown = status && rows.uplinkRows(status).map((row) => ({ ...row, plan: plan(row.plan) }));
-	return page(status, acts, status ? table(_('Now'), [
-		['name', _('Line')], ['device', _('Device')], ['state', _('State')], ['lent', _('Lent')], ['most', _('At most')],
-		['own', _('You use')], ['expected', _('You usually use now')], ['plan', _('Of the plan')]
-	], shown, _('No line of its own.')) : null);
+	return page(status, acts, status && table(_('Now'), {
+		name: _('Line'), device: _('Device'), state: _('State'), lent: _('Lending'), most: _('At most'),
+		own: _('You use'), expected: _('You usually use now'), plan: _('Of the plan')
+	}, shown, _('No line of its own.')));
 }
 
 function plan(uplink) {
 	return uplink.cap_bytes > 0 ? bar(uplink.cap_used_bytes, uplink.cap_bytes) : _('no cap');
 }
 
-// What was given and taken; `entries` is the agent's ledger.
+// `entries` is the agent's ledger.
 export function ledger(status, entries, acts) {
 	const days = book.days(entries, 31);
 	const month = book.month(entries, status ? status.uplinks : []);
 	return page(status, acts,
-		['h3', {}, _('By day')],
-		days.length > 0 ? ['div', { class: 'bm-graphs' }, book.plot(days)] : ['p', {}, _('Nothing was counted yet.')],
-		table(month.name ? fill(_('Over your lines in {month}'), { month: month.name }) : _('This month'), [
-			['name', _('Line')], ['own', _('For yourself')], ['lent', _('For neighbours')], ['all', _('Together')], ['plan', _('Of the plan')]
-		], month.lines.map(({ uplink, own, lent }) => ({
+		h3(_('By day')),
+		days.length > 0 ? ['div', { class: 'bm-graphs' }, book.plot(days)] : p(_('Nothing was counted yet.')),
+		table(month.name ? _('Over your lines in {month}', { month: month.name }) : _('This month'), {
+			name: _('Line'), own: _('For yourself'), lent: _('For neighbours'), all: _('Together'), plan: _('Of the plan')
+		}, month.lines.map(({ uplink, own, lent }) => ({
 			name: uplink.name, own: bytes(own), lent: bytes(lent), all: bytes(own + lent), plan: plan(uplink)
 		})), _('No line of its own.')),
-		table(_('By neighbour'), [
-			['name', _('Router')], ['lent', _('You carried for it')], ['borrowed', _('It carried for you')]
-		], book.members(entries).map((row) => ({ name: row.name, lent: bytes(row.lent), borrowed: bytes(row.borrowed) })), _('Nobody yet.')),
-		['p', {}, _('Members of days long past are added up, and then these days are forgotten: the router has little room. The file has all that is there.')],
-		['p', {}, ['a', { class: 'btn cbi-button', download: 'burstmesh-ledger.csv',
-			href: 'data:text/csv;charset=utf-8,' + encodeURIComponent(book.csv(entries)) }, _('Save as a CSV file')]]);
+		table(_('By neighbour'), {
+			name: _('Router'), lent: _('You carried for it'), borrowed: _('It carried for you')
+		}, book.members(entries).map((row) => ({ name: row.name, lent: bytes(row.lent), borrowed: bytes(row.borrowed) })), _('Nobody yet.')),
+		p(_('Of days long past only sums are kept: the router has little room.')),
+		p(['a', { class: 'btn cbi-button', download: 'burstmesh-ledger.csv',
+			href: 'data:text/csv;charset=utf-8,' + encodeURIComponent(book.csv(entries)) }, _('Save as a CSV file')]));
 }
 
-// The invitation of this router, to be handed on: `picture` is the address of its code, null while it is hidden.
+// The own invitation: `picture` is the address of its code, null while it is hidden.
 export function invitation(picture, toggle) {
-	return ['div', { class: 'bm-page' }, ['h3', {}, _('Invite a neighbour')],
-		['p', {}, _('The neighbour scans this with a telephone and pastes it on the own router. It is as good as a key: show it only to those who should join. The exit decides how long newcomers are admitted with it.')],
+	return ['div', { class: 'bm-page' }, h3(_('Invite a neighbour')),
+		p(_('Neighbours scan this on their own router, under Community. Show it only to those who should join. The exit decides how long newcomers are admitted.')),
 		['button', { id: 'bm-invite', class: 'btn cbi-button', 'aria-expanded': String(picture !== null), onclick: toggle },
 			picture === null ? _('Show the invitation as a QR code') : _('Hide it')],
 		picture && ['img', { class: 'bm-qr', src: picture, alt: _('The invitation as a QR code') }]];
 }
 
-export function community(status, acts) {
-	return page(status, acts, status ? facts(status) : null,
-		status ? ['p', {}, fill(_('This router is {node} to the others.'), { node: status.node })] : null,
-		status ? members(status) : null);
+// For who has no invitation yet (`open`) or a new one; `note` says how it went, `take` gets the file.
+export function scan(open, note, take) {
+	const choose = (id, title, capture) => p(['label', {}, title + ' ',
+		['input', { id, type: 'file', accept: 'image/*', capture, onchange: (event) => take(event.target.files[0]) }]]);
+	return ['div', { class: 'bm-page' }, ['details', { open: open || note ? '' : null },
+		['summary', {}, _('Scan an invitation')],
+		p(_('Photograph the QR code that you were given, or choose a picture of it. Your browser reads it.')),
+		choose('bm-camera', _('Photograph'), 'environment'), choose('bm-picture', _('Picture')),
+		['p', { role: 'status' }, note]]];
 }
 
-export function settings(status, acts) {
-	return page(status, acts);
+export function community(status, acts) {
+	if (!status)
+		return page(status, acts);
+	return page(status, acts, facts(status), p(_('This router is {node} to the others.', status)), members(status, acts),
+		p(_('Only the admin can remove a member for everybody, at the exit.')));
 }
+
+export { page as settings };
 
 function lease(status) {
 	const { lease: got } = status;
-	return ['p', {}, got
-		? fill(_('Addresses in the tunnel: {four} and {six}, largest packet {mtu} bytes.'), {
+	return p(got
+		? _('Addresses in the tunnel: {four} and {six}, largest packet {mtu} bytes.', {
 			four: got.ipv4, six: got.ipv6 === '::' ? _('no IPv6') : got.ipv6, mtu: got.mtu
 		})
-		: _('No exit has given an address yet.')];
+		: _('No exit has given an address yet.'));
 }
 
 function list(items, nothing) {
-	return items.length > 0 ? ['ul', {}, ...items.map((item) => ['li', {}, item])] : ['p', {}, nothing];
+	return items.length > 0 ? ['ul', {}, ...items.map((item) => ['li', {}, item])] : p(nothing);
 }
 
 // Looks at the lines while something is downloaded; `watch` is null before the first time.
 function watched(watch, begin) {
-	const running = watch && !watch.done();
 	const over = watch && watch.done();
-	return ['div', {}, ['h3', {}, _('Why is it slow?')],
-		['p', {}, _('Begin a large download on one of your devices, then let the lines be watched for ten seconds. No traffic is made for it.')],
+	const running = watch && !over;
+	return ['div', {}, h3(_('Why is it slow?')),
+		p(_('Begin a large download on one of your devices, then let the lines be watched for ten seconds. No traffic is made for it.')),
 		['button', { id: 'bm-watch', class: 'btn cbi-button', onclick: begin, 'aria-disabled': running ? 'true' : null }, _('Watch the lines')],
-		running ? ['progress', { max: 1, value: watch.progress(), 'aria-label': _('Watching') }] : null,
-		['div', { role: 'status' }, over ? list(watch.verdicts(), '') : null],
-		over ? table(_('Meanwhile'), [
-			['name', _('Line')], ['down', _('Download')], ['up', _('Upload')], ['found', _('Rate found, up')],
-			['latency', _('Longest latency')], ['queue', _('Longest queue')], ['lost', _('Lost')]
-		], watch.rows(), _('None yet.')) : null];
+		running && ['progress', { max: 1, value: watch.progress(), 'aria-label': _('Watching') }],
+		['div', { role: 'status' }, over && list(watch.verdicts(), '')],
+		over && table(_('Meanwhile'), {
+			name: _('Line'), down: _('Download'), up: _('Upload'), found: _('Rate found, up'),
+			latency: _('Longest latency'), queue: _('Longest queue'), lost: _('Lost')
+		}, watch.rows(), _('None yet.'))];
 }
 
 // `extra`: the words of `check` and of the log, the watch and what begins one.
 export function diagnostics(status, extra, acts) {
 	return page(status, acts,
-		['h3', {}, _('What stands out')],
-		status ? list(rows.findings(status), _('Nothing.')) : ['p', {}, _('The service does not run.')],
-		status ? watched(extra.watch, extra.begin) : null,
-		status ? table(_('Why connections go where they go'), [
-			['flow', _('Connection')], ['packets', _('Packets a second')], ['line', _('Line')], ['why', _('Why')], ['second', _('Second best')], ['lane', _('Lane')]
-		], rows.flowRows(status), _('Nothing is carried at the moment.')) : null,
-		['h3', {}, _('Settings')], ['pre', {}, extra.check],
-		...(status ? [
-			table(_('Lines in detail'), [
-				['name', _('Line')], ['state', _('State')], ['rate', _('Rate found, up')], ['latency', _('Latency')], ['queue', _('Queue')],
-				['lost', _('Lost')], ['repairs', _('Sent again')], ['deaths', _('Fell silent')], ['mtu', _('Largest packet')]
-			], rows.detailRows(status), _('None yet.')),
+		h3(_('What stands out')),
+		status ? list(rows.findings(status), _('Nothing.')) : p(_('The service does not run.')),
+		status && watched(extra.watch, extra.begin),
+		status && table(_('Why connections go where they go'), {
+			flow: _('Connection'), packets: _('Packets a second'), line: _('Line'), why: _('Why'), second: _('Second best'), lane: _('Lane')
+		}, rows.flowRows(status), _('Nothing is carried at the moment.')),
+		h3(_('Settings')), ['pre', {}, extra.check],
+		...status ? [
+			table(_('Lines in detail'), {
+				name: _('Line'), state: _('State'), rate: _('Rate found, up'), latency: _('Latency'), queue: _('Queue'),
+				lost: _('Lost'), repairs: _('Sent again'), deaths: _('Fell silent'), mtu: _('Largest packet')
+			}, rows.detailRows(status), _('None yet.')),
 			lease(status),
-			table(_('Refused'), [['name', _('Why')], ['count', _('Datagrams')]], rows.refusedRows(status), _('Nothing was refused.')),
-			['p', {}, fill(_('Version {version}, protocol {protocol}, {memory} of memory, {flows} flows.'), {
+			table(_('Refused'), { name: _('Why'), count: _('Datagrams') }, rows.refusedRows(status), _('Nothing was refused.')),
+			p(_('Version {version}, protocol {protocol}, {memory} of memory, {flows} flows.', {
 				version: status.version, protocol: status.protocol, memory: bytes(status.rss_bytes), flows: status.flows
-			})]] : []),
-		['h3', {}, _('Log')], ['pre', {}, extra.log || _('Empty.')]);
+			}))] : [],
+		h3(_('Log')), ['pre', {}, extra.log || _('Empty.')]);
 }
 
 // The box on LuCI's status page.
 export function box(status) {
 	const { text } = rows.headline(status);
 	const live = status ? rows.pathRows(status).filter((row) => row.live).map((row) => row.name) : [];
-	return ['p', {}, live.length > 0 ? fill(_('{state} Lines: {lines}.'), { state: text, lines: live.join(', ') }) : text];
+	return p(live.length > 0 ? _('{state} Lines: {lines}.', { state: text, lines: live.join(', ') }) : text);
 }

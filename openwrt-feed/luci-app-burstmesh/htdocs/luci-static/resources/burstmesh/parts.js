@@ -1,6 +1,6 @@
 // What the pages are made of: their frame with state and button, tables, bars. Trees, see dom.js.
 
-import { _, fill } from './text.js';
+import { _ } from './text.js';
 import { bytes } from './units.js';
 import { headline } from './status.js';
 
@@ -23,13 +23,22 @@ const STYLE = [
 	'.bm-dot::before{content:"●";margin-right:.4em;color:#009e73}.bm-dot.bm-no::before{content:"○";color:#888}'
 ].join('\n');
 
-// Columns are [key, title]; a row without `live` has no dot. On a phone LuCI shows data-title before each value.
-export function table(caption, columns, data, nothing) {
+export function h3(text) {
+	return ['h3', {}, text];
+}
+
+export function p(text) {
+	return ['p', {}, text];
+}
+
+// Titles of columns by key; a row without `live` has no dot. On a phone LuCI shows data-title before each value.
+export function table(caption, titles, data, nothing) {
 	if (data.length === 0)
-		return ['div', {}, ['h3', {}, caption], ['p', {}, nothing]];
+		return ['div', {}, h3(caption), p(nothing)];
+	const columns = Object.entries(titles);
 	const cell = (row, [key, title]) => ['td', { class: 'td', 'data-title': title },
 		key === 'state' ? ['span', { class: row.live ? 'bm-dot' : 'bm-dot bm-no' }, row.state] : row[key]];
-	return ['div', {}, ['h3', {}, caption], ['table', { class: 'table', 'aria-label': caption },
+	return ['div', {}, h3(caption), ['table', { class: 'table', 'aria-label': caption },
 		['tr', { class: 'tr table-titles' }, ...columns.map(([, title]) => ['th', { class: 'th', scope: 'col' }, title])],
 		...data.map((row) => ['tr', { class: 'tr' }, ...columns.map((column) => cell(row, column))])]];
 }
@@ -40,19 +49,18 @@ function state(status, acts) {
 	const [action, title] = !status ? ['start', _('Start')] : status.pause_s > 0 ? ['resume', _('Resume')] : ['pause', _('Pause for an hour')];
 	const button = ['button', {
 		id: 'bm-' + action,
-		class: action === 'pause' ? 'btn cbi-button' : 'btn cbi-button cbi-button-positive',
+		class: 'btn cbi-button' + (action === 'pause' ? '' : ' cbi-button-positive'),
 		onclick: acts && (() => acts[action]())
 	}, title];
-	return ['div', { class: 'bm-state bm-' + level, role: 'status' }, ['strong', {}, text], acts ? button : null];
+	return ['div', { class: 'bm-state bm-' + level, role: 'status' }, ['strong', {}, text], acts && button];
 }
 
 export function page(status, acts, ...content) {
 	return ['div', { class: 'bm-page' }, ['style', {}, STYLE], state(status, acts), ...content];
 }
 
-
 // How much of a plan is used, as a bar and in words; the agent lends slowly from four fifths on.
 export function bar(used, cap) {
-	const text = fill(_('{used} of {cap}'), { used: bytes(used), cap: bytes(cap) });
+	const text = _('{used} of {cap}', { used: bytes(used), cap: bytes(cap) });
 	return ['span', {}, ['meter', { min: 0, max: cap, high: 0.8 * cap, value: Math.min(used, cap), 'aria-label': text }], text];
 }

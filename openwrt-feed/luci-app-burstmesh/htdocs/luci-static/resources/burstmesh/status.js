@@ -1,21 +1,11 @@
 // The agent's status as rows: what each page shows, without any markup.
 
-import { _, fill } from './text.js';
+import { _ } from './text.js';
 import { bytes, duration, millis, percent, rate } from './units.js';
 
-// Said by the agent in English; whatever it says beside these is shown as it is.
-function sentences() {
-	return {
-		'not pooling: no exit answers; clients use the own line': _('Not pooling: no exit answers. Your devices use your own line.'),
-		"no exit is used: each new connection leaves at one line, the own one or a neighbour's": _('No exit is used: each new connection leaves at one line, yours or that of a neighbour.'),
-		'about to pool': _('About to pool: the lines are being tried.'),
-		'pooling over one line': _('Pooling over one line.'),
-		'pooling over several lines': _('Pooling over several lines.')
-	};
-}
-
-function states() {
-	return { opening: _('opening'), measuring: _('measuring'), live: _('live'), dead: _('dead') };
+// What the agent says in English is translated as it is: its words about its state, paths, lending and flows.
+function sentence(words) {
+	return _(words).replace(/^./u, (first) => first.toUpperCase()) + '.';
 }
 
 // One sentence and how serious it is: 'good', 'warning' or 'off'.
@@ -23,10 +13,10 @@ export function headline(status) {
 	if (!status)
 		return { level: 'off', text: _('burstmesh is not running. Your devices use your own line.') };
 	if (status.pause_s > 0)
-		return { level: 'off', text: fill(_('Paused for another {time}. Your devices use your own line, and nothing is lent.'), { time: duration(status.pause_s) }) };
+		return { level: 'off', text: _('Paused for another {time}. Your devices use your own line, and nothing is lent.', { time: duration(status.pause_s) }) };
 	return {
 		level: status.pooling || status.sentence.startsWith('no exit is used') ? 'good' : 'warning',
-		text: sentences()[status.sentence] || status.sentence
+		text: sentence(status.sentence)
 	};
 }
 
@@ -36,14 +26,14 @@ function lender(path) {
 }
 
 export function pathName(path) {
-	return path.lent ? fill(_('lent by {node}'), { node: lender(path) }) : fill(_('own line {name}'), { name: path.via });
+	return path.lent ? _('lent by {node}', { node: lender(path) }) : _('own line {name}', { name: path.via });
 }
 
 // What every table of paths says of one.
 function pathRow(path) {
 	return {
 		name: pathName(path),
-		state: states()[path.state] || path.state,
+		state: _(path.state),
 		live: path.state === 'live',
 		rate: rate(path.rate_bps),
 		latency: path.rtt_us ? millis(path.rtt_us) : '–'
@@ -70,37 +60,25 @@ export function given(status, node) {
 	return peers.reduce((sum, peer) => sum + peer.up_bytes + peer.down_bytes, 0);
 }
 
-export function memberRows(status) {
+// With those of `refused`, with whom the settings share nothing, who are not heard.
+export function memberRows(status, refused) {
+	const away = refused.filter((node) => !status.peers.some((peer) => peer.node === node));
 	return status.peers.map((peer) => ({
 		name: peer.node,
-		address: peer.address,
-		state: peer.session ? _('connected') : _('heard, not connected'),
+		refused: peer.refused || refused.includes(peer.node),
+		state: peer.refused ? _('refused') : peer.session ? _('connected') : _('heard, not connected'),
 		live: peer.session,
 		latency: peer.rtt_us ? millis(peer.rtt_us) : '–',
-		lends: peer.offers > 0 ? fill(_('{n} of its lines'), { n: peer.offers }) :
+		lends: peer.offers > 0 ? _('{n} of its lines', { n: peer.offers }) :
 			(status.hosts || []).some((host) => host.node === peer.node) ? _('its address') : _('nothing now'),
 		gave: bytes(given(status, peer.node)),
 		took: bytes(taken(status, peer.node))
-	}));
-}
-
-// Why a line is lent as it is, in the agent's words.
-function reasons() {
-	return {
-		'not lent': _('no'),
-		'paused': _('paused'),
-		'not lent at this hour': _('not at this hour'),
-		'not lent: the time is unknown': _('no: the router does not know the time yet'),
-		'not lent: the cap is reached': _('no: the cap is reached'),
-		'lent slowly: near the cap': _('slowly: near the cap'),
-		'lent less: the household is likely to need it': _('less: you are likely to need it'),
-		'lent': _('yes')
-	};
+	})).concat(away.map((name) => ({ name, refused: true, state: _('not heard') })));
 }
 
 // Both directions of what is told in kbit/s.
 function ways(down, up) {
-	return fill(_('{down} down, {up} up'), { down: rate(down * 1000), up: rate(up * 1000) });
+	return _('{down} down, {up} up', { down: rate(down * 1000), up: rate(up * 1000) });
 }
 
 export function uplinkRows(status) {
@@ -112,8 +90,8 @@ export function uplinkRows(status) {
 			device: uplink.ifname,
 			state: uplink.up ? _('up') : _('down'),
 			live: uplink.up,
-			lent: reasons()[uplink.lending] || uplink.lending,
-			most: !uplink.lend ? '–' : down + up === 0 ? _('all that is idle') : fill(_('{down} down, {up} up'), { down: limit(down), up: limit(up) }),
+			lent: _(uplink.lending),
+			most: !uplink.lend ? '–' : down + up === 0 ? _('all that is idle') : _('{down} down, {up} up', { down: limit(down), up: limit(up) }),
 			own: ways(uplink.own_down_kbit, uplink.own_up_kbit),
 			expected: uplink.confidence > 0 ? ways(uplink.expected_down_kbit, uplink.expected_up_kbit) : _('not known yet'),
 			plan: uplink
@@ -121,32 +99,19 @@ export function uplinkRows(status) {
 	});
 }
 
-// Where new connections leave in a community without an exit; none where there is one, or nobody shares an address.
+// Where new connections leave in a community without an exit, if somebody shares an address.
 export function hostRows(status) {
-	const of = (name, share, most) => ({ name, share: fill(_('{n} of {all}'), { n: share, all: status.round }), most });
-	const hosts = (status.hosts || []).map((host) => of(fill(_('lent by {node}'), host), host.share, host.down_kbit + host.up_kbit > 0 ? ways(host.down_kbit, host.up_kbit) : _('not known yet')));
+	const of = (name, share, most) => ({ name, share: _('{n} of {all}', { n: share, all: status.round }), most });
+	const hosts = (status.hosts || []).map((host) => of(_('lent by {node}', host), host.share, host.down_kbit + host.up_kbit > 0 ? ways(host.down_kbit, host.up_kbit) : _('not known yet')));
 	const own = status.uplinks.map((uplink) => uplink.name).join(', ');
-	return hosts.length > 0 && own ? [of(fill(_('own line {name}'), { name: own }), status.own_share, '–'), ...hosts] : hosts;
-}
-
-// Why the busiest flows go where they go.
-function lanes() {
-	return {
-		'spread': _('a burst: spread over all lines that are free'),
-		'light: the first to arrive': _('light: each packet takes the line that is first'),
-		'best at start': _('the best line when it began'),
-		'best for burst': _('the best line when it became a burst'),
-		"the exit's choice": _('the exit sends its part there'),
-		'the other fell silent': _('the line before fell silent'),
-		'the owner needs the other': _('the owner of the line before needs it'),
-		'more is lent there now': _('more is lent there than of a line as fast')
-	};
+	return hosts.length > 0 && own ? [of(_('own line {name}', { name: own }), status.own_share, '–'), ...hosts] : hosts;
 }
 
 function way(via) {
 	return via === null ? '–' : pathName({ via, lent: via.includes('/') });
 }
 
+// Why the busiest flows go where they go.
 export function flowRows(status) {
 	return status.busiest.map((flow) => ({
 		flow: flow.flow,
@@ -154,7 +119,7 @@ export function flowRows(status) {
 		lane: flow.lane,
 		line: way(flow.path),
 		second: way(flow.second),
-		why: lanes()[flow.why] || flow.why
+		why: _(flow.why)
 	}));
 }
 
@@ -194,16 +159,15 @@ function refusals() {
 export function refusedRows(status) {
 	const names = refusals();
 	return Object.entries(Object.assign({}, status.refused, status.mesh_refused))
-		.filter((entry) => entry[1] > 0)
-		.map((entry) => ({ name: names[entry[0]] || entry[0], count: String(entry[1]) }));
+		.filter(([, count]) => count > 0)
+		.map(([why, count]) => ({ name: names[why] || why, count: String(count) }));
 }
 
 // What is likely wrong, in the order of what to look at first; empty when all is well.
 export function findings(status) {
 	const found = [];
-	const down = status.uplinks.filter((uplink) => !uplink.up);
-	for (const uplink of down)
-		found.push(fill(_('Your line {name} ({device}) is down or has no default route.'), { name: uplink.name, device: uplink.ifname }));
+	for (const uplink of status.uplinks.filter((one) => !one.up))
+		found.push(_('Your line {name} ({device}) is down or has no default route.', { name: uplink.name, device: uplink.ifname }));
 	if (status.peers.length === 0)
 		found.push(_('No neighbour is heard. Is the mesh interface up, on the same channel and mesh ID as theirs?'));
 	else if (!status.peers.some((peer) => peer.session))
@@ -211,7 +175,7 @@ export function findings(status) {
 	else if (!status.peers.some((peer) => peer.offers > 0) && hostRows(status).length === 0)
 		found.push(_('No neighbour lends a line at the moment.'));
 	for (const path of status.paths.filter((p) => p.state === 'dead'))
-		found.push(fill(_('Nothing comes through on: {path}.'), { path: pathName(path) }));
+		found.push(_('Nothing comes through on: {path}.', { path: pathName(path) }));
 	if (status.refused.other_version > 0)
 		found.push(_('A member has another version of burstmesh and must upgrade, or you must.'));
 	if (status.dns_rescue)

@@ -6,11 +6,11 @@ export function use(translator) {
 	translate = translator;
 }
 
-export function _(text) {
-	return translate(text);
+export function _(text, values = {}) {
+	return fill(translate(text), values);
 }
 
-// Puts values into a text: fill('{a} of {b}', { a: 1, b: 2 }). Values are never read as templates themselves.
+// Puts values into a text: _('{a} of {b}', { a: 1, b: 2 }). They are never read as templates themselves.
 export function fill(template, values) {
 	return template.split(/([{][a-z]+[}])/).map((part) => {
 		const name = part.slice(1, -1);

@@ -1,6 +1,6 @@
 // Why is it slow? What the paths do while a person downloads something: no traffic is made for it.
 
-import { _, fill } from './text.js';
+import { _ } from './text.js';
 import { pathName } from './status.js';
 import { millis, percent, rate } from './units.js';
 
@@ -24,7 +24,7 @@ export class Watch {
 	}
 
 	passed() {
-		return this.seen.length > 0 ? this.seen[this.seen.length - 1].now - this.seen[0].now : 0;
+		return this.seen.length > 0 ? this.seen.at(-1).now - this.seen[0].now : 0;
 	}
 
 	// From 0 to 1.
@@ -38,7 +38,7 @@ export class Watch {
 
 	// What each path did meanwhile.
 	lines() {
-		const [first, last] = [this.seen[0], this.seen[this.seen.length - 1]];
+		const [first, last] = [this.seen[0], this.seen.at(-1)];
 		const seconds = Math.max(0.001, this.passed() / 1000);
 		return [...last.paths].map(([key, path]) => {
 			const before = first.paths.get(key) || {};
@@ -72,18 +72,18 @@ export class Watch {
 		const said = [];
 		for (const line of lines) {
 			if (line.deaths > 0)
-				said.push(fill(_('{line} fell silent meanwhile.'), { line: line.name }));
+				said.push(_('{line} fell silent meanwhile.', { line: line.name }));
 			if (line.lost > MUCH_LOST * line.sent)
-				said.push(fill(_('{line} lost {share} of what was sent over it: a bad link on the way, or a mesh with poor reception.'), { line: line.name, share: percent(line.lost, line.sent) }));
+				said.push(_('{line} lost {share} of what was sent over it: a bad link on the way, or a mesh with poor reception.', { line: line.name, share: percent(line.lost, line.sent) }));
 			if (line.queue > LONG_QUEUE)
-				said.push(fill(_('On {line} packets waited {time}: something else fills it.'), { line: line.name, time: millis(line.queue) }));
+				said.push(_('On {line} packets waited {time}: something else fills it.', { line: line.name, time: millis(line.queue) }));
 		}
 		if (live.length < 2)
 			said.push(_('Only one line is in use: nobody lends now, or the neighbours need their lines themselves.'));
 		const way = down >= up ? 'down' : 'up';
 		const most = lines.reduce((best, line) => line[way] > best[way] ? line : best);
 		if (live.length > 1 && most[way] > 0.9 * Math.max(down, up))
-			said.push(fill(_('Nearly all went over {line}: a connection that keeps to one line, or one too short to be spread.'), { line: most.name }));
+			said.push(_('Nearly all went over {line}: a connection that keeps to one line, or one too short to be spread.', { line: most.name }));
 		return said.length > 0 ? said : [_('Nothing stands out: the lines carried this together without loss or waiting. A device, its Wi-Fi or the far end may be the limit.')];
 	}
 }

@@ -2,4 +2,4 @@
 'require view';
 'require burstmesh.glue as glue';
 
-return view.extend(glue.settings('community', [ 'community' ], [ 'members' ], glue.invitation));
+return view.extend(glue.settings('community', [ 'community' ], [ 'members' ], glue.invitations));

@@ -5,7 +5,7 @@
 return baseclass.extend({
 	title: _('Neighbourhood lines'),
 
-	// Whoever has no right to look gets no box, rather than the word that nothing runs.
+	// Who may not look gets no box.
 	load: function() {
 		return Promise.all([ glue.modules(), glue.status().catch(() => undefined) ]);
 	},
