@@ -246,8 +246,8 @@ impl<'m> FairQueue<'m> {
             ..Meta::default()
         };
         let id = loop {
-            // A quarter is left for what must be put in order: a hole given up costs more than a packet not sent yet.
-            let room = self.packets == 0 || pool.free_blocks() >= pool.capacity() / 4;
+            // An eighth is left for what must be put in order: a hole given up costs more than a packet not sent yet.
+            let room = self.packets == 0 || pool.free_blocks() >= pool.capacity() / 8;
             if room && let Some(id) = pool.store(packet, meta) {
                 break id;
             }
