@@ -30,6 +30,8 @@ pub struct Inner {
     pub syn: bool,
     /// A TCP segment without data, SYN, FIN or RST: order does not matter to anybody.
     pub pure_ack: bool,
+    /// One that says nothing but how far it has come: a later one says it as well.
+    pub plain_ack: bool,
     /// The sender understands ECN marks (RFC 3168).
     pub ect: bool,
     /// Differentiated services code point (RFC 2474).
@@ -102,9 +104,25 @@ impl Inner {
             }
             let no_data = segment.len() == usize::from(tcp.header_len());
             self.pure_ack = no_data && tcp.ack() && !tcp.syn() && !tcp.fin() && !tcp.rst();
+            self.plain_ack = self.pure_ack && is_plain(segment);
         }
         ports
     }
+}
+
+/// No flag but ACK, and no option but a timestamp: what `sch_cake` lets its filter drop. Marks of congestion are flags, and what
+/// was received behind a gap is an option.
+fn is_plain(segment: &[u8]) -> bool {
+    const ACK: u8 = 0x10;
+    // The header's length in words, flags, window, checksum, urgent pointer, options.
+    matches!(
+        segment.get(12..),
+        Some(
+            [0x50, ACK, ..]
+                | [0x80, ACK, _, _, _, _, _, _, 8, ..]
+                | [0x80, ACK, _, _, _, _, _, _, 1, 1, 8, ..]
+        )
+    )
 }
 
 fn parse_v4(packet: &[u8]) -> Option<Inner> {
@@ -134,6 +152,7 @@ fn parse_v4(packet: &[u8]) -> Option<Inner> {
         },
         syn: false,
         pure_ack: false,
+        plain_ack: false,
         ect: ip.ecn() & 3 != 0,
         code_point: ip.dscp(),
     })
@@ -158,6 +177,7 @@ fn parse_v6(packet: &[u8]) -> Option<Inner> {
         transport: if direct { 40 } else { 0 },
         syn: false,
         pure_ack: false,
+        plain_ack: false,
         ect: ip.traffic_class() & 3 != 0,
         code_point: ip.traffic_class() >> 2,
     })
@@ -403,6 +423,38 @@ pub(crate) mod tests {
         assert!(pure(tcp_packet(TcpControl::None, None, &[])));
         assert!(!pure(tcp_packet(TcpControl::None, None, b"x")));
         assert!(!pure(tcp_packet(TcpControl::Fin, None, &[])));
+    }
+
+    /// An acknowledgement of everything below `ack` with these flags beside ACK, and 12 bytes of options or none.
+    pub(crate) fn acknowledgement(ack: u32, flags: u8, options: &[u8]) -> Vec<u8> {
+        let mut p = tcp_packet(TcpControl::None, None, &[]);
+        p.extend(options);
+        let len = p.len() as u16;
+        p[2..4].copy_from_slice(&len.to_be_bytes());
+        p[28..32].copy_from_slice(&ack.to_be_bytes());
+        p[32] = (5 + options.len() as u8 / 4) << 4;
+        p[33] |= flags;
+        p
+    }
+
+    #[test]
+    fn an_acknowledgement_is_plain_when_it_says_nothing_but_how_far_it_has_come() {
+        const TIMES: [u8; 12] = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
+        const TIMES_FIRST: [u8; 12] = [8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0];
+        const SELECTIVE: [u8; 12] = [1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2];
+        let plain = |flags, options: &[u8]| {
+            let p = acknowledgement(9, flags, options);
+            let inner = Inner::parse(&p, &[0; 16]).unwrap();
+            assert_eq!((inner.pure_ack, inner.ack), (true, 9));
+            inner.plain_ack
+        };
+        assert!(plain(0, &[]) && plain(0, &TIMES) && plain(0, &TIMES_FIRST));
+        assert!(!plain(0, &SELECTIVE));
+        assert!(!plain(0, &[&TIMES[..], &SELECTIVE].concat()));
+        // Congestion was seen (ECE), the window was cut (CWR), a push, an urgent pointer.
+        assert!([0x40, 0x80, 0x08, 0x20].iter().all(|f| !plain(*f, &TIMES)));
+        let data = Inner::parse(&tcp_packet(TcpControl::None, None, b"x"), &[0; 16]).unwrap();
+        assert!(!data.plain_ack);
     }
 
     proptest! {

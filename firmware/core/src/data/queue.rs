@@ -52,6 +52,8 @@ pub struct Counters {
     pub marks: u32,
     /// Packets dropped because packet memory ran out.
     pub overflow: u32,
+    /// Acknowledgements whose place a later one took.
+    pub thinned: u32,
     /// New flows that found no slot and shared another's.
     pub shared_slots: u32,
 }
@@ -233,6 +235,9 @@ impl<'m> FairQueue<'m> {
         inner: &Inner,
         packet: &[u8],
     ) {
+        if self.replaces(now, pool, slot, inner, packet) {
+            return;
+        }
         let pinned = inner.pure_ack;
         let meta = Meta {
             slot,
@@ -241,8 +246,8 @@ impl<'m> FairQueue<'m> {
             ..Meta::default()
         };
         let id = loop {
-            // A quarter is left for what must be put in order: a hole given up costs more than a packet not sent yet.
-            let room = self.packets == 0 || pool.free_blocks() >= pool.capacity() / 4;
+            // An eighth is left for what must be put in order: a hole given up costs more than a packet not sent yet.
+            let room = self.packets == 0 || pool.free_blocks() >= pool.capacity() / 8;
             if room && let Some(id) = pool.store(packet, meta) {
                 break id;
             }
@@ -261,6 +266,7 @@ impl<'m> FairQueue<'m> {
         flow.last = now;
         flow.pace.count(now);
         (flow.ect, flow.acks, flow.ack) = (inner.ect, pinned, inner.ack);
+        flow.plain = inner.plain_ack && inner.hash == flow.hash;
         if flow.stage == Stage::Idle {
             let light = flow.lane != Lane::PerPacket;
             (flow.stage, flow.deficit) = if light {
@@ -271,6 +277,36 @@ impl<'m> FairQueue<'m> {
             let kind = if light { Kind::Light } else { Kind::Burst };
             self.append(kind, slot);
         }
+    }
+
+    /// An acknowledgement takes the place of the one that waits last in its flow where it says all of it, so that a narrow way
+    /// back carries few and new ones (RFC 3449, 5.2.2).
+    fn replaces(
+        &mut self,
+        now: Instant,
+        pool: &mut Pool<'_>,
+        slot: u16,
+        inner: &Inner,
+        packet: &[u8],
+    ) -> bool {
+        let flow = self.flows.get_mut(usize::from(slot));
+        let Some(flow) = flow.filter(|f| f.plain && inner.plain_ack && f.hash == inner.hash) else {
+            return false;
+        };
+        // The same number again is news: something came, and not what is missing.
+        if inner.ack.wrapping_sub(flow.ack) as i32 <= 0 {
+            return false;
+        }
+        let Some(waits) = flow.list.back().map(|id| pool.front_bytes_mut(id)) else {
+            return false;
+        };
+        if waits.len() != packet.len() {
+            return false;
+        }
+        waits.copy_from_slice(packet);
+        (flow.ack, flow.last) = (inner.ack, now);
+        self.counters.thinned = self.counters.thinned.wrapping_add(1);
+        true
     }
 
     /// The slot of the flow with this name, which may be new.

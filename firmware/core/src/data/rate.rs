@@ -7,6 +7,10 @@
 use crate::time::{Duration, Instant};
 use heapless::Deque;
 
+/// While starting, so many 256ths of what arrives. Less where a train has measured the path: what is tried beyond what it carries
+/// stands in its queue a round trip later, and all of a flow waits for that.
+const UNTRAINED: u32 = 360;
+const TRAINED: u32 = 307;
 /// Assumed before anything is known: 2 Mbit/s.
 pub const INITIAL: u32 = 250_000;
 /// No path is believed to carry more than 2 Gbit/s.
@@ -76,6 +80,10 @@ pub struct Rate {
     queue: Option<i32>,
     /// The largest.
     longest: i32,
+    /// How far apart the samples of the last step were, over their number, us.
+    spread: i32,
+    /// How much more than what arrives is tried while starting, in 1/256.
+    growth: u32,
     /// Samples since then.
     samples: u8,
     queue_now: i32,
@@ -103,6 +111,8 @@ impl Rate {
             base: None,
             queue: None,
             longest: 0,
+            spread: 0,
+            growth: UNTRAINED,
             samples: 0,
             queue_now: 0,
             over: 0,
@@ -133,7 +143,7 @@ impl Rate {
     }
     /// The path's own queue at the last look, in us.
     pub fn queue_us(&self) -> u32 {
-        self.queue_now.max(0) as u32
+        self.queue_now as u32
     }
     /// One-way delay without queue on the tunnel's scale (offset unknown but common to all paths), in us.
     pub fn base_delay(&self) -> Option<i32> {
@@ -145,7 +155,7 @@ impl Rate {
     }
     fn remaining_queue(&self, now: Instant) -> i32 {
         let drained = now.since(self.updated).as_micros().min(1_000_000) as i32;
-        self.queue_now.min((self.queue_now - drained).max(0))
+        (self.queue_now - drained).max(0)
     }
     /// The scheduler had more to send than the rate allowed.
     pub fn was_busy(&mut self) {
@@ -157,6 +167,7 @@ impl Rate {
     pub fn trained(&mut self, rate: u32) {
         if self.starting {
             self.rate = self.rate.max(fraction(rate, 246));
+            self.growth = TRAINED;
         }
     }
 
@@ -238,15 +249,18 @@ impl Rate {
         let remaining = self.remaining_queue(now);
         self.updated = now;
         if let Some(queue) = self.queue.filter(|_| self.samples >= SAMPLES) {
-            // Of n samples of a path whose delay jumps by d the least is about d / n above the least that there is.
-            let jitter = (self.longest - queue) / i32::from(self.samples - 1);
-            (self.queue, self.samples) = (None, 0);
-            self.queue_now = queue - jitter;
+            // Of n samples of a path whose delay jumps by d the least is about d / n above the least that there is. Datagrams
+            // that do not overtake each other come late together, so that n samples are worth a third as many. And what
+            // only this step has is a queue that grows.
+            let spread = (self.longest - queue) / i32::from(self.samples - 1);
+            let jitter = 3 * spread.min(self.spread);
+            (self.queue, self.samples, self.spread) = (None, 0, spread);
+            self.queue_now = (queue - jitter).max(0);
         } else {
             // Too little was sent to say more than what can still wait.
             self.queue_now = remaining;
         }
-        let queue = self.queue_now.max(0);
+        let queue = self.queue_now;
         let [a, b, c, _] = self.lately;
         self.lately = [self.delivered, a, b, c];
         let lossy = self.lost * 8 > self.acked + self.lost;
@@ -266,8 +280,8 @@ impl Rate {
         self.rate = self.rate.clamp(INITIAL / 8, MOST);
     }
 
-    /// From nothing: four tenths more than arrives (which lags by a round trip, and so bounds the overshoot), until the
-    /// path's own queue or its losses say that it is too much.
+    /// From nothing: four tenths more than arrives, or two after a train (what arrives lags by a round trip, and so bounds the
+    /// overshoot), until the path's own queue or its losses say that it is too much.
     fn start(&mut self, queue: i32, lossy: bool, full: bool) {
         // A lent path's start is no gentler: it is short, and stopping it early would leave the line unused.
         let over = queue > OWN.high || lossy;
@@ -280,7 +294,7 @@ impl Rate {
             self.settling = Some(self.delivered);
             self.rate = carried.max(bound);
         } else if self.busy && !over {
-            self.rate = self.rate.max(fraction(self.delivered, 360));
+            self.rate = self.rate.max(fraction(self.delivered, self.growth));
         }
     }
 
@@ -452,6 +466,64 @@ mod tests {
         r.report(now, 0, 0, 8, 0);
         let after = |ms| r.delay(now + Duration::from_millis(ms)).unwrap();
         assert_eq!([after(0), after(30), after(200)], [100_000, 70_000, 20_000]);
+    }
+
+    /// A step of 50 ms in which these delays were seen, at a path that carries `delivered` bytes per second.
+    fn step(rate: &mut Rate, ms: u64, delivered: u64, delays: &[i32]) {
+        let now = Instant::from_millis(ms);
+        delays.iter().for_each(|d| rate.delay_sample(now, *d));
+        rate.was_busy();
+        rate.report(
+            now,
+            (ms * 1000) as u32,
+            (delivered * ms / 1000) as u32,
+            30,
+            0,
+        );
+    }
+
+    #[test]
+    fn delays_that_jump_in_every_step_are_no_queue_and_one_that_grows_is() {
+        let mut r = Rate::new(OWN, None);
+        step(&mut r, 1_000, 625_000, &[20_000; 8]);
+        let jumps = [
+            28_000, 36_000, 30_000, 38_000, 29_000, 33_000, 37_000, 31_000,
+        ];
+        step(&mut r, 1_050, 625_000, &jumps);
+        // So far that may as well be a queue.
+        assert_eq!(r.queue_us(), 8_000);
+        step(&mut r, 1_100, 625_000, &jumps);
+        let queue = r.queue_us();
+        assert!(queue < 5_000, "{queue}");
+        // A queue that grows from there on is seen at once.
+        step(&mut r, 1_150, 625_000, &jumps.map(|d| d + 20_000));
+        assert_eq!(r.queue_us(), queue + 20_000);
+    }
+
+    #[test]
+    fn a_path_is_never_taken_for_sooner_than_its_least_delay() {
+        let mut r = Rate::new(OWN, None);
+        let jumps = [20_000, 60_000, 30_000, 50_000];
+        for ms in [1_000, 1_050, 1_100] {
+            step(&mut r, ms, 625_000, &jumps);
+            assert_eq!(r.delay(Instant::from_millis(ms)), Some(20_000));
+        }
+    }
+
+    #[test]
+    fn what_a_train_has_measured_is_gone_beyond_more_gently() {
+        let most = |trained: bool| {
+            let mut r = Rate::new(OWN, None);
+            if trained {
+                r.trained(INITIAL);
+            }
+            (1_000..1_500)
+                .step_by(50)
+                .for_each(|ms| step(&mut r, ms, 1_000_000, &[20_000; 8]));
+            assert!(r.starting());
+            r.rate()
+        };
+        assert_eq!([most(false), most(true)], [1_406_250, 1_199_218]);
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct TxFlow {
     pub(super) settled: bool,
     /// Its last packet was an acknowledgement alone.
     pub(super) acks: bool,
+    /// And said nothing but how far it has come.
+    pub(super) plain: bool,
     /// Where it goes, for people and for its end.
     pub(super) far: [u8; 16],
     pub(super) port: u16,
@@ -77,6 +79,7 @@ impl TxFlow {
         burst: false,
         settled: false,
         acks: false,
+        plain: false,
         far: [0; 16],
         port: 0,
         protocol: 0,

@@ -2,7 +2,7 @@
 //! time that jumps.
 
 use super::*;
-use crate::data::inner::tests::udp_packet;
+use crate::data::inner::tests::{acknowledgement, udp_packet};
 use crate::data::pool::List;
 use crate::data::pool::tests::leak;
 use crate::data::pool::{Block, Slot};
@@ -204,6 +204,41 @@ proptest! {
             let all = || (0..lens.len()).map(sent);
             let apart = all().max().unwrap() - all().min().unwrap();
             prop_assert!(apart <= i64::from(LIGHT_QUANTUM + 2 * QUANTUM), "{apart} bytes apart");
+        }
+    }
+
+    #[test]
+    fn thinning_leaves_the_newest_acknowledgement_and_every_one_that_says_more(
+        steps in proptest::collection::vec((0u32..4, 0u8..8), 1..80),
+    ) {
+        let mut rig = Rig::new(SLOTS);
+        let (mut highest, mut special, mut pushed) = (1, 0, 0);
+        let (mut seen, mut special_out, mut popped) = (1, 0, 0);
+        for (more, what) in steps {
+            if what == 0 {
+                // All leave.
+                while let Some(id) = rig.queue.pop(rig.now, &mut rig.pool, Turn::any(Kind::Light), Measure::USUAL)
+                    .or_else(|| rig.queue.pop(rig.now, &mut rig.pool, Turn::any(Kind::Burst), Measure::USUAL))
+                {
+                    let bytes = rig.pool.front_bytes_mut(id);
+                    let ack = u32::from_be_bytes([bytes[28], bytes[29], bytes[30], bytes[31]]);
+                    prop_assert!(ack >= seen, "{ack} after {seen}");
+                    (seen, popped) = (ack, popped + 1);
+                    special_out += u32::from(bytes[33] != 0x10);
+                    rig.pool.release(id);
+                }
+                prop_assert_eq!((seen, special_out), (highest, special));
+            } else {
+                highest += more;
+                let flags = if what == 1 { 0x40 } else { 0 };
+                special += u32::from(flags > 0);
+                let packet = acknowledgement(highest, flags, &[]);
+                let inner = Inner::parse(&packet, &[0; 16]).unwrap();
+                let slot = rig.queue.slot_for(rig.now, &inner).unwrap();
+                rig.queue.push(rig.now, &mut rig.pool, slot, &inner, &packet);
+                pushed += 1;
+            }
+            prop_assert_eq!(pushed, popped + rig.queue.counters().thinned + rig.queue.packets());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One behaviour each, by hand.
 
 use super::*;
-use crate::data::inner::tests::udp_packet;
+use crate::data::inner::tests::{acknowledgement, tcp_packet, udp_packet};
 use crate::data::pool::{Block, Slot};
 use std::vec::Vec;
 
@@ -35,6 +35,63 @@ fn drain(q: &mut FairQueue<'_>, pool: &mut Pool<'_>, now: Instant) -> Vec<(u16, 
         out.push((pool.meta(id).flow.0, pool.meta(id).order.0));
         pool.release(id);
     }
+}
+
+fn push_packet(q: &mut FairQueue<'_>, pool: &mut Pool<'_>, now: Instant, packet: &[u8]) {
+    let inner = Inner::parse(packet, &[0; 16]).unwrap();
+    let slot = q.slot_for(now, &inner).unwrap();
+    q.push(now, pool, slot, &inner, packet);
+}
+
+/// Everything that waits, as bytes.
+fn packets(q: &mut FairQueue<'_>, pool: &mut Pool<'_>, now: Instant) -> Vec<Vec<u8>> {
+    let mut out = Vec::new();
+    while let Some(id) = q
+        .pop(now, pool, LIGHT, Measure::USUAL)
+        .or_else(|| q.pop(now, pool, BURST, Measure::USUAL))
+    {
+        let mut bytes = vec![0; 1_500];
+        let n = pool.copy_out(id, &mut bytes).unwrap();
+        out.push(bytes[..n].to_vec());
+        pool.release(id);
+    }
+    out
+}
+
+#[test]
+fn of_acknowledgements_that_wait_the_newest_stays_and_what_says_more_stays_too() {
+    let (mut s, mut b, mut f) = memory();
+    let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
+    let now = Instant::from_millis(1);
+    let plain = |ack: u32| acknowledgement(ack, 0, &[]);
+    let waiting = [
+        plain(u32::MAX - 10),
+        plain(u32::MAX),
+        plain(90),
+        // Twice the same: something came, but not what is missing.
+        plain(90),
+        plain(90),
+        // What came behind the gap.
+        acknowledgement(90, 0, &[1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2]),
+        // Congestion was seen.
+        acknowledgement(95, 0x40, &[]),
+        plain(99),
+        // One that was overtaken.
+        plain(97),
+        tcp_packet(smoltcp::wire::TcpControl::None, None, b"data"),
+        plain(120),
+        plain(130),
+    ];
+    for packet in &waiting {
+        push_packet(&mut q, &mut pool, now, packet);
+    }
+    let left = [2, 3, 4, 5, 6, 7, 8, 9, 11].map(|i| waiting[i].clone());
+    assert_eq!(packets(&mut q, &mut pool, now), left);
+    assert_eq!((q.counters().thinned, q.packets(), q.bytes()), (3, 0, 0));
+    // What has left is not replaced.
+    push_packet(&mut q, &mut pool, now, &plain(140));
+    assert_eq!(packets(&mut q, &mut pool, now), [plain(140)]);
+    assert_eq!(pool.free_blocks(), pool.capacity());
 }
 
 #[test]
