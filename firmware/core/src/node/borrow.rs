@@ -1,6 +1,7 @@
 //! The borrower's side of relaying: what was asked of a lender, and what came of it.
 
 use super::Via;
+use super::lend::LEASE;
 use crate::data::replay::ReplayWindow;
 use crate::time::{Duration, Instant};
 use crate::wire::control::Reason;
@@ -101,8 +102,11 @@ impl Loan {
             (self.next_up, self.window) = (0, ReplayWindow::default());
         }
         (self.relay, self.limits) = (Some(relay), limits);
-        self.until = now + Duration::from_secs(u64::from(seconds));
-        self.ask_at = now + RENEW;
+        let holds = Duration::from_secs(u64::from(seconds));
+        self.until = now + holds;
+        // The lender may have told other limits in between, of a grant that lapses as it would have.
+        let spent = LEASE.saturating_sub(holds);
+        self.ask_at = now + RENEW.saturating_sub(spent);
     }
 
     /// The lender said no: ask again in a while, or soon where his line may be about to come up.

@@ -3,6 +3,9 @@
 use crate::error::Refusal;
 use crate::time::{Duration, Instant};
 
+/// Whatever its rate, a bucket is full after this; its microseconds fit 32 bits.
+const LONG: Duration = Duration::from_secs(1_000);
+
 /// A token bucket over datagrams, in bits: a kbit/s is a bit per millisecond. Holds 100 ms, and at least two full
 /// datagrams.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +40,10 @@ impl Bucket {
         self.kbit = kbit;
         self.level = self.level.min(self.most());
     }
+    /// 0 = unlimited.
+    pub(super) fn kbit(&self) -> u32 {
+        self.kbit
+    }
     pub(super) fn spend(&mut self, now: Instant, bytes: usize) -> Result<(), Refusal> {
         if self.kbit == 0 {
             return Ok(());
@@ -57,7 +64,11 @@ impl Bucket {
         self.level = self.level.saturating_sub(bytes as u32 * 8);
     }
     fn fill(&mut self, now: Instant) {
-        let ms = (now.since(self.at).as_micros().min(100_000_000) as u32) / 1_000;
+        if now.since(self.at) > LONG {
+            // It is full, and no more than that.
+            (self.at, self.level) = (now, self.most());
+        }
+        let ms = now.since(self.at).as_micros() as u32 / 1_000;
         if ms > 0 {
             let more = self.kbit.saturating_mul(ms);
             self.level = self.level.saturating_add(more).min(self.most());
@@ -70,6 +81,16 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_that_lay_idle_for_a_day_lets_through_what_it_holds_and_no_more() {
+        let day = Instant::from_millis(86_400_000);
+        for mut bucket in [Bucket::new(Instant::ZERO, 800), Bucket::UNLIMITED] {
+            bucket.set_rate(800);
+            let passed = (0..500).filter(|_| bucket.spend(day, 1_000).is_ok());
+            assert_eq!(passed.count(), 10);
+        }
+    }
 
     #[test]
     fn a_limit_lets_through_what_it_says_however_small_the_steps() {

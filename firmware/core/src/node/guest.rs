@@ -1,9 +1,7 @@
 //! Sessions that leave at a neighbour's own line, under its address: what a host keeps of its guest, and a guest of its host.
 
-use super::bucket::Bucket;
 use crate::crypto::sip24;
 use crate::data::reset::Near;
-use crate::error::Refusal;
 use crate::time::{Duration, Instant};
 
 /// Where guests' IPv4 addresses are, with its length: a range that is in nobody's home (class E, RFC 1112, 4), so that they
@@ -55,38 +53,6 @@ pub struct Guest {
     pub uplink: u8,
     /// When something of it passed last.
     pub active_at: Instant,
-    up: Bucket,
-    down: Bucket,
-}
-
-impl Guest {
-    /// Limits in kbit/s; 0 = none.
-    pub fn new(now: Instant, uplink: u8, up_kbit: u32, down_kbit: u32) -> Self {
-        Self {
-            uplink,
-            active_at: Instant::ZERO,
-            up: Bucket::new(now, up_kbit),
-            down: Bucket::new(now, down_kbit),
-        }
-    }
-
-    /// Other limits from now on.
-    pub fn limit(&mut self, up_kbit: u32, down_kbit: u32) {
-        self.up.set_rate(up_kbit);
-        self.down.set_rate(down_kbit);
-    }
-
-    /// May so many bytes go to the Internet?
-    pub fn spend_up(&mut self, now: Instant, bytes: usize) -> Result<(), Refusal> {
-        self.active_at = now;
-        self.up.spend(now, bytes)
-    }
-
-    /// May so many bytes from the Internet go to it?
-    pub fn spend_down(&mut self, now: Instant, bytes: usize) -> Result<(), Refusal> {
-        self.active_at = now;
-        self.down.spend(now, bytes)
-    }
 }
 
 /// What is left to all guests of a line together, kbit/s; 0 = no limit. `most` is what the line was seen to carry, `own` what its

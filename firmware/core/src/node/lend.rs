@@ -1,7 +1,6 @@
 //! The lender's side of relaying: which borrower may use which uplink towards which exit, and what it has carried.
 
 use super::Via;
-use super::bucket::Bucket;
 use crate::data::replay::ReplayWindow;
 use crate::error::Refusal;
 use crate::time::{Duration, Instant};
@@ -14,6 +13,8 @@ pub const MAX_RELAYS: usize = 16;
 pub const MAX_WAYS: usize = 8;
 /// How long a grant lasts unless renewed.
 pub const LEASE: Duration = Duration::from_secs(30);
+/// Nothing is told under a grant that holds shorter: what is told puts renewing off, by ten seconds.
+const TELL: Duration = Duration::from_secs(12);
 
 /// What was carried for a borrower, in outer IP bytes as the uplink's account sees them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,17 @@ pub enum Over {
     },
 }
 
+impl Over {
+    /// The same line towards the same exit, be it under another address: nobody needs two of them at a time.
+    fn is_like(self, other: Self) -> bool {
+        let line = |over| match over {
+            Self::Line(Via::Uplink { uplink, exit, .. }) => Some((uplink, exit)),
+            _ => None,
+        };
+        self == other || (line(self).is_some() && line(self) == line(other))
+    }
+}
+
 /// One grant as the lender keeps it.
 #[derive(Clone, Debug)]
 pub struct Relay {
@@ -57,10 +69,10 @@ pub struct Relay {
     pub until: Instant,
     /// What it has carried.
     pub carried: Carried,
+    /// What the borrower was last told that it may use, up and down, kbit/s; 0 = no limit.
+    pub told: [u32; 2],
     window: ReplayWindow,
     next_down: u32,
-    up: Bucket,
-    down: Bucket,
 }
 
 /// All grants given.
@@ -70,9 +82,8 @@ pub struct Relays {
 }
 
 impl Relays {
-    /// Gives or renews a grant; returns its name. `fresh` names a new one. Who asks for other connection IDs has
-    /// forgotten the grant it had, and begins its counters anew: so do we, under a new name.
-    #[allow(clippy::too_many_arguments)] // what a grant is about, and its limits
+    /// Gives or renews a grant; returns its name. `fresh` names a new one. Who asks for other connection IDs, or for another
+    /// address of the same exit, has forgotten the grant it had, and begins its counters anew: so do we, under a new name.
     pub fn grant(
         &mut self,
         now: Instant,
@@ -80,20 +91,18 @@ impl Relays {
         over: Over,
         cids: &Vec<u32, MAX_CIDS>,
         fresh: u32,
-        up_kbit: u32,
-        down_kbit: u32,
+        told: [u32; 2],
     ) -> Result<u32, Refusal> {
         if let Some(r) = self
             .table
             .iter_mut()
             .flatten()
-            .find(|r| r.peer == peer && r.over == over)
+            .find(|r| r.peer == peer && r.over.is_like(over))
         {
-            r.until = now + LEASE;
-            r.up.set_rate(up_kbit);
-            r.down.set_rate(down_kbit);
-            if r.cids != *cids {
-                (r.id, r.cids, r.next_down) = (fresh, cids.clone(), 0);
+            (r.until, r.told) = (now + LEASE, told);
+            if (r.over, &r.cids) != (over, cids) {
+                (r.id, r.over, r.next_down) = (fresh, over, 0);
+                r.cids.clone_from(cids);
                 r.window = ReplayWindow::default();
             }
             return Ok(r.id);
@@ -114,10 +123,9 @@ impl Relays {
             cids: cids.clone(),
             until: now + LEASE,
             carried: Carried::default(),
+            told,
             window: ReplayWindow::default(),
             next_down: 0,
-            up: Bucket::new(now, up_kbit),
-            down: Bucket::new(now, down_kbit),
         });
         Ok(fresh)
     }
@@ -143,17 +151,10 @@ impl Relays {
             .find(|r| r.over == Over::Line(via) && r.until >= now && r.cids.contains(&cid))
     }
 
-    /// New limits for what goes over an uplink; holds at once, also for grants in force.
-    pub fn limit(&mut self, uplink: u8, up_kbit: u32, down_kbit: u32) {
-        for r in self
-            .table
-            .iter_mut()
-            .flatten()
-            .filter(|r| r.is_over(uplink))
-        {
-            r.up.set_rate(up_kbit);
-            r.down.set_rate(down_kbit);
-        }
+    /// Those of which the borrower will hear in time, to be told what has changed.
+    pub fn told(&mut self, now: Instant) -> impl Iterator<Item = &mut Relay> {
+        let all = self.table.iter_mut().flatten();
+        all.filter(move |r| r.until >= now + TELL)
     }
 
     /// The uplink is not lent any more: takes its grants back; gives the borrowers' places and the exits' sockets.
@@ -213,23 +214,25 @@ impl Relay {
         self.uplink() == Some(over)
     }
 
-    /// A frame from the borrower was authentic: may it go out? Counts it.
-    pub fn admit_up(&mut self, now: Instant, counter: u32, outer: usize) -> Result<(), Refusal> {
-        self.window.check(u64::from(counter))?;
-        self.up.spend(now, outer)?;
+    /// A frame from the borrower was authentic: has it come for the first time?
+    pub fn check(&self, counter: u32) -> Result<(), Refusal> {
+        self.window.check(u64::from(counter))
+    }
+
+    /// It goes out: counts it.
+    pub fn count_up(&mut self, counter: u32, outer: usize) -> Result<(), Refusal> {
         self.window.insert(u64::from(counter))?;
         self.carried.up_bytes += outer as u64;
         self.carried.up_packets = self.carried.up_packets.wrapping_add(1);
         Ok(())
     }
 
-    /// A datagram from the exit: the counter for its relay frame, if the budget allows it.
-    pub fn admit_down(&mut self, now: Instant, outer: usize) -> Result<u32, Refusal> {
-        self.down.spend(now, outer)?;
+    /// A datagram from the exit goes to the borrower: the counter for its relay frame.
+    pub fn count_down(&mut self, outer: usize) -> u32 {
         self.carried.down_bytes += outer as u64;
         self.carried.down_packets = self.carried.down_packets.wrapping_add(1);
         self.next_down = self.next_down.wrapping_add(1);
-        Ok(self.next_down)
+        self.next_down
     }
 }
 
@@ -244,50 +247,47 @@ mod tests {
     };
 
     #[test]
-    fn a_replayed_or_overdrawn_frame_is_refused_and_not_counted() {
+    fn a_replayed_frame_is_refused_and_not_counted_and_a_lapsed_grant_carries_nothing() {
         let (mut relays, now) = (Relays::default(), Instant::from_millis(5));
         let cids = Vec::from_slice(&[7]).unwrap();
-        assert_eq!(
-            relays.grant(now, 1, Over::Line(VIA), &cids, 42, 800, 0),
-            Ok(42)
-        );
+        let line = Over::Line(VIA);
+        assert_eq!(relays.grant(now, 1, line, &cids, 42, [0; 2]), Ok(42));
         let r = relays.named(now, 42).unwrap();
-        assert_eq!(r.admit_up(now, 1, 1500), Ok(()));
-        assert_eq!(r.admit_up(now, 1, 1500), Err(Refusal::Replayed));
-        let sent = (2..100)
-            .filter(|c| r.admit_up(now, *c, 1500).is_ok())
-            .count();
-        assert_eq!(sent, 5, "100 ms of 800 kbit/s");
-        assert_eq!(r.carried.up_packets, 6);
+        assert_eq!((r.check(1), r.count_up(1, 1500)), (Ok(()), Ok(())));
+        assert_eq!(r.check(1), Err(Refusal::Replayed));
+        assert_eq!(r.count_up(1, 1500), Err(Refusal::Replayed));
+        assert_eq!(r.carried.up_packets, 1);
         assert!(relays.answering(now, VIA, 7).is_some());
         assert!(relays.answering(now, VIA, 8).is_none());
-        assert!(
-            relays
-                .named(now + LEASE + Duration::from_millis(1), 42)
-                .is_none()
-        );
+        let later = now + LEASE + Duration::from_millis(1);
+        assert!(relays.named(later, 42).is_none());
     }
 
     #[test]
-    fn a_new_limit_holds_at_once_for_grants_in_force_and_a_revoked_one_carries_nothing() {
+    fn a_revoked_grant_carries_nothing() {
         let (mut relays, now) = (Relays::default(), Instant::from_millis(5));
-        let cids = Vec::from_slice(&[7]).unwrap();
-        relays
-            .grant(now, 1, Over::Line(VIA), &cids, 42, 0, 0)
-            .unwrap();
-        relays.limit(0, 800, 0);
-        let r = relays.named(now, 42).unwrap();
-        let sent = (1..100).filter(|c| r.admit_up(now, *c, 1500).is_ok());
-        assert!(sent.count() <= 6);
-        // A renewal does not lift it.
-        relays
-            .grant(now, 1, Over::Line(VIA), &cids, 43, 800, 0)
-            .unwrap();
-        let r = relays.named(now, 42).unwrap();
-        assert_eq!(r.admit_up(now, 200, 1500), Err(Refusal::Forbidden));
-        assert!(relays.revoke(1).is_empty());
+        let granted = relays.grant(now, 1, Over::Line(VIA), &Vec::new(), 42, [0; 2]);
+        assert!(granted.is_ok() && relays.revoke(1).is_empty());
         assert_eq!(relays.revoke(0).as_slice(), [(1, VIA)]);
         assert!(relays.named(now, 42).is_none());
+    }
+
+    #[test]
+    fn a_borrower_holds_one_grant_of_a_line_for_each_exit_whichever_address_it_asks_for() {
+        let (mut relays, now) = (Relays::default(), Instant::from_millis(5));
+        for n in 0..40 {
+            let (exit, address) = (n as u8 % 2, n as u8 / 2 % 4);
+            let via = Via::Uplink {
+                uplink: 0,
+                exit,
+                address,
+            };
+            let cids = Vec::from_slice(&[n]).unwrap();
+            let granted = relays.grant(now, 1, Over::Line(via), &cids, 100 + n, [0; 2]);
+            assert_eq!(granted, Ok(100 + n));
+        }
+        let names: std::vec::Vec<_> = relays.iter().map(|r| r.id).collect();
+        assert_eq!(names, [138, 139]);
     }
 
     #[test]
@@ -295,22 +295,18 @@ mod tests {
         let (mut relays, now) = (Relays::default(), Instant::from_millis(5));
         let cids = |n| Vec::from_slice(&[n]).unwrap();
         assert_eq!(
-            relays.grant(now, 1, Over::Line(VIA), &cids(7), 42, 0, 0),
+            relays.grant(now, 1, Over::Line(VIA), &cids(7), 42, [0; 2]),
             Ok(42)
         );
-        relays
-            .named(now, 42)
-            .unwrap()
-            .admit_up(now, 1, 100)
-            .unwrap();
+        relays.named(now, 42).unwrap().count_up(1, 100).unwrap();
         assert_eq!(
-            relays.grant(now, 1, Over::Line(VIA), &cids(8), 43, 0, 0),
+            relays.grant(now, 1, Over::Line(VIA), &cids(8), 43, [0; 2]),
             Ok(43)
         );
         assert!(relays.named(now, 42).is_none());
         let r = relays.named(now, 43).unwrap();
-        assert_eq!(r.admit_up(now, 1, 100), Ok(()));
-        assert_eq!((r.carried.up_packets, r.admit_down(now, 100)), (2, Ok(1)));
+        assert_eq!(r.count_up(1, 100), Ok(()));
+        assert_eq!((r.carried.up_packets, r.count_down(100)), (2, 1));
     }
 
     #[test]
@@ -324,23 +320,22 @@ mod tests {
                     Over::Line(VIA),
                     &Vec::new(),
                     u32::from(peer) + 1,
-                    0,
-                    0
+                    [0; 2]
                 ),
                 Ok(u32::from(peer) + 1)
             );
         }
         assert_eq!(
-            relays.grant(now, 3, Over::Line(VIA), &Vec::new(), 99, 0, 0),
+            relays.grant(now, 3, Over::Line(VIA), &Vec::new(), 99, [0; 2]),
             Ok(4)
         );
         assert_eq!(
-            relays.grant(now, 77, Over::Line(VIA), &Vec::new(), 99, 0, 0),
+            relays.grant(now, 77, Over::Line(VIA), &Vec::new(), 99, [0; 2]),
             Err(Refusal::Full)
         );
         relays.forget_peer(3);
         assert_eq!(
-            relays.grant(now, 77, Over::Line(VIA), &Vec::new(), 99, 0, 0),
+            relays.grant(now, 77, Over::Line(VIA), &Vec::new(), 99, [0; 2]),
             Ok(99)
         );
     }
@@ -350,14 +345,14 @@ mod tests {
         let (mut relays, now) = (Relays::default(), Instant::from_millis(5));
         let mut ask = |place| {
             let over = Over::Member { place, hops: 1 };
-            relays.grant(now, 100, over, &Vec::new(), 50 + u32::from(place), 0, 0)
+            relays.grant(now, 100, over, &Vec::new(), 50 + u32::from(place), [0; 2])
         };
         let granted = (0..20).filter(|place| ask(*place).is_ok()).count();
         assert_eq!(granted, MAX_WAYS);
         assert_eq!(ask(0), Ok(50), "one that is there is renewed");
         relays.forget_ways_to(0);
         assert!(relays.named(now, 50).is_none() && relays.named(now, 51).is_some());
-        let line = relays.grant(now, 1, Over::Line(VIA), &Vec::new(), 42, 0, 0);
+        let line = relays.grant(now, 1, Over::Line(VIA), &Vec::new(), 42, [0; 2]);
         assert_eq!(line, Ok(42));
     }
 }

@@ -11,6 +11,7 @@ pub mod gateway;
 mod guest;
 pub mod job;
 mod lend;
+mod part;
 mod peer;
 pub mod roll;
 

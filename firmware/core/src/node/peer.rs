@@ -3,6 +3,7 @@
 use super::borrow::Loan;
 use super::guest::{self, Guest, Host};
 use super::lend::Carried;
+use super::part::{Part, Parts};
 use super::roll::Told;
 use crate::control::handshake::{Credentials, Initiator, Lifetime, SessionKeys};
 use crate::data::path::{Path, Setup};
@@ -169,6 +170,8 @@ pub struct Peer {
     pub refuses_us: bool,
     /// What we carried for it, ended grants included.
     pub carried: Carried,
+    /// What it may use of each of our uplinks, and what it does.
+    pub(super) parts: Parts,
     /// What was carried for it over each of our uplinks, not booked yet.
     pub lent: [Tally; MAX_UPLINKS],
     /// What it carried for us over each of its uplinks, not booked yet.
@@ -211,6 +214,7 @@ impl Peer {
             refused: false,
             refuses_us: false,
             carried: Carried::default(),
+            parts: [[Part::NEW; 2]; MAX_UPLINKS],
             lent: Default::default(),
             borrowed: Default::default(),
             told: Told::default(),
@@ -292,6 +296,12 @@ impl Peer {
         self.loans.clear();
         self.refuses_us = false;
         (self.host, self.guest) = (None, None);
+    }
+
+    /// Its parts of one of our uplinks, up and down, kbit/s; 0 = no limit.
+    pub(super) fn parts_of(&self, uplink: u8) -> [u32; 2] {
+        let parts = self.parts.get(usize::from(uplink));
+        parts.map_or([0; 2], |both| both.each_ref().map(Part::kbit))
     }
 
     /// Bytes from it went to the Internet over an uplink of ours.

@@ -17,6 +17,7 @@ mod idle;
 mod impostors;
 mod inside;
 mod lanes;
+mod lend_limits;
 mod lender_silent;
 mod mesh_cut;
 mod metered;

@@ -3,7 +3,7 @@
 use super::Gateway;
 use crate::node::Via;
 use crate::node::lend::{LEASE, Over};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::control::{MAX_CIDS, Message, Reason, WAY};
 use heapless::Vec;
 
@@ -20,7 +20,7 @@ impl Gateway<'_> {
     ) -> Message {
         let leads = if uplink >= WAY {
             let way = self.way_to(place, uplink, exit);
-            way.map(|over| (over, 0, 0)).ok_or(Reason::Down)
+            way.map(|over| (over, [0; 2])).ok_or(Reason::Down)
         } else if self
             .peers
             .get(place)
@@ -28,20 +28,13 @@ impl Gateway<'_> {
         {
             Err(Reason::Refused)
         } else {
-            self.line_to(place, uplink, exit, address, cids)
+            self.line_to(now, place, uplink, exit, address, cids)
         };
         let fresh = self.draw.cid();
-        let granted = leads.and_then(|(over, up_kbit, down_kbit)| {
+        let granted = leads.and_then(|(over, told)| {
             self.relays
-                .grant(now, place as u8, over, cids, fresh, up_kbit, down_kbit)
-                .map(|relay| Message::Grant {
-                    uplink,
-                    exit,
-                    relay,
-                    seconds: LEASE.as_millis() as u16 / 1000,
-                    up_kbit,
-                    down_kbit,
-                })
+                .grant(now, place as u8, over, cids, fresh, told)
+                .map(|relay| granted(uplink, exit, relay, LEASE, told))
                 .map_err(|_| Reason::Full)
         });
         granted.unwrap_or_else(|reason| Message::Refuse {
@@ -51,15 +44,16 @@ impl Gateway<'_> {
         })
     }
 
-    /// Where a grant over one of our uplinks leads, and its limits up and down.
+    /// Where a grant over one of our uplinks leads, and the borrower's part of it up and down.
     fn line_to(
-        &self,
+        &mut self,
+        now: Instant,
         place: usize,
         uplink: u8,
         exit: [u8; 8],
         address: u8,
         cids: &Vec<u32, MAX_CIDS>,
-    ) -> Result<(Over, u32, u32), Reason> {
+    ) -> Result<(Over, [u32; 2]), Reason> {
         let pinned = self.exit_named(exit);
         let known = pinned.filter(|e| {
             let exit = self.exits.get(*e);
@@ -67,8 +61,7 @@ impl Gateway<'_> {
         });
         let exit = known.ok_or(Reason::UnknownExit)?;
         let line = self.uplinks.get(usize::from(uplink));
-        let config = line.map(|u| u.config).filter(|c| c.lend);
-        let config = config.ok_or(Reason::NotLent)?;
+        line.filter(|u| u.config.lend).ok_or(Reason::NotLent)?;
         // Where the exit in use has died no line is proven: others are asked over one that was.
         let works =
             self.link.proven(uplink) || (exit != self.link.exit && self.link.opened(uplink));
@@ -81,12 +74,33 @@ impl Gateway<'_> {
             address,
         };
         // A name that somebody else answers to would take his datagrams.
-        let mut paths = self.link.tunnel.paths();
+        let paths = || self.link.tunnel.paths();
         let ours = |(_, p): (usize, &crate::data::path::Path)| cids.contains(&p.setup().local_cid);
-        if self.relays.knows(place as u8, via, cids) || paths.any(ours) {
+        if self.relays.knows(place as u8, via, cids) || paths().any(ours) {
             return Err(Reason::Full);
         }
-        let (up_kbit, down_kbit) = (config.lend_up_kbit, config.lend_down_kbit);
-        Ok((Over::Line(via), up_kbit, down_kbit))
+        // It may have come since parts were given last.
+        self.give_parts(now);
+        let peer = self.peers.get(place).and_then(Option::as_ref);
+        let parts = peer.map_or([0; 2], |p| p.parts_of(uplink));
+        Ok((Over::Line(via), parts))
+    }
+}
+
+/// What says so to the borrower.
+pub(super) fn granted(
+    uplink: u8,
+    exit: [u8; 8],
+    relay: u32,
+    holds: Duration,
+    [up_kbit, down_kbit]: [u32; 2],
+) -> Message {
+    Message::Grant {
+        uplink,
+        exit,
+        relay,
+        seconds: (holds.as_millis() as u32 / 1_000) as u16,
+        up_kbit,
+        down_kbit,
     }
 }

@@ -13,6 +13,7 @@ use crate::data::segment::{NotTaken, Offload, each_packet};
 use crate::error::{Refusal, Refusals};
 use crate::identity::PublicKey;
 use crate::node::guest::{self, Guest, Host};
+use crate::node::part::{DOWN, Parts, UP};
 use crate::node::{Output, Via};
 use crate::time::{Duration, Instant};
 use crate::wire::Capabilities;
@@ -141,14 +142,14 @@ impl Gateway<'_> {
     }
 
     /// Says to all neighbours at once what has changed.
-    pub(super) fn keep_guests(&mut self, now: Instant) {
+    pub(super) fn keep_guests(&mut self) {
         for place in 0..self.peers.len() {
-            self.keep_guest(now, place);
+            self.keep_guest(place);
         }
     }
 
     /// Is or is not a host of the neighbour from now on, by the owner's rules; said if it is, and once if it is no more.
-    pub(super) fn keep_guest(&mut self, now: Instant, place: usize) {
+    pub(super) fn keep_guest(&mut self, place: usize) {
         let shared = self.shared().map(|(n, u)| (n, u.config));
         let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else {
             return;
@@ -162,11 +163,11 @@ impl Gateway<'_> {
         let was = peer.guest.take();
         let (uplink, seconds, c) = match shared.filter(|_| !peer.refused) {
             Some((uplink, c)) => {
-                let mut guest = was
-                    .filter(|g| g.uplink == uplink)
-                    .unwrap_or_else(|| Guest::new(now, uplink, c.lend_up_kbit, c.lend_down_kbit));
-                guest.limit(c.lend_up_kbit, c.lend_down_kbit);
-                peer.guest = Some(guest);
+                let new = Guest {
+                    uplink,
+                    active_at: Instant::ZERO,
+                };
+                peer.guest = was.filter(|g| g.uplink == uplink).or(Some(new));
                 (uplink, guest::LEASE.as_millis() as u16 / 1_000, c)
             }
             None if was.is_some() => (0, 0, Default::default()),
@@ -254,15 +255,15 @@ impl<O: Output> Carrier<'_, O> {
         let (now, len) = (self.now, packet.len());
         if self.back {
             let guest = self.peer.guest.as_mut().ok_or(Refusal::Forbidden)?;
+            guest.active_at = now;
             let uplink = guest.uplink;
             let line = self.uplinks.get_mut(usize::from(uplink));
             let line = line.ok_or(Refusal::Unknown)?;
             // It has come over the line already, whatever becomes of it now.
             let spares = line.spares(len);
             line.spend(len);
-            let passes = spares
-                .and_then(|()| guest.spend_down(now, len))
-                .and_then(|()| line.guests[1].spend(now, len));
+            let parts = &mut self.peer.parts;
+            let passes = spares.and_then(|()| line.admit(now, parts, uplink, DOWN, len, true));
             self.peer.count_lent_down(uplink, len);
             passes?;
         } else if let Some(host) = &self.peer.host
@@ -296,6 +297,7 @@ pub(super) struct Gate<'a> {
     pub with_us: Near,
     pub host: Option<&'a mut Host>,
     pub guest: Option<&'a mut Guest>,
+    pub parts: &'a mut Parts,
     pub uplinks: &'a mut [Uplink],
     /// Bytes towards the Internet, and from there.
     pub passed: [usize; 2],
@@ -313,8 +315,8 @@ impl Gate<'_> {
             let line = self.uplinks.get_mut(usize::from(guest.uplink));
             let line = line.ok_or(Refusal::Unknown)?;
             line.spares(len)?;
-            guest.spend_up(now, len)?;
-            line.guests[0].spend(now, len)?;
+            guest.active_at = now;
+            line.admit(now, self.parts, guest.uplink, UP, len, true)?;
             line.spend(len);
             self.passed[0] += len;
         } else {

@@ -39,6 +39,7 @@ impl Gateway<'_> {
         for place in 0..self.peers.len() {
             self.keep_peer(now, place);
         }
+        self.keep_parts(now);
         self.announce_offer(now);
         self.keep_paths(now);
     }
@@ -407,7 +408,7 @@ impl Gateway<'_> {
             } else {
                 let _ = say(peer, &Message::Offers(offers));
             }
-            self.keep_guest(now, place);
+            self.keep_guest(place);
             self.tell_members(place);
         }
         if let Some(exit) = exit.filter(|_| self.borrowing && !refused) {

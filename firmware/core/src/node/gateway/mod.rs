@@ -8,6 +8,7 @@ mod guests;
 mod hops;
 mod inside;
 mod maintain;
+mod parts;
 mod receive;
 mod refused;
 mod rivals;
@@ -122,7 +123,9 @@ struct Uplink {
     up: bool,
     /// Bytes that may be lent until the shell says otherwise.
     left: u64,
-    /// What all guests together may use, up and down, and in kbit/s.
+    /// What all borrowers and guests together may use, up and down.
+    lent: [Bucket; 2],
+    /// What is left to all guests, and in kbit/s.
     guests: [Bucket; 2],
     guests_kbit: [u32; 2],
 }
@@ -133,6 +136,7 @@ impl Uplink {
             config,
             up: false,
             left: u64::MAX,
+            lent: [const { Bucket::UNLIMITED }; 2],
             guests: [const { Bucket::UNLIMITED }; 2],
             guests_kbit: [0; 2],
         }
@@ -186,6 +190,8 @@ pub struct Gateway<'m> {
     letters: Deque<Letter, 12>,
     draw: Draw,
     maintain_at: Instant,
+    /// When it was last measured what borrowers use.
+    measured_at: Instant,
     /// Until then no line in use gives its place to another.
     review_at: Instant,
     /// Peers' answers that wait for the worker.
@@ -252,6 +258,7 @@ impl<'m> Gateway<'m> {
             letters: Deque::new(),
             draw,
             maintain_at: now,
+            measured_at: now,
             review_at: now,
             reading_peers: Deque::new(),
             next_address: maintain::NextAddress::default(),
@@ -306,7 +313,7 @@ impl<'m> Gateway<'m> {
             self.link.ask_anew(now);
         }
         self.link.look_now(now, uplink);
-        self.keep_guests(now);
+        self.keep_guests();
         self.maintain_at = now;
     }
 

@@ -9,6 +9,7 @@ use crate::control::cookie::Verdict;
 use crate::error::{Refusal, Refusals};
 use crate::node::job::Owner;
 use crate::node::lend::Over;
+use crate::node::part::{DOWN, UP};
 use crate::node::{Output, Via, address_bytes, outer_headers};
 use crate::time::Instant;
 use crate::wire::control::{MAX_LEN, Message, Reason, WAY};
@@ -255,7 +256,7 @@ impl Gateway<'_> {
                     let to = self.peers.get(usize::from(place)).and_then(Option::as_ref);
                     // Each hop is nearer than the one before: nothing goes in circles.
                     to.filter(|p| p.hops() <= hops).ok_or(Refusal::Forbidden)?;
-                    r.admit_up(now, head.counter, datagram.len())?;
+                    r.count_up(head.counter, datagram.len())?;
                     let road = road(&mut self.peers, place, 1);
                     let mut road = road.ok_or(Refusal::Unknown)?;
                     let mut head = [0; relay::HEADER];
@@ -268,8 +269,10 @@ impl Gateway<'_> {
             let outer = datagram.len() + outer_to(&self.exits, via);
             let uplink = self.uplinks.get_mut(usize::from(number));
             let uplink = uplink.ok_or(Refusal::Unknown)?;
+            r.check(head.counter)?;
             uplink.spares(outer)?;
-            r.admit_up(now, head.counter, outer)?;
+            uplink.admit(now, &mut peer.parts, number, UP, outer, false)?;
+            r.count_up(head.counter, outer)?;
             uplink.spend(outer);
             peer.count_lent_up(number, outer);
             out.forward(via, None, &[], datagram);
@@ -339,7 +342,8 @@ impl Gateway<'_> {
         let uplink = self.uplinks.get_mut(usize::from(number));
         let uplink = uplink.ok_or(Refusal::Unknown)?;
         uplink.spares(outer)?;
-        let counter = r.admit_down(now, outer)?;
+        uplink.admit(now, &mut peer.parts, number, DOWN, outer, false)?;
+        let counter = r.count_down(outer);
         uplink.spend(outer);
         let header = relay::Header {
             relay: r.id,
@@ -544,6 +548,7 @@ fn take_data(
             with_us: peer.with_us,
             host: peer.host.as_mut(),
             guest: peer.guest.as_mut(),
+            parts: &mut peer.parts,
             uplinks,
             passed: [0; 2],
         },

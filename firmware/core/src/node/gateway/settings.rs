@@ -24,14 +24,12 @@ impl Gateway<'_> {
                     let _ = self.uplinks.push(Uplink::new(*config));
                 }
             }
-            if config.lend {
-                let (up, down) = (config.lend_up_kbit, config.lend_down_kbit);
-                self.relays.limit(n as u8, up, down);
-            } else {
+            if !config.lend {
                 self.revoke(n as u8);
             }
         }
-        self.keep_guests(now);
+        self.give_parts(now);
+        self.keep_guests();
         self.maintain_at = now;
     }
 

@@ -1,0 +1,103 @@
+//! The household's limits, which hold for all borrowers of an uplink together: each gets a part, is told it, and is held to it.
+
+use super::asked::granted;
+use super::maintain::say;
+use super::{Gateway, Uplink};
+use crate::error::Refusal;
+use crate::node::Via;
+use crate::node::lend::Over;
+use crate::node::part::{Parts, part};
+use crate::node::peer::MAX_PEERS;
+use crate::time::{Duration, Instant};
+
+/// What borrowers use is measured this often.
+const MEASURE: Duration = Duration::from_secs(1);
+
+impl Uplink {
+    /// May so many bytes of a borrower pass, whose parts these are? It is held to its part first: who floods takes nothing of
+    /// what is there for all. To guests the household may have left less.
+    #[allow(clippy::too_many_arguments)] // whose, which, how much
+    pub(super) fn admit(
+        &mut self,
+        now: Instant,
+        parts: &mut Parts,
+        number: u8,
+        way: usize,
+        bytes: usize,
+        guest: bool,
+    ) -> Result<(), Refusal> {
+        let part = parts.get_mut(usize::from(number));
+        let part = part.and_then(|both| both.get_mut(way));
+        part.ok_or(Refusal::Unknown)?.spend(now, bytes)?;
+        if let Some(guests) = self.guests.get_mut(way).filter(|_| guest) {
+            guests.spend(now, bytes)?;
+        }
+        let all = self.lent.get_mut(way).ok_or(Refusal::Unknown)?;
+        all.spend(now, bytes)
+    }
+}
+
+impl Gateway<'_> {
+    /// Measures what borrowers use, and gives parts by that.
+    pub(super) fn keep_parts(&mut self, now: Instant) {
+        let since = now.since(self.measured_at);
+        if since < MEASURE {
+            return;
+        }
+        self.measured_at = now;
+        let ms = since.as_millis() as u32;
+        let peers = self.peers.iter_mut().flatten();
+        peers
+            .flat_map(|p| p.parts.as_flattened_mut())
+            .for_each(|part| part.measure(ms));
+        self.give_parts(now);
+    }
+
+    /// Gives each neighbour its part of each limit, and tells those who borrow what has changed for them.
+    pub(super) fn give_parts(&mut self, now: Instant) {
+        for (number, uplink) in self.uplinks.iter_mut().enumerate() {
+            let c = uplink.config;
+            let limits = [c.lend_up_kbit, c.lend_down_kbit];
+            for (way, (limit, all)) in limits.into_iter().zip(&mut uplink.lent).enumerate() {
+                all.set_rate(limit);
+                let of = |p: &super::Peer| Some(*p.parts.get(number)?.get(way)?);
+                let mut demands = [0; MAX_PEERS];
+                for (demand, peer) in demands.iter_mut().zip(&self.peers) {
+                    *demand = peer.as_ref().and_then(of).map_or(0, |part| part.demand());
+                }
+                for (place, peer) in self.peers.iter_mut().enumerate() {
+                    let parts = peer.as_mut().and_then(|p| p.parts.get_mut(number));
+                    if let Some(one) = parts.and_then(|both| both.get_mut(way)) {
+                        let kbit = (limit > 0).then(|| part(limit, &demands, place));
+                        one.set(kbit.unwrap_or(0));
+                    }
+                }
+            }
+        }
+        self.tell_parts(now);
+    }
+
+    fn tell_parts(&mut self, now: Instant) {
+        for r in self.relays.told(now) {
+            let Over::Line(Via::Uplink { uplink, exit, .. }) = r.over else {
+                continue;
+            };
+            let peer = self.peers.get_mut(usize::from(r.peer));
+            let (Some(peer), Some(exit)) = (
+                peer.and_then(Option::as_mut),
+                self.exits.get(usize::from(exit)),
+            ) else {
+                continue;
+            };
+            let parts = peer.parts_of(uplink);
+            if parts != r.told {
+                let holds = r.until.since(now);
+                let grant = granted(uplink, exit.key.node_id().0, r.id, holds, parts);
+                // If there is no room now, it is said the next time.
+                if say(peer, &grant).is_ok() {
+                    r.told = parts;
+                }
+            }
+        }
+    }
+}
