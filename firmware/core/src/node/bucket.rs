@@ -6,13 +6,15 @@ use crate::time::{Duration, Instant};
 /// Whatever its rate, a bucket is full after this; its microseconds fit 32 bits.
 const LONG: Duration = Duration::from_secs(1_000);
 
-/// A token bucket over datagrams, in bits: a kbit/s is a bit per millisecond. Holds 100 ms, and at least two full
-/// datagrams.
+/// A token bucket over datagrams, in bits: a kbit/s is a bit per millisecond. Holds 100 ms, one for
+/// several more of them, and at least two full datagrams.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bucket {
     /// 0 = unlimited.
     kbit: u32,
     level: u32,
+    /// How much it holds.
+    ms: u32,
     at: Instant,
 }
 
@@ -20,20 +22,26 @@ impl Bucket {
     pub(super) const UNLIMITED: Self = Self {
         kbit: 0,
         level: 0,
+        ms: 100,
         at: Instant::ZERO,
+    };
+    /// For all who borrow a line together: the trains by which two of them begin to measure it at the same time fit.
+    pub(super) const SHARED: Self = Self {
+        ms: 250,
+        ..Self::UNLIMITED
     };
 
     pub(super) fn new(now: Instant, kbit: u32) -> Self {
         let mut bucket = Self {
             kbit,
-            level: 0,
             at: now,
+            ..Self::UNLIMITED
         };
         bucket.level = bucket.most();
         bucket
     }
     fn most(&self) -> u32 {
-        self.kbit.saturating_mul(100).max(24_000)
+        self.kbit.saturating_mul(self.ms).max(24_000)
     }
     /// Another rate from now on; what was saved up counts as far as it fits.
     pub(super) fn set_rate(&mut self, kbit: u32) {

@@ -136,7 +136,7 @@ impl Uplink {
             config,
             up: false,
             left: u64::MAX,
-            lent: [const { Bucket::UNLIMITED }; 2],
+            lent: [const { Bucket::SHARED }; 2],
             guests: [const { Bucket::UNLIMITED }; 2],
             guests_kbit: [0; 2],
         }
