@@ -6,6 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use burstmesh_netns::canary::measure_quietly;
 use burstmesh_netns::community::{Community, fetches, live_paths};
 use burstmesh_netns::emulator::Way;
 use burstmesh_netns::tools::http::HttpServer;
@@ -218,5 +219,75 @@ fn outside_of_its_hours_a_line_is_not_lent() -> Result<()> {
     community.wait("gw2", SOON, "closed", closed)?;
     let lost = |s: &Value| live_paths(s) == 2;
     community.wait("gw1", SOON, "without gw2's line", lost)?;
+    Ok(())
+}
+
+/// What a home's line carries up and down, Mbit/s, and what its neighbours had of it (bytes each way), while they fetch and
+/// send as much as they can.
+fn carried_for_two(lab: &Lab, community: &Community<'_>) -> Result<([f64; 2], Vec<[u64; 2]>)> {
+    let web = lab.link("web")?.v4;
+    let mut running = Vec::new();
+    for (client, port) in [("c1", 80), ("c3", 81)] {
+        let server = Arc::new(HttpServer::start(lab, "web", port)?);
+        let large = server.publish("large", 20_000_000, web)?;
+        let limit = Duration::from_secs(9);
+        running.push(transfer::start_download(lab, client, &large, limit)?);
+        let up = server.url(web, "up/all");
+        let sent = transfer::start_upload(lab, client, &server, &up, 20_000_000, limit)?;
+        running.push(sent);
+    }
+    sleep(Duration::from_secs(4));
+    let line = || [Way::Up, Way::Down].map(|way| lab.line("gw2").traffic(way).delivered.bytes);
+    let lent = || -> Result<Vec<[u64; 2]>> {
+        let status = community.status("gw2")?;
+        let peers = status["peers"].as_array().cloned().unwrap_or_default();
+        let of = |p: &Value, way: &str| p[way].as_u64().unwrap_or(0);
+        let each = peers
+            .iter()
+            .map(|p| ["up_bytes", "down_bytes"].map(|way| of(p, way)));
+        Ok(each.collect())
+    };
+    let (before, lent_before, since) = (line(), lent()?, Instant::now());
+    sleep(Duration::from_secs(4));
+    let (after, lent_after, took) = (line(), lent()?, since.elapsed().as_secs_f64());
+    for transfer in running {
+        transfer.finish()?;
+    }
+    let rates = [0, 1].map(|way| (after[way] - before[way]) as f64 * 8.0 / took / 1e6);
+    let both = lent_after.iter().zip(&lent_before);
+    let each = both.map(|(a, b)| [a[0] - b[0], a[1] - b[1]]);
+    Ok((rates, each.collect()))
+}
+
+#[test]
+fn two_homes_without_a_line_divide_what_a_household_lends_and_its_line_carries_no_more()
+-> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let mut topology = Topology::builtin("three-homes")?;
+    for home in topology.homes.iter_mut().filter(|h| h.name != "gw2") {
+        home.line = None;
+    }
+    let lab = Lab::up(&topology)?;
+    let mut community = Community::exit_only(&lab)?;
+    let config = community.write_agent_config("gw2", "")?;
+    let (text, lend) = (std::fs::read_to_string(&config)?, "option lend '1'");
+    let limits = "\n\toption lend_up '2Mbit'\n\toption lend_down '3Mbit'";
+    std::fs::write(&config, text.replace(lend, &format!("{lend}{limits}")))?;
+    community.start_agent_with("gw2", &config)?;
+    community.start_agent("gw1", "")?;
+    community.start_agent("gw3", "")?;
+    for home in ["gw1", "gw2", "gw3"] {
+        community.wait_pooling(home, 1, SOON)?;
+    }
+    let (rates, each) = measure_quietly(&lab, 3, || carried_for_two(&lab, &community))?;
+    println!("{rates:.2?} Mbit/s up and down, {each:?} bytes for each");
+    for (way, limit) in [2.0, 3.0].into_iter().enumerate() {
+        let range = limit * 0.85..=limit * 1.05;
+        ensure!(range.contains(&rates[way]), "{rates:.2?} Mbit/s, way {way}");
+        let [a, b] = [0, 1].map(|who| each.get(who).map_or(0, |both| both[way]));
+        ensure!(a.min(b) * 3 >= a.max(b) * 2, "{each:?}, way {way}");
+    }
     Ok(())
 }

@@ -38,7 +38,7 @@ pub(super) const UPLINK: Section = Section {
             kind: Kind::Rate,
             default: Some("0"),
             example: "5Mbit",
-            doc: "The most that is lent towards the Internet. 0: all that is idle.",
+            doc: "The most that is lent towards the Internet, to all who borrow together. 0: all that is idle.",
             ..OPTION
         },
         Opt {
@@ -47,7 +47,7 @@ pub(super) const UPLINK: Section = Section {
             kind: Kind::Rate,
             default: Some("0"),
             example: "20Mbit",
-            doc: "The most that is lent from the Internet. 0: all that is idle.",
+            doc: "The most that is lent from the Internet, to all who borrow together. 0: all that is idle.",
             ..OPTION
         },
         Opt {
