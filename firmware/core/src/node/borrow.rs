@@ -106,7 +106,7 @@ impl Loan {
         self.until = now + holds;
         // The lender may have told other limits in between, of a grant that lapses as it would have.
         let spent = LEASE.saturating_sub(holds);
-        self.ask_at = now + RENEW.saturating_sub(spent);
+        self.ask_at = now + RENEW.saturating_sub(spent).max(ASK_AGAIN);
     }
 
     /// The lender said no: ask again in a while, or soon where his line may be about to come up.
@@ -132,5 +132,23 @@ impl Loan {
         let first = self.next_up.wrapping_add(1);
         self.next_up = self.next_up.wrapping_add(frames);
         first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_that_is_told_again_is_renewed_as_early_before_its_end_and_never_in_a_hurry() {
+        let mut loan = Loan::new(Instant::ZERO, 0, 7);
+        let mut asked_after = |seconds, at| {
+            let now = Instant::from_millis(at);
+            loan.grant(now, 9, seconds, [1_000; 2]);
+            loan.ask_at().since(now).as_millis()
+        };
+        assert_eq!(asked_after(30, 0), 10_000);
+        assert_eq!(asked_after(26, 4_000), 6_000);
+        assert_eq!(asked_after(12, 18_000), 500);
     }
 }
