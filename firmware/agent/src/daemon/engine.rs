@@ -480,6 +480,8 @@ impl Engine {
             );
         }
         self.uplinks = uplinks;
+        let on_link = network::on_link(&mut self.parts.rtnl, self.config);
+        self.pooler.set_on_link(on_link);
         let meshes = network::meshes(&mut self.parts.rtnl, self.config);
         for (i, state) in meshes.iter().enumerate() {
             let before = self.meshes.get(i).copied().unwrap_or_default();

@@ -35,13 +35,18 @@ pub fn write_guard(verdict: &str, s: &mut StringView) -> core::fmt::Result {
     Ok(())
 }
 
-/// The chains that the guard goes to, and the translation to the line's own address.
-pub fn write_leaving(config: &Config, s: &mut StringView) -> core::fmt::Result {
+/// The chains that the guard goes to, and the translation to the line's own address. What stands `on_link` beside this router is
+/// of the home, or of the provider's other customers, whatever its addresses.
+pub fn write_leaving(config: &Config, on_link: &[Prefix], s: &mut StringView) -> core::fmt::Result {
     let shared = || config.uplinks.iter().filter(|u| u.share_address);
     writeln!(
         s,
         "chain leaving {{\nip daddr {{ {DIRECT_V4} }} drop\nip6 daddr != 2000::/3 drop"
     )?;
+    for Prefix { ip, len } in on_link {
+        let family = if ip.is_ipv4() { "ip" } else { "ip6" };
+        writeln!(s, "{family} daddr {ip}/{len} drop")?;
+    }
     for u in shared() {
         writeln!(s, "oifname \"{}\" accept", u.ifname)?;
     }
