@@ -131,6 +131,16 @@ fn only_the_public_internet(lab: &Lab, server: &HttpServer) -> Result<()> {
     ] {
         ensure!(!answers_a_guest(lab, target), "{target} of {host}");
     }
+    // Mail between servers.
+    let mail = HttpServer::start(lab, "web", 25)?;
+    for from in [host, "gw1"] {
+        let device = if from == host { "wan0" } else { "bm0" };
+        let url = mail.url(web.v4, "who");
+        let answer = lab
+            .ns(from)
+            .run("curl", &["-s", "-m", "1", "--interface", device, &url]);
+        ensure!(answer.is_ok() == (from == host), "{from}: {answer:?}");
+    }
     Ok(())
 }
 

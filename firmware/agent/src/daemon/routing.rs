@@ -663,8 +663,9 @@ mod tests {
         assert!(chain.contains("ip daddr { 0.0.0.0/8, 10.0.0.0/8,"));
         let lines: std::vec::Vec<_> = chain.lines().skip(2).collect();
         assert_eq!(lines[0], "ip6 daddr != 2000::/3 drop");
-        assert_eq!(lines[1], "ip6 daddr 2a00:88:10:2::/64 drop");
-        assert_eq!(lines[17..], ["oifname \"wan\" accept", "drop"]);
+        assert_eq!(lines[1], "tcp dport 25 drop");
+        assert_eq!(lines[2], "ip6 daddr 2a00:88:10:2::/64 drop");
+        assert_eq!(lines[18..], ["oifname \"wan\" accept", "drop"]);
     }
 
     #[test]
