@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use burstmesh_linux::netlink::Monitor;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -108,11 +109,22 @@ struct Reloader {
 }
 
 impl Reloader {
-    /// Puts the rules back that somebody has removed: without them members would reach what they must not.
-    fn restore(&self) {
-        tracing::error!("the firewall's table is gone: somebody has flushed it; putting it back");
-        if let Err(error) = self.nat.apply(&lock(&self.running)) {
-            tracing::error!("cannot put the firewall's table back: {error:#}");
+    /// Puts the rules back that somebody has removed, without which members would reach what they must not, and makes them
+    /// anew when something else stands on the uplink's link.
+    fn look_after_rules(&self, network_changed: bool) {
+        if !self.nat.is_up() {
+            return;
+        }
+        let running = lock(&self.running);
+        if !nat::is_in_place() {
+            tracing::error!(
+                "the firewall's table is gone: somebody has flushed it; putting it back"
+            );
+        } else if !network_changed || !self.nat.is_stale(&running) {
+            return;
+        }
+        if let Err(error) = self.nat.apply(&running) {
+            tracing::error!("cannot put the firewall's table in place: {error:#}");
         }
     }
 
@@ -153,14 +165,16 @@ fn commands(board: Arc<Board>, reloader: Arc<Reloader>) -> control::Handler {
     })
 }
 
-/// Looks whether the rules are there, on a thread of its own: putting them back may wait for `nft`.
+/// Looks whether the rules are there and right, on a thread of its own: putting them back may wait for `nft`.
 fn guard_rules(reloader: Arc<Reloader>) -> Result<()> {
+    let mut monitor = Monitor::open()?;
     let watch = move || {
+        // What changed since the rules were made and before anybody heard of it.
+        let mut changed = true;
         loop {
+            reloader.look_after_rules(changed);
             thread::sleep(LOOK);
-            if !nat::is_in_place() && reloader.nat.is_up() {
-                reloader.restore();
-            }
+            changed = !monitor.drain().is_ok_and(|changes| !changes.any());
         }
     };
     thread::Builder::new().name("guard".into()).spawn(watch)?;

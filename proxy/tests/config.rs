@@ -46,6 +46,7 @@ fn the_example_that_is_shipped_is_valid_and_says_the_defaults() {
     );
     assert_eq!(shipped.metrics, spelt.metrics);
     assert_eq!(shipped.nat.block_ports, spelt.nat.block_ports);
+    assert_eq!(shipped.nat.neighbours, spelt.nat.neighbours);
     assert_eq!(shipped.dns, spelt.dns);
     assert_eq!(shipped.limits.get_ref(), spelt.limits.get_ref());
     assert_eq!(shipped.nat.ipv6.get_ref(), spelt.nat.ipv6.get_ref());
@@ -63,6 +64,7 @@ fn the_example_that_is_shipped_is_valid_and_says_the_defaults() {
         "ipv6",
         "block_ports",
         "deny",
+        "neighbours",
         "memory",
         "members",
     ] {
@@ -239,12 +241,13 @@ fn what_is_found_on_the_machine_is_auto_or_told() {
 #[test]
 fn a_reload_takes_over_rules_alone_and_names_the_rest() {
     let old = Config::parse("test", "[nat]\nuplink = \"eth0\"\n").unwrap();
-    let text = "[nat]\nuplink = \"eth1\"\nnat44 = false\nblock_ports = [26]\ndeny = [\"88.0.0.0/8\"]\nipv6 = \"off\"\n\
+    let text = "[nat]\nuplink = \"eth1\"\nnat44 = false\nblock_ports = [26]\ndeny = [\"88.0.0.0/8\"]\nneighbours = true\nipv6 = \"off\"\n\
                 [leases]\nv4 = \"10.99.0.0/16\"\n[tun]\nname = \"bmx9\"\n";
     let new = Config::parse("test", text).unwrap();
     let taken = old.taking_over(&new);
     assert_eq!(taken.nat.uplink.get_ref(), "eth1");
     assert_eq!((taken.nat.nat44, taken.nat.deny.len()), (false, 1));
+    assert!(taken.nat.neighbours);
     assert_eq!(taken.nat.block_ports, [26]);
     assert_eq!(taken.leases.get_ref(), old.leases.get_ref());
     assert_eq!(taken.tun.name.get_ref(), "bmx0");

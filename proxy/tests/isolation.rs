@@ -44,7 +44,7 @@ impl Exit {
         must("ip route add default via 88.1.0.2; ip -6 route add default via 2a00:88::2");
         must("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
         let config = Config::parse("test", &format!("[nat]\nuplink = \"up0\"\n{more}")).unwrap();
-        nft(&script::build(&config));
+        nft(&script::build(&config, &[]));
         // Behind everything else: what really leaves, and under which address.
         nft("table inet watch { counter gone {}\n counter inner {}\n chain out { type filter hook postrouting priority 300;
             oifname up0 ip saddr 10.77.0.0/16 counter name inner\n oifname up0 ip6 saddr fd77:6275:7273::/48 counter name inner

@@ -7,6 +7,7 @@ mod common;
 use burstmesh_proxy::config::Config;
 use burstmesh_proxy::nat::script;
 use common::Namespace;
+use ipnet::IpNet;
 
 fn config(more: &str) -> Config {
     Config::parse("test", &format!("[nat]\nuplink = \"up0\"\n{more}")).unwrap()
@@ -21,6 +22,11 @@ struct Lab {
 
 impl Lab {
     fn new(config: &Config) -> Option<Self> {
+        Self::beside(config, &[])
+    }
+
+    /// With these ranges on the uplink's link, as far as the rules know.
+    fn beside(config: &Config, on_link: &[IpNet]) -> Option<Self> {
         let (member, exit, internet) = (Namespace::new()?, Namespace::new()?, Namespace::new()?);
         exit.must(&format!(
             "ip link add bmx0 type veth peer name bm0 netns {}",
@@ -61,7 +67,7 @@ impl Lab {
         internet.must("ip -6 addr add fd00:ec2::254/128 dev lo nodad");
         // A TUN interface has no neighbours to discover, and the rules let none be: veth gets them by hand.
         neighbours(&exit, "bmx0", &member, "bm0");
-        let applied = exit.nft(&["-f", "-"], &script::build(config));
+        let applied = exit.nft(&["-f", "-"], &script::build(config, on_link));
         assert!(
             applied.status.success(),
             "{}",
@@ -121,7 +127,7 @@ fn every_configurations_script_is_accepted_and_may_be_repeated() {
         "[dns]\nv4 = [\"10.77.0.1\"]\nv6 = [\"fd77:6275:7273::1\"]\n",
     ];
     for more in variants {
-        let script = script::build(&config(more));
+        let script = script::build(&config(more), &["2a00:88::/64".parse().unwrap()]);
         for arguments in [["-c", "-f", "-"].as_slice(), &["-f", "-"], &["-f", "-"]] {
             let output = here.nft(arguments, &script);
             assert!(
@@ -183,6 +189,35 @@ fn nothing_private_is_reachable_and_each_attempt_is_counted() {
     lab.udp("88.1.0.2", 25);
     assert_eq!(lab.counter("port"), 1);
     assert_eq!(lab.counter("up"), 0);
+}
+
+#[test]
+fn what_stands_beside_the_exit_is_private_whatever_its_address_but_for_a_resolver_that_members_are_told()
+ {
+    let on_link = ["88.1.0.0/24", "2a00:88::/64"].map(|net| net.parse().unwrap());
+    let told = "[dns]\nv4 = [\"88.1.0.2\"]\n";
+    let Some(lab) = Lab::beside(&config(told), &on_link) else {
+        return;
+    };
+    for (n, (options, to)) in [("", "88.1.0.2"), ("-6", "2a00:88::2")].iter().enumerate() {
+        assert!(!lab.ping(options, to), "{to}");
+        assert_eq!(lab.counter("private"), n as u64 + 1, "{to}");
+    }
+    // What the rest of that address' owner has is reached over it as before.
+    assert!(lab.ping("", "88.9.0.77"));
+    let before = lab.counter("up");
+    lab.udp("88.1.0.2", 53);
+    lab.udp("88.1.0.2", 54);
+    assert_eq!((lab.counter("up"), lab.counter("private")), (before + 1, 3));
+}
+
+#[test]
+fn an_exit_in_a_data_centre_may_let_members_reach_the_servers_beside_it() {
+    let on_link = ["88.1.0.0/24", "2a00:88::/64"].map(|net| net.parse().unwrap());
+    let Some(lab) = Lab::beside(&config("neighbours = true\n"), &on_link) else {
+        return;
+    };
+    assert!(lab.ping("", "88.1.0.2") && lab.ping("-6", "2a00:88::2"));
 }
 
 #[test]

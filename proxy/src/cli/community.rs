@@ -46,7 +46,8 @@ pub enum Command {
     },
     /// Serve a community that another exit started: give one of its invitations
     Join {
-        /// The invitation (bm1...), or - to read it from standard input, where nobody sees it
+        /// The invitation (bm1...); better - to read it from standard input: every user of this machine sees arguments, and this one
+        /// holds the community's secret
         invitation: String,
     },
     /// Change what a community may have

@@ -93,6 +93,9 @@ pub struct Nat {
     /// Prefixes nobody reaches through this exit, besides those that are never reachable.
     #[serde(default)]
     pub deny: Vec<IpNet>,
+    /// Members reach what has a public address on the uplink's own link: right in a data centre, wrong at home.
+    #[serde(default)]
+    pub neighbours: bool,
 }
 
 /// What becomes of IPv6.

@@ -12,6 +12,7 @@ impl Config {
         taken.nat.nat44 = new.nat.nat44;
         taken.nat.block_ports.clone_from(&new.nat.block_ports);
         taken.nat.deny.clone_from(&new.nat.deny);
+        taken.nat.neighbours = new.nat.neighbours;
         taken
     }
 

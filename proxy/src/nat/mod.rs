@@ -2,18 +2,22 @@
 
 mod command;
 mod counters;
+mod on_link;
 pub mod script;
 mod sysctl;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use burstmesh_linux::netlink::counter;
+use ipnet::IpNet;
 
 use crate::config::Config;
 
 use command::nft;
 pub use counters::{Counter, counters};
+use on_link::on_link;
 
 /// Whether the kernel still has the rules: others may flush all of them.
 pub fn is_in_place() -> bool {
@@ -27,6 +31,8 @@ pub fn is_in_place() -> bool {
 #[derive(Debug)]
 pub struct Nat {
     up: AtomicBool,
+    /// What stood on the uplink's link when the rules were made.
+    on_link: Mutex<Vec<IpNet>>,
 }
 
 impl Nat {
@@ -37,6 +43,7 @@ impl Nat {
     pub fn raise(config: &Config) -> Result<Self> {
         let nat = Self {
             up: AtomicBool::new(true),
+            on_link: Mutex::default(),
         };
         nat.apply(config)?;
         Ok(nat)
@@ -48,7 +55,10 @@ impl Nat {
     /// As for [`Nat::raise`]; the rules in place stay as they were.
     pub fn apply(&self, config: &Config) -> Result<()> {
         if self.is_up() {
-            nft(&["-f", "-"], &script::build(config)).context("the firewall's rules")?;
+            let mut known = self.on_link.lock().unwrap_or_else(PoisonError::into_inner);
+            let on_link = on_link(config)?;
+            nft(&["-f", "-"], &script::build(config, &on_link)).context("the firewall's rules")?;
+            *known = on_link;
             sysctl::forwarding(config)?;
             tracing::info!(
                 table = script::TABLE,
@@ -56,6 +66,12 @@ impl Nat {
             );
         }
         Ok(())
+    }
+
+    /// Something else stands on the uplink's link than when the rules were made.
+    pub fn is_stale(&self, config: &Config) -> bool {
+        let known = self.on_link.lock().unwrap_or_else(PoisonError::into_inner);
+        on_link(config).is_ok_and(|now| now != *known)
     }
 
     /// Are they meant to be there?

@@ -45,7 +45,10 @@ const PRIVATE6: &[&str] = &["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/2
 pub const COUNTERS: &[(&str, &str)] = &[
     ("spoofed", "a source that is no lease"),
     ("member", "another member or community"),
-    ("private", "a private or reserved range"),
+    (
+        "private",
+        "a private or reserved range, or this machine's own network",
+    ),
     ("denied", "a prefix denied by the configuration"),
     ("port", "a blocked port"),
     ("ipv6", "IPv6, which is off"),
@@ -64,13 +67,15 @@ pub const COUNTERS: &[(&str, &str)] = &[
 pub const REFUSALS: usize = 10;
 
 /// The whole script for `nft -f -`: idempotent, whether the table is there or not.
-pub fn build(config: &Config) -> String {
+///
+/// What stands `on_link`, on the uplink's own link, is no part of the Internet for members.
+pub fn build(config: &Config, on_link: &[IpNet]) -> String {
     let mut script = removal();
     let _ = writeln!(script, "table inet {TABLE} {{");
     for (name, _) in COUNTERS {
         let _ = writeln!(script, "  counter {name} {{}}");
     }
-    sets(&mut script, config);
+    sets(&mut script, config, on_link);
     from_members(&mut script, config);
     hooks(&mut script, config);
     translation(&mut script, config);
@@ -84,27 +89,21 @@ pub fn removal() -> String {
     format!("table inet {TABLE} {{}}\ndelete table inet {TABLE}\n")
 }
 
-fn sets(script: &mut String, config: &Config) {
-    let denied = |v4: bool| {
-        let nets = config.nat.deny.iter().map(IpNet::trunc);
-        nets.filter(move |n| matches!(n, IpNet::V4(_)) == v4)
+fn sets(script: &mut String, config: &Config, on_link: &[IpNet]) {
+    let of = |nets: &[IpNet], v4: bool| {
+        let nets = nets.iter().map(IpNet::trunc);
+        nets.filter(|n| matches!(n, IpNet::V4(_)) == v4)
             .map(|n| n.to_string())
+            .collect::<Vec<_>>()
     };
+    let on_link = if config.nat.neighbours { &[] } else { on_link };
     let fixed = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     set(script, "private4", "ipv4_addr", &fixed(PRIVATE4));
     set(script, "private6", "ipv6_addr", &fixed(PRIVATE6));
-    set(
-        script,
-        "denied4",
-        "ipv4_addr",
-        &denied(true).collect::<Vec<_>>(),
-    );
-    set(
-        script,
-        "denied6",
-        "ipv6_addr",
-        &denied(false).collect::<Vec<_>>(),
-    );
+    for (name, nets) in [("denied", &config.nat.deny[..]), ("on_link", on_link)] {
+        set(script, &format!("{name}4"), "ipv4_addr", &of(nets, true));
+        set(script, &format!("{name}6"), "ipv6_addr", &of(nets, false));
+    }
     let ports = config.nat.block_ports.iter().map(ToString::to_string);
     set(
         script,
@@ -147,8 +146,21 @@ fn from_members(script: &mut String, config: &Config) {
     ip daddr @denied4 counter name denied drop
     ip6 daddr @denied6 counter name denied drop
     meta l4proto {{ tcp, udp, udplite, sctp, dccp }} th dport @blocked_ports counter name port drop
-  }}
 "
+    );
+    // A resolver that members are told may stand there.
+    for resolver in config.resolvers() {
+        let family = if resolver.is_ipv4() { "ip" } else { "ip6" };
+        let _ = writeln!(
+            script,
+            "    {family} daddr {resolver} meta l4proto {{ tcp, udp }} th dport 53 return"
+        );
+    }
+    script.push_str(
+        "    ip daddr @on_link4 counter name private drop
+    ip6 daddr @on_link6 counter name private drop
+  }
+",
     );
 }
 

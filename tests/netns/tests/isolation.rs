@@ -29,6 +29,8 @@ fn nothing_private_and_no_member_is_reachable_through_the_exit_and_tries_are_cou
         community.pings("gw1", &web.v6.to_string()),
         "the public IPv6 Internet is reachable"
     );
+    let beside = Ipv6Addr::from_bits(lab.link("exit")?.v6.to_bits() >> 64 << 64 | 0x99);
+    lab.stand_beside("exit", beside)?;
     let neighbour = community.status("gw2")?["lease"]["ipv4"]
         .as_str()
         .unwrap_or_default()
@@ -48,7 +50,15 @@ fn nothing_private_and_no_member_is_reachable_through_the_exit_and_tries_are_cou
         "fd66::1",
         &neighbour,
         &neighbour6,
+        // On the link of the exit's own line, as other devices of a home that has the exit.
+        &lab.link("exit")?.core4.to_string(),
+        &lab.link("exit")?.core6.to_string(),
+        &beside.to_string(),
     ];
+    let own = lab
+        .ns("exit")
+        .run("ping", &["-c", "1", "-W", "1", &beside.to_string()]);
+    assert!(own.is_ok(), "{beside} does not even answer the exit");
     for target in targets {
         let before = community.refused_inside()?;
         assert!(
@@ -62,6 +72,19 @@ fn nothing_private_and_no_member_is_reachable_through_the_exit_and_tries_are_cou
             "the tries at {target} were not counted: {before} {after}"
         );
     }
+    what_becomes_known_beside_the_exit_is_closed(&lab, &community)
+}
+
+fn what_becomes_known_beside_the_exit_is_closed(
+    lab: &Lab,
+    community: &Community<'_>,
+) -> Result<()> {
+    let public: Ipv6Addr = "2a00:88:77::99".parse()?;
+    lab.stand_beside("exit", public)?;
+    assert!(community.pings("gw1", &public.to_string()));
+    lab.ip("exit", "route add 2a00:88:77::/64 dev eth0\n")?;
+    sleep(Duration::from_millis(700));
+    assert!(!community.pings("gw1", &public.to_string()));
     Ok(())
 }
 

@@ -61,13 +61,36 @@ fn paused(lab: &Lab, community: &Community<'_>, small: &str) -> Result<()> {
     Ok(())
 }
 
+/// A crash, and a stop and start, as an upgrade or a new invitation makes them: the pause ends when it would have.
+fn a_restart_keeps_the_pause(community: &mut Community<'_>) -> Result<()> {
+    for crash in [true, false] {
+        let left = community.status("gw2")?["pause_s"].as_u64().unwrap_or(0);
+        let begun = Instant::now();
+        if crash {
+            community.kill_agent("gw2")?;
+        } else {
+            community.stop_agent("gw2")?;
+        }
+        community.start_agent("gw2", "")?;
+        let is_paused = |s: &Value| s["uplinks"][0]["lending"] == "paused";
+        community.wait("gw2", SOON, "paused again", is_paused)?;
+        let status = community.status("gw2")?;
+        let gone = begun.elapsed().as_secs();
+        let after = status["pause_s"].as_u64().unwrap_or(0);
+        println!("{left} s were left, {after} s after {gone} s");
+        ensure!((after..=after + gone + 2).contains(&left), "{status}");
+        ensure!(status["pooling"] == false, "{status}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_pause_stops_lending_and_borrowing_at_once_and_a_resume_brings_both_back() -> Result<()> {
     if root::skip() {
         return Ok(());
     }
     let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
-    let community = Community::up(&lab)?;
+    let mut community = Community::up(&lab)?;
     community.wait_all_pooling(SOON)?;
     let server = HttpServer::start(&lab, "web", 80)?;
     let web = lab.link("web")?.v4;
@@ -79,6 +102,7 @@ fn a_pause_stops_lending_and_borrowing_at_once_and_a_resume_brings_both_back() -
     ensure!(said.contains("paused for 5 minutes"), "{said}");
     sleep(Duration::from_millis(1_000));
     paused(&lab, &community, &small)?;
+    a_restart_keeps_the_pause(&mut community)?;
 
     community.ask("gw2", &["resume"])?;
     let took = community.wait_pooling("gw2", 3, SOON)?;

@@ -1,13 +1,15 @@
 //! No server at all: each connection leaves at one line of the street, the own one or that of a neighbour who shares its address.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use burstmesh_netns::community::Community;
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::transfer::{self, Running};
+use burstmesh_netns::topology::plan::in_prefix;
 use burstmesh_netns::{Lab, Topology, root};
 use serde_json::Value;
 
@@ -85,34 +87,93 @@ fn connections_are_dealt_out_over_the_street_and_leave_under_each_lines_own_addr
         seen.len() == 2 && seen.values().all(|n| *n == 3),
         "{seen:?}"
     );
-    Ok(())
+    not_beside_the_host(&lab, "gw2")
+}
+
+/// Whether it answers a ping from `gw1` that goes into the tunnel, whatever the destination: bound to the device, with the mark
+/// of connections at hosts (0x20000000).
+fn answers_a_guest(lab: &Lab, target: &str) -> bool {
+    let ping = [
+        "-c",
+        "1",
+        "-W",
+        "0.5",
+        "-m",
+        "536870912",
+        "-I",
+        "bm0",
+        target,
+    ];
+    lab.ns("gw1").run("ping", &ping).is_ok()
 }
 
 /// What a guest gets who sends into the tunnel whatever it likes: its host's line and nothing else of its host.
 fn only_the_public_internet(lab: &Lab, server: &HttpServer) -> Result<()> {
     let gateway = lab.ns("gw1");
-    let who = server.url(lab.link("web")?.v4, "who");
+    let web = lab.link("web")?;
+    let who = server.url(web.v4, "who");
     let by_host = gateway.run("curl", &["-s", "-m", "5", "--interface", "bm0", &who])?;
     let host = ["gw2", "gw3"].into_iter().find(|home| {
         let link = lab.link(home);
         link.is_ok_and(|link| link.v4.to_string() == by_host)
     });
-    let Some(host) = host else {
-        bail!("left at {by_host}, which is no host's");
-    };
-    let own = lab.link(host)?.v4.to_string();
-    // A private network of the Internet's, a cloud's metadata, the host's home, and the host itself.
+    let host = host.with_context(|| format!("left at {by_host}, which is no host's"))?;
+    let link = lab.link(host)?;
+    // A private network of the Internet's, a cloud's metadata, the host's home, the host itself, and what is on its line's link.
     for target in [
         "10.66.0.1",
         "172.20.0.1",
         "169.254.169.254",
         "192.168.1.10",
         "192.168.1.1",
-        &own,
+        &link.v4.to_string(),
+        &link.core4.to_string(),
     ] {
-        let answer = gateway.run("ping", &["-c", "1", "-W", "1", "-I", "bm0", target]);
-        ensure!(answer.is_err(), "{target} answers a guest of {host}");
+        ensure!(!answers_a_guest(lab, target), "{target} of {host}");
     }
+    // Mail between servers.
+    let mail = HttpServer::start(lab, "web", 25)?;
+    for from in [host, "gw1"] {
+        let device = if from == host { "wan0" } else { "bm0" };
+        let url = mail.url(web.v4, "who");
+        let answer = lab
+            .ns(from)
+            .run("curl", &["-s", "-m", "1", "--interface", device, &url]);
+        ensure!(answer.is_ok() == (from == host), "{from}: {answer:?}");
+    }
+    Ok(())
+}
+
+/// The same over IPv6 at the only host left, where the home's devices, and those behind its provider's box, have public addresses.
+fn not_beside_the_host(lab: &Lab, host: &str) -> Result<()> {
+    let link = lab.link(host)?;
+    let beside = in_prefix(Ipv6Addr::from_bits(link.v6.to_bits() >> 64 << 64), 0x99);
+    let elsewhere: Ipv6Addr = "2a00:88:77::99".parse()?;
+    lab.stand_beside(host, beside)?;
+    lab.stand_beside(host, elsewhere)?;
+    let lan = lab.lan_prefix(host)?.context("no IPv6 at home")?;
+    for target in [
+        beside,
+        link.core6,
+        link.v6,
+        in_prefix(lan, 1),
+        in_prefix(lan, 0x10),
+    ] {
+        let target = target.to_string();
+        let own = lab.ns(host).run("ping", &["-c", "1", "-W", "1", &target]);
+        ensure!(own.is_ok(), "{target} does not even answer {host}");
+        ensure!(!answers_a_guest(lab, &target), "{target} of {host}");
+    }
+    // What becomes known as standing there is closed from then on.
+    let elsewhere = elsewhere.to_string();
+    ensure!(answers_a_guest(lab, &elsewhere), "{elsewhere} is public");
+    lab.ip(host, "route add 2a00:88:77::/64 dev wan0\n")?;
+    sleep(Duration::from_millis(500));
+    let own = lab
+        .ns(host)
+        .run("ping", &["-c", "1", "-W", "1", &elsewhere]);
+    ensure!(own.is_ok(), "{elsewhere} does not even answer {host}");
+    ensure!(!answers_a_guest(lab, &elsewhere), "{elsewhere} of {host}");
     Ok(())
 }
 

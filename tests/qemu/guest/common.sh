@@ -28,9 +28,10 @@ space() {
 
 router() { inside "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1; }
 
+# The benchmark's web server stands on the link of the exit's uplink.
 start_exit() {
 	mkdir -p /tmp/exit
-	printf 'state_dir = "/tmp/exit/state"\ncontrol = "/tmp/exit/sock"\n[nat]\nuplink = "eth0"\n[dns]\nv4 = ["%s"]\n' \
+	printf 'state_dir = "/tmp/exit/state"\ncontrol = "/tmp/exit/sock"\n[nat]\nuplink = "eth0"\nneighbours = true\n[dns]\nv4 = ["%s"]\n' \
 		"$RESOLVER" >/tmp/exit/config.toml
 	proxy community add elm-street
 	proxy invite elm-street --expires 1d --address "$EXIT:4454" | grep -o 'bm1[^ ]*' >/tmp/invitation

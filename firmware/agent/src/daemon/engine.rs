@@ -158,9 +158,9 @@ impl Engine {
             worker,
             papers,
             pooler: Pooler::default(),
+            pause: accounts.pause(),
             accounts,
             lending: Lending::default(),
-            pause: Pause::default(),
             history: History::new(now),
             community,
             uplinks: Vec::new(),
@@ -181,6 +181,9 @@ impl Engine {
     #[inline(never)]
     pub fn serve(&mut self, config_path: &str) -> Exit {
         let mut events = Events::<32>::new();
+        if self.pause.is_on() {
+            self.apply_pause(clock::now());
+        }
         loop {
             let now = clock::now();
             if now >= self.look_at {
@@ -480,6 +483,8 @@ impl Engine {
             );
         }
         self.uplinks = uplinks;
+        let on_link = network::on_link(&mut self.parts.rtnl, self.config);
+        self.pooler.set_on_link(on_link);
         let meshes = network::meshes(&mut self.parts.rtnl, self.config);
         for (i, state) in meshes.iter().enumerate() {
             let before = self.meshes.get(i).copied().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use burstmesh_core::wire::control::MAX_UPLINKS;
-use burstmesh_linux::netlink::{Family, MAIN_TABLE, Rtnl};
+use burstmesh_linux::netlink::{Family, MAIN_TABLE, Prefix, Rtnl};
 use core::net::IpAddr;
 use heapless::Vec;
 
@@ -66,6 +66,23 @@ fn mix(seed: u32, ip: Option<IpAddr>) -> u32 {
         Some(IpAddr::V4(v4)) => v4.octets().into_iter().fold(seed, step),
         Some(IpAddr::V6(v6)) => v6.octets().into_iter().fold(seed, step),
     }
+}
+
+/// What stands on the links of lines whose address is shared, beside this router: devices behind the same provider's box have
+/// global addresses there. More than these are left out.
+pub type OnLink = Vec<Prefix, 16>;
+
+/// Looks for [`OnLink`].
+pub fn on_link(rtnl: &mut Rtnl, config: &Config) -> OnLink {
+    let mut found = OnLink::new();
+    for uplink in config.uplinks.iter().filter(|u| u.share_address) {
+        if let Ok(Some(index)) = rtnl.link_index(&uplink.ifname) {
+            let _ = rtnl.on_link(index, |prefix| {
+                let _ = found.push(prefix);
+            });
+        }
+    }
+    found
 }
 
 /// Looks at all mesh interfaces.

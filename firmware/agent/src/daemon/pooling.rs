@@ -2,6 +2,7 @@
 //!
 //! `nft` takes tens of milliseconds on a router. It runs beside the data loop, one script at a time.
 
+use super::network::OnLink;
 use super::routing::{self, Applied, Failure, device};
 use super::spread::Spread;
 use crate::config::Config;
@@ -44,6 +45,8 @@ pub struct Pooler {
     paused: bool,
     /// Until then the lines' shares stay as they are.
     shares_until: Instant,
+    /// What guests do not reach by the lines.
+    on_link: OnLink,
 }
 
 /// Whose connections are forgotten from here on: who has one is to be told before.
@@ -94,6 +97,12 @@ impl Pooler {
     /// There are new settings: the firewall's table is to be written anew.
     pub fn settings_changed(&mut self) {
         self.rewrite = true;
+    }
+
+    /// What stands on the lines' links now: guests' connections that lead there end when the table is written.
+    pub fn set_on_link(&mut self, on_link: OnLink) {
+        self.rewrite |= on_link != self.on_link;
+        self.on_link = on_link;
     }
 
     /// The exit in use has another number, by new settings.
@@ -212,8 +221,10 @@ impl Pooler {
             .pooling()
             .map(|p| *p.lease)
             .filter(|_| want.dns_rescue);
-        let config = self.rewrite.then_some(tools.config);
-        let started = routing::start_decision(config, &want, dns.as_ref()).and_then(|nft| {
+        let base = self
+            .rewrite
+            .then_some((tools.config, self.on_link.as_slice()));
+        let started = routing::start_decision(base, &want, dns.as_ref()).and_then(|nft| {
             let watched = tools.poll.add(nft.fd(), tools.token, Interest::Read);
             watched.map_err(|e| Failure::Nft(nft::Failure::Run(e)))?;
             Ok(nft)

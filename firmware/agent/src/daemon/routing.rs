@@ -14,7 +14,7 @@ use burstmesh_core::data::reset::Near;
 use burstmesh_core::wire::handshake::Lease;
 use burstmesh_linux::netlink::conntrack;
 use burstmesh_linux::netlink::counter::{self, Count};
-use burstmesh_linux::netlink::{Family, MAIN_TABLE, Rtnl, Rule};
+use burstmesh_linux::netlink::{Family, MAIN_TABLE, Prefix, Rtnl, Rule};
 use burstmesh_linux::watchdog::Cause;
 use burstmesh_linux::{file, nft, warn};
 use core::fmt::Write;
@@ -105,7 +105,7 @@ pub fn prepare(config: &Config) -> Result<(), Failure> {
     let written = script
         .push_str(NOTHING_YET)
         .map_err(|_| core::fmt::Error)
-        .and_then(|()| write_base(config, refused_from_mesh(), script.as_mut_view()));
+        .and_then(|()| write_base(config, &[], refused_from_mesh(), script.as_mut_view()));
     written.map_err(|_| Failure::TooLong)?;
     Ok(nft::apply(script.as_bytes())?)
 }
@@ -139,7 +139,12 @@ pub fn accept_answers(tun: &str) {
 }
 
 /// All rules. Those that were there go, and what dnsmasq has put into the sets stays.
-fn write_base(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fmt::Result {
+fn write_base(
+    config: &Config,
+    on_link: &[Prefix],
+    seen: [Count; 2],
+    s: &mut StringView,
+) -> core::fmt::Result {
     writeln!(
         s,
         "table inet burstmesh {{}}\nflush table inet burstmesh\ntable inet burstmesh {{"
@@ -169,7 +174,7 @@ fn write_base(config: &Config, seen: [Count; 2], s: &mut StringView) -> core::fm
     )?;
     write_mark(POOLED, s)?;
     writeln!(s, "}}")?;
-    guests::write_leaving(config, s)?;
+    guests::write_leaving(config, on_link, s)?;
     writeln!(
         s,
         "chain rescue_to {{\ntype nat hook output priority -100; policy accept;\n}}"
@@ -347,17 +352,17 @@ counter name mesh_forward drop
     writeln!(s, "}}")
 }
 
-/// Begins to let new connections be pooled, or not; before that the table is written anew, for a new `config`. All of it
-/// happens at once.
+/// Begins to let new connections be pooled, or not; before that the table is written anew, for a new `config` or new ranges on
+/// the lines' links. All of it happens at once.
 pub fn start_decision(
-    config: Option<&Config>,
+    base: Option<(&Config, &[Prefix])>,
     want: &Applied,
     dns: Option<&Lease>,
 ) -> Result<nft::Running, Failure> {
     let mut s = String::<SCRIPT>::new();
-    let written = config
-        .map_or(Ok(()), |c| {
-            write_base(c, refused_from_mesh(), s.as_mut_view())
+    let written = base
+        .map_or(Ok(()), |(config, on_link)| {
+            write_base(config, on_link, refused_from_mesh(), s.as_mut_view())
         })
         .and_then(|()| write_decision(want, dns, s.as_mut_view()));
     written.map_err(|_| Failure::TooLong)?;
@@ -507,7 +512,16 @@ mod tests {
             bytes: u64::MAX,
         };
         script.push_str(NOTHING_YET).unwrap();
-        write_base(&config, [seen; 2], script.as_mut_view()).unwrap();
+        let on_link = [
+            ("2a00:88:10:2::", 64),
+            ("2fff:ffff:ffff:ffff:ffff:ffff:ffff:fff0", 127),
+        ];
+        let on_link = core::array::from_fn::<_, 16, _>(|n| {
+            let (ip, len) = on_link[n.min(1)];
+            let ip = ip.parse().unwrap();
+            Prefix { ip, len }
+        });
+        write_base(&config, &on_link, [seen; 2], script.as_mut_view()).unwrap();
         let lease = Lease {
             ipv4: [255; 4],
             ipv6: [255; 16],
@@ -635,6 +649,23 @@ mod tests {
         assert_eq!(script.matches(" dscp set 11 accept").count(), 23);
         assert_eq!(script.matches("goto decide").count(), 23);
         assert_eq!(script.matches("goto stranger").count(), 4);
+    }
+
+    #[test]
+    fn guests_leave_at_shared_lines_alone_and_reach_neither_private_networks_nor_what_stands_on_the_link()
+     {
+        let lines = "config uplink 'a'\n\toption ifname 'wan'\n\toption lend '1'\n\toption share_address '1'\n\
+             config uplink 'b'\n\toption ifname 'lte0'\n\toption lend '1'\n";
+        let script = script(&(largest().replacen("no_uplink '1'", "no_uplink '0'", 1) + lines));
+        let chain = script.split("chain leaving {").nth(1).unwrap();
+        let chain: std::vec::Vec<_> = chain.split('}').collect();
+        let chain = chain[..2].join("}");
+        assert!(chain.contains("ip daddr { 0.0.0.0/8, 10.0.0.0/8,"));
+        let lines: std::vec::Vec<_> = chain.lines().skip(2).collect();
+        assert_eq!(lines[0], "ip6 daddr != 2000::/3 drop");
+        assert_eq!(lines[1], "tcp dport 25 drop");
+        assert_eq!(lines[2], "ip6 daddr 2a00:88:10:2::/64 drop");
+        assert_eq!(lines[18..], ["oifname \"wan\" accept", "drop"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::message::{Attributes, Message, u16_at, u32_at};
 use super::socket::{ASK, LIST, Rtnl};
-use super::{Family, ip_from};
+use super::{Family, MAIN_TABLE, ip_from};
 use crate::error::Result;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -118,21 +118,49 @@ impl Rtnl {
         ifindex: u32,
         table: u32,
     ) -> Result<Option<NextHop>> {
+        let mut best: Option<NextHop> = None;
+        self.routes(family, ifindex, table, |to, hop| {
+            if to.len == 0 && best.is_none_or(|best| hop.metric < best.metric) {
+                best = Some(hop);
+            }
+        })?;
+        Ok(best)
+    }
+
+    /// Hands `each` the ranges in the main table whose addresses stand on the interface's own link, behind no router. Single
+    /// addresses are left out, and what is wider than any link: that is a way to say "everywhere".
+    pub fn on_link(&mut self, ifindex: u32, mut each: impl FnMut(Prefix)) -> Result<()> {
+        for family in Family::BOTH {
+            self.routes(family, ifindex, MAIN_TABLE, |to, hop| {
+                let bits = if to.ip.is_ipv4() { 32 } else { 128 };
+                if hop.via.is_none() && (16..bits).contains(&to.len) {
+                    each(to);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Hands `each` the routes in `table` by way of the interface.
+    fn routes(
+        &mut self,
+        family: Family,
+        ifindex: u32,
+        table: u32,
+        mut each: impl FnMut(Prefix, NextHop),
+    ) -> Result<()> {
         let mut fixed = [0; FIXED];
         fixed[0] = family.number();
-        let mut best: Option<NextHop> = None;
         self.0.query(
             "list routes",
             Message::new(libc::RTM_GETROUTE, LIST, &fixed),
             |_, payload| {
-                if let Some(hop) = parse_default(payload, ifindex, table)
-                    && best.is_none_or(|best| hop.metric < best.metric)
-                {
-                    best = Some(hop);
+                if let Some((len, to, hop)) = parse(payload, ifindex, table) {
+                    let ip = to.unwrap_or(Prefix::all(family).ip);
+                    each(Prefix { ip, len }, hop);
                 }
             },
-        )?;
-        Ok(best)
+        )
     }
 }
 
@@ -189,11 +217,11 @@ fn message(kind: u16, flags: i32, route: &Route) -> Message {
     message
 }
 
-/// The next hop by way of `ifindex`, if this is a default route in `table`.
-fn parse_default(payload: &[u8], ifindex: u32, table: u32) -> Option<NextHop> {
+/// Where it leads to, and the next hop by way of `ifindex`, if this is a route in `table`.
+fn parse(payload: &[u8], ifindex: u32, table: u32) -> Option<(u8, Option<IpAddr>, NextHop)> {
     let [
         _family,
-        destination,
+        length,
         _source,
         _class,
         short_table,
@@ -201,16 +229,17 @@ fn parse_default(payload: &[u8], ifindex: u32, table: u32) -> Option<NextHop> {
         _scope,
         kind,
     ] = *payload.first_chunk()?;
-    if destination != 0 || kind != libc::RTN_UNICAST {
+    if kind != libc::RTN_UNICAST {
         return None;
     }
     let (mut in_table, mut metric) = (u32::from(short_table), 0);
-    let mut hop = Hop::default();
+    let (mut hop, mut to) = (Hop::default(), None);
     let mut found = None;
     for (kind, value) in Attributes::behind(payload, FIXED) {
         match kind {
             libc::RTA_TABLE => in_table = u32_at(value, 0)?,
             libc::RTA_PRIORITY => metric = u32_at(value, 0)?,
+            libc::RTA_DST => to = ip_from(value),
             libc::RTA_MULTIPATH => found = hops(value).find(|hop| hop.ifindex == ifindex),
             _ => hop.read(kind, value),
         }
@@ -218,10 +247,9 @@ fn parse_default(payload: &[u8], ifindex: u32, table: u32) -> Option<NextHop> {
     if hop.ifindex == ifindex {
         found = Some(hop);
     }
-    found.filter(|_| in_table == table).map(|hop| NextHop {
-        via: hop.via,
-        metric,
-    })
+    let found = found.filter(|_| in_table == table)?;
+    let via = found.via;
+    Some((length, to, NextHop { via, metric }))
 }
 
 #[derive(Clone, Copy, Default)]

@@ -185,6 +185,27 @@ fn routes_are_set_in_any_table_and_deleted_any_number_of_times() {
 }
 
 #[test]
+fn what_stands_on_an_interfaces_own_link_is_found_however_it_became_known() {
+    in_namespace(|| {
+        let (mut rtnl, index) = dummy("v0");
+        let _other = dummy("v2");
+        run(
+            "ip addr add 88.1.0.2/24 dev v0; ip addr add 88.3.0.1/32 dev v0; ip addr add 88.2.0.2/24 dev v2
+             ip addr add 2a00:88:1::2/64 dev v0 nodad; ip addr add 2a00:88:9::2/128 dev v0 nodad
+             ip route add default via 88.1.0.1; ip -6 route add default dev v0; ip route add 88.4.0.0/16 via 88.1.0.7
+             ip -6 route add 2a00:88:2::/64 dev v0; ip -6 route add 2a00:88:3::/64 via fe80::1 dev v0; ip -6 route add 2a00:88:4::/64 dev v2
+             ip -6 route add 2a00:88:5::/64 dev v0 table 200; ip -6 route add unreachable 2a00:88:6::/64; ip -6 route add 2000::/3 dev v0",
+        );
+        let mut seen = Vec::new();
+        rtnl.on_link(index, |p| seen.push(format!("{}/{}", p.ip, p.len)))
+            .unwrap();
+        seen.retain(|p| !p.starts_with("fe80"));
+        seen.sort();
+        assert_eq!(seen, ["2a00:88:1::/64", "2a00:88:2::/64", "88.1.0.0/24"]);
+    });
+}
+
+#[test]
 fn the_default_gateway_of_an_interface_is_found() {
     in_namespace(|| {
         let (mut rtnl, index) = dummy("v0");

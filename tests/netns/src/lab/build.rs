@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::Ipv6Addr;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -278,6 +279,15 @@ impl Lab {
     pub fn ip(&self, name: &str, script: &str) -> Result<()> {
         ip(&["-n", self.ns(name).system_name(), "-batch", "-"], script)
             .with_context(|| format!("in {name}"))
+    }
+
+    /// Puts this address to the far end of somebody's line, as a device behind the same provider's box.
+    pub fn stand_beside(&self, name: &str, address: Ipv6Addr) -> Result<()> {
+        let interface = core_interface(name);
+        self.ip(
+            CORE,
+            &format!("address add {address}/128 dev {interface}\n"),
+        )
     }
 
     fn start_resolvers(&mut self) -> Result<()> {

@@ -1,21 +1,25 @@
 //! What is in the file: believed time in seconds since 1970 (0: none), the ledger, the boot that the counters are of, then for
-//! each place of the ledger its cap, and the device and counters of its uplink; then for each what its household is used to.
-//! What later versions add stands behind.
+//! each place of the ledger its cap, and the device and counters of its uplink; then for each what its household is used to; then
+//! the pause. What later versions add stands behind.
 
 use super::{Habits, Ledger, Meter};
 use crate::config::Config;
+use crate::daemon::pause::Pause;
 use burstmesh_core::calendar::Wall;
 use burstmesh_core::error::Refusal;
 use burstmesh_core::ledger::Cap;
 use burstmesh_core::ledger::slots::BODY;
+use burstmesh_core::time::Instant;
 use burstmesh_core::usage::Usage;
 use burstmesh_core::wire::bytes::{Reader, Writer};
 use burstmesh_core::wire::control::MAX_UPLINKS;
 use burstmesh_linux::file;
 use burstmesh_linux::netlink::{Counters, Rtnl};
 
-const _: () =
-    assert!(4 + Ledger::EMITTED + 8 + MAX_UPLINKS * (Cap::EMITTED + 20 + Usage::EMITTED) <= BODY);
+const _: () = assert!(
+    4 + Ledger::EMITTED + 8 + MAX_UPLINKS * (Cap::EMITTED + 20 + Usage::EMITTED) + Pause::EMITTED
+        <= BODY
+);
 
 /// What was kept beside the ledger.
 #[derive(Default)]
@@ -23,16 +27,17 @@ pub struct Kept {
     pub wall: Option<Wall>,
     pub caps: [Cap; MAX_UPLINKS],
     pub meters: [Meter; MAX_UPLINKS],
+    pub pause: Pause,
 }
 
 impl Kept {
-    /// Reads a body. Counters are gone on from only where they are of the same device since the same boot.
+    /// Reads a body, now and in this boot. Counters are gone on from only where they are of the same device since the same boot.
     pub fn read(
         &mut self,
         body: &[u8],
         ledger: &mut Ledger,
         habits: &mut Habits,
-        boot: u64,
+        (now, boot): (Instant, u64),
         config: &Config,
         rtnl: &mut Rtnl,
     ) -> Result<(), Refusal> {
@@ -70,7 +75,10 @@ impl Kept {
         }
         habits
             .iter_mut()
-            .try_for_each(|usage| usage.read(&mut body))
+            .try_for_each(|usage| usage.read(&mut body))?;
+        // Versions before kept none.
+        self.pause = Pause::read(now, same_boot, &mut body).unwrap_or_default();
+        Ok(())
     }
 }
 

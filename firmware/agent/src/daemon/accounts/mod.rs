@@ -1,4 +1,4 @@
-//! The accounts of the uplinks: who used how much on which day, kept over restarts.
+//! The accounts of the uplinks: who used how much on which day, kept over restarts; and beside them the pause.
 //!
 //! | file | what |
 //! |---|---|
@@ -13,6 +13,7 @@ mod show;
 mod store;
 
 use super::Failure;
+use super::pause::Pause;
 use crate::config::{Config, Uplink};
 use crate::limits::LEDGER_ROWS;
 use burstmesh_core::calendar::{Day, Wall, Zone};
@@ -57,6 +58,8 @@ pub struct Accounts {
     store: Store,
     tick_at: Instant,
     keep_at: Instant,
+    /// As the file is to have it.
+    pause: Pause,
 }
 
 impl Accounts {
@@ -66,7 +69,8 @@ impl Accounts {
         let mut kept = kept::Kept::default();
         let boot = kept::boot();
         let store = Store::open(&config.community.key_file, |body| {
-            if kept.read(body, ledger, habits, boot, config, rtnl).is_err() {
+            let when = (now, boot);
+            if kept.read(body, ledger, habits, when, config, rtnl).is_err() {
                 warn!("the ledger's file cannot be read: it begins anew");
                 (*ledger, kept) = (Ledger::new(), kept::Kept::default());
                 *habits = [const { Usage::new() }; MAX_UPLINKS];
@@ -83,12 +87,24 @@ impl Accounts {
             store,
             tick_at: now,
             keep_at: now + KEEP,
+            pause: kept.pause,
         })
     }
 
     /// To wait on: readable when the file is written.
     pub fn fd(&self) -> &fd::Fd {
         self.store.fd()
+    }
+
+    /// The pause that a run before this one has left.
+    pub fn pause(&self) -> Pause {
+        self.pause
+    }
+
+    /// It is kept from now on, at once.
+    pub fn keep_pause(&mut self, now: Instant, pause: Pause) {
+        self.pause = pause;
+        (self.keep_at, self.tick_at) = (now, now);
     }
 
     /// When [`Self::handle_timeout`] has something to do.
@@ -283,11 +299,13 @@ impl Accounts {
             meters,
             boot,
             store,
+            pause,
             ..
         } = self;
         store.write(|out| {
             kept::emit(out, wall, ledger, *boot, caps, meters, config)?;
-            habits.iter().try_for_each(|usage| usage.emit(out))
+            habits.iter().try_for_each(|usage| usage.emit(out))?;
+            pause.emit(now, out)
         });
     }
 

@@ -190,7 +190,7 @@ fn tell_events(out: &mut Converter<'_, '_>) {
 }
 
 impl Engine {
-    /// A pause has begun or ended.
+    /// A pause has begun, has another end now, or is over.
     pub(super) fn apply_pause(&mut self, now: Instant) {
         let paused = self.pause.is_on();
         info!(
@@ -203,6 +203,7 @@ impl Engine {
         );
         self.gateway.set_borrowing(now, !paused);
         self.pooler.set_paused(paused);
+        self.accounts.keep_pause(now, self.pause);
         self.lend(now);
     }
 
@@ -292,7 +293,7 @@ impl Engine {
         if let Err(error) = serve(server, ubus, room, &mut desk, &mut self.community) {
             debug!("{}", error);
         }
-        if self.pause.is_on() != before.is_on() {
+        if self.pause != before {
             self.apply_pause(now);
         }
     }

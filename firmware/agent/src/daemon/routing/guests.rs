@@ -35,13 +35,19 @@ pub fn write_guard(verdict: &str, s: &mut StringView) -> core::fmt::Result {
     Ok(())
 }
 
-/// The chains that the guard goes to, and the translation to the line's own address.
-pub fn write_leaving(config: &Config, s: &mut StringView) -> core::fmt::Result {
+/// The chains that the guard goes to, and the translation to the line's own address. What stands `on_link` beside this router is
+/// of the home, or of the provider's other customers, whatever its addresses. Mail between servers (port 25) would bring the line
+/// onto the spam lists.
+pub fn write_leaving(config: &Config, on_link: &[Prefix], s: &mut StringView) -> core::fmt::Result {
     let shared = || config.uplinks.iter().filter(|u| u.share_address);
     writeln!(
         s,
-        "chain leaving {{\nip daddr {{ {DIRECT_V4} }} drop\nip6 daddr != 2000::/3 drop"
+        "chain leaving {{\nip daddr {{ {DIRECT_V4} }} drop\nip6 daddr != 2000::/3 drop\ntcp dport 25 drop"
     )?;
+    for Prefix { ip, len } in on_link {
+        let family = if ip.is_ipv4() { "ip" } else { "ip6" };
+        writeln!(s, "{family} daddr {ip}/{len} drop")?;
+    }
     for u in shared() {
         writeln!(s, "oifname \"{}\" accept", u.ifname)?;
     }
@@ -89,8 +95,9 @@ pub fn write_source(mark: u32, mask: u32, near: Near, s: &mut StringView) -> cor
     Ok(())
 }
 
-/// Deals out new connections. What no host gets goes direct.
+/// Deals out new connections. What no host gets goes direct, and so does what no host lets through.
 pub fn write_deal(spread: &Spread, s: &mut StringView) -> core::fmt::Result {
+    writeln!(s, "add rule inet burstmesh decide tcp dport 25 return")?;
     for (family, v6) in [("ipv4", false), ("ipv6", true)] {
         let hosts = || {
             let deal = spread.deal(v6).enumerate();
