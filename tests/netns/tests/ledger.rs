@@ -34,7 +34,30 @@ struct Count {
     own: [u64; 2],
     interface: [u64; 2],
     line: [u64; 2],
+    /// The same bytes at the line's other end: what came out upwards and what went in downwards.
+    far: [u64; 2],
     borrowed: [u64; 2],
+    exit: [u64; 2],
+}
+
+/// What the exit counts of the borrower's paths over `gw2`'s line, with all headers.
+fn at_exit(lab: &Lab, community: &Community<'_>) -> Result<[u64; 2]> {
+    let line = format!("{}:", lab.link("gw2")?.v4);
+    let borrower = community.status("gw1")?["node"].clone();
+    let status = community.exit_status()?;
+    let communities = status["communities"].as_array().into_iter().flatten();
+    let members = communities
+        .filter_map(|c| c["members"].as_array())
+        .flatten();
+    let paths = members
+        .filter(|m| m["node_id"] == borrower)
+        .filter_map(|m| m["live"]["paths"].as_array())
+        .flatten();
+    let over: Vec<&Value> = paths
+        .filter(|p| p["via"].as_str().is_some_and(|via| via.starts_with(&line)))
+        .collect();
+    ensure!(!over.is_empty(), "no path over {line} in {status:#}");
+    Ok(["up", "down"].map(|way| over.iter().filter_map(|p| p[way]["bytes"].as_u64()).sum()))
 }
 
 fn count(lab: &Lab, community: &Community<'_>) -> Result<Count> {
@@ -58,18 +81,22 @@ fn count(lab: &Lab, community: &Community<'_>) -> Result<Count> {
         own: sum(&rows, "own"),
         interface: [interface.tx_bytes, interface.rx_bytes],
         line: [line[0].offered.bytes, line[1].delivered.bytes],
+        far: [line[0].delivered.bytes, line[1].offered.bytes],
+        exit: at_exit(lab, community)?,
         borrowed: sum(&mine, "borrowed"),
     })
 }
 
 fn compare(before: &Count, after: &Count) -> Result<()> {
     for (n, way) in ["up", "down"].into_iter().enumerate() {
-        let [lent, own, interface, line, borrowed] = [
+        let [lent, own, interface, line, far, borrowed, exit] = [
             |c: &Count| c.lent,
             |c: &Count| c.own,
             |c: &Count| c.interface,
             |c: &Count| c.line,
+            |c: &Count| c.far,
             |c: &Count| c.borrowed,
+            |c: &Count| c.exit,
         ]
         .map(|of| of(after)[n] - of(before)[n]);
         println!("{way}: lent {lent}, own {own}, interface {interface}, line {line}");
@@ -81,6 +108,9 @@ fn compare(before: &Count, after: &Count) -> Result<()> {
         )?;
         close(&format!("{way}, lent, the idle home's line"), lent, line)?;
         close(&format!("{way}, borrowed, lent"), borrowed, lent)?;
+        // What the line's queue dropped is between its two ends.
+        println!("{way}: lost on the line {}", line.abs_diff(far));
+        close(&format!("{way}, exit, the line's far end"), exit, far)?;
     }
     Ok(())
 }
@@ -132,6 +162,15 @@ fn the_ledger_agrees_with_the_counters_within_one_percent_and_survives_restarts(
     community.start_agent("gw2", "")?;
     community.wait_pooling("gw2", 1, Duration::from_secs(10))?;
     ensure!(sum(&community.ledger("gw2")?, "lent") >= after.lent, "lost");
+
+    // Nor does an exit that starts anew take anything from it.
+    community.kill_exit()?;
+    community.start_exit()?;
+    community.wait_pooling("gw1", 3, Duration::from_secs(10))?;
+    community.wait_pooling("gw2", 1, Duration::from_secs(10))?;
+    let before = count(&lab, &community)?;
+    both_ways(Duration::from_secs(4))?;
+    compare(&before, &count(&lab, &community)?)?;
 
     // Forgetting today forgets all of it.
     let day = kept[0]["day"].as_str().unwrap_or_default().to_owned();
