@@ -59,11 +59,12 @@ fn the_round_trip_is_twice_the_delay() -> Result<()> {
 #[test]
 fn tcp_and_udp_fill_lines_of_20_50_and_100_mbit() -> Result<()> {
     let Some(lab) = lab()? else { return Ok(()) };
-    for (client, rate, reverse) in [
-        ("c1", 20, false),
-        ("c1", 20, true),
-        ("c2", 50, true),
-        ("c3", 100, true),
+    // UDP on the narrowest line upwards and on the widest down.
+    for (client, rate, reverse, with_udp) in [
+        ("c1", 20, false, true),
+        ("c1", 20, true, false),
+        ("c2", 50, true, false),
+        ("c3", 100, true, true),
     ] {
         let rate = Rate::mbit(rate);
         let tcp = Iperf {
@@ -75,6 +76,9 @@ fn tcp_and_udp_fill_lines_of_20_50_and_100_mbit() -> Result<()> {
         let (found, wire) = measure_quietly(&lab, ATTEMPTS, || run_and_watch(&lab, client, &tcp))?;
         check_rate("TCP", client, found.received * TCP, rate, 0.97..1.03)?;
         check_rate("the line under TCP", client, wire, rate, 0.99..1.005)?;
+        if !with_udp {
+            continue;
+        }
         let udp = Iperf {
             udp: Some(Rate::bits(rate.bits_per_second() * 11 / 10)),
             ..tcp
