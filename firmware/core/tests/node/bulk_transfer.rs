@@ -1,34 +1,14 @@
+use crate::traffic::{fill_down, fill_up};
 use crate::world::World;
-use crate::world::packet::{FAR, leased, packet};
-
-/// Length of a full inner packet.
-const FULL: usize = 1_400;
 
 /// Keeps packets of one flow waiting at gateway 0.
 fn upload(next: &mut u32) -> impl FnMut(&mut World) + '_ {
-    move |w| {
-        let now = w.instant();
-        while w.gateways[0].gw().link().tunnel().backlog() < 60 {
-            let mut p = packet(leased(0), FAR, 7, *next, FULL);
-            *next += 1;
-            w.gateways[0].send(now, &mut p);
-        }
-    }
+    |w| fill_up(w, 0, 7, 60, next)
 }
 
 /// Keeps packets of one flow waiting at the exit for gateway 0.
 fn download(next: &mut u32) -> impl FnMut(&mut World) + '_ {
-    move |w| {
-        let (now, key) = (w.instant(), w.gateways[0].key());
-        let Some(seat) = w.exits[0].seat_of(&key) else {
-            return;
-        };
-        while w.exits[0].backlog(seat) < 60 {
-            let mut p = packet(FAR, leased(0), 7, *next, FULL);
-            *next += 1;
-            w.exits[0].send(now, seat, &mut p);
-        }
-    }
+    |w| fill_down(w, 0, 7, 60, next)
 }
 
 fn three_lines() -> World {

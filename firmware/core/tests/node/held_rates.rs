@@ -1,11 +1,11 @@
 //! A community that the exit holds to a rate: its members share it, and nobody else notices.
 
+use crate::traffic::{FULL, fill_down, fill_up};
 use crate::world::packet::{FAR, leased, packet};
 use crate::world::{Line, World, community_keys};
 use burstmesh_core::control::cookie::Budget;
 use burstmesh_core::node::exit::Rates;
 
-const FULL: usize = 1_400;
 /// Gateways of the community that is held.
 const OAK: [usize; 3] = [1, 2, 3];
 
@@ -32,23 +32,8 @@ fn hold(w: &mut World, rates: Rates) {
 /// Keeps packets waiting at the exit for each of these, and at each of those, for so long.
 fn load(w: &mut World, ms: u64, down: &[usize], up: &[usize], next: &mut u32) {
     w.run_with(ms, 1_000, |w| {
-        let now = w.instant();
-        for &i in down {
-            let Some(seat) = w.exits[0].seat_of(&w.gateways[i].key()) else {
-                continue;
-            };
-            while w.exits[0].backlog(seat) < 30 {
-                *next += 1;
-                let mut p = packet(FAR, leased(i), 7, *next, FULL);
-                w.exits[0].send(now, seat, &mut p);
-            }
-        }
-        for &i in up {
-            while w.gateways[i].gw().link().tunnel().backlog() < 30 {
-                *next += 1;
-                w.gateways[i].send(now, &mut packet(leased(i), FAR, 8, *next, FULL));
-            }
-        }
+        down.iter().for_each(|i| fill_down(w, *i, 7, 30, next));
+        up.iter().for_each(|i| fill_up(w, *i, 8, 30, next));
     });
 }
 

@@ -1,5 +1,6 @@
 //! Members that do not hear each other: a line, a triangle, a ring of radios between which nothing passes by itself.
 
+use crate::traffic::{fill_down, fill_up};
 use crate::world::packet::{FAR, leased, packet};
 use crate::world::{Arrival, Line, Place, World, mesh_addr};
 use burstmesh_core::error::Refusal;
@@ -211,18 +212,13 @@ fn far_line(mbit: u64) -> World {
 
 /// Mbit/s of a download and of an upload of the first home, of 1,400 bytes a packet, after 4 s.
 fn rates(w: &mut World) -> [f64; 2] {
-    let seat = w.exits[0].seat_of(&w.gateways[0].key()).unwrap();
     [true, false].map(|down| {
         let mut id = 0;
         let mut fill = |w: &mut World| {
-            let now = w.instant();
-            while down && w.exits[0].backlog(seat) < 60 {
-                id += 1;
-                w.exits[0].send(now, seat, &mut packet(FAR, leased(0), 7, id, 1_400));
-            }
-            while !down && w.gateways[0].gw().link().tunnel().backlog() < 60 {
-                id += 1;
-                w.gateways[0].send(now, &mut packet(leased(0), FAR, 8, id, 1_400));
+            if down {
+                fill_down(w, 0, 7, 60, &mut id);
+            } else {
+                fill_up(w, 0, 8, 60, &mut id);
             }
         };
         let bytes = |w: &mut World| {

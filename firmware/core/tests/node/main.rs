@@ -32,5 +32,6 @@ mod rekey;
 mod removal;
 mod revocation;
 mod several_exits;
+mod traffic;
 
 use burstmesh_lab::world;

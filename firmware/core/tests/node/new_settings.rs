@@ -1,15 +1,6 @@
+use crate::traffic::talk;
 use crate::world::World;
-use crate::world::packet::{FAR, leased, packet};
 use burstmesh_core::node::gateway::UplinkConfig;
-
-/// Sends a packet up every 5 ms for so long.
-fn talk(w: &mut World, ms: u64, next: &mut u32) {
-    w.run_with(ms, 5_000, |w| {
-        let now = w.instant();
-        w.gateways[0].send(now, &mut packet(leased(0), FAR, 7, *next, 300));
-        *next += 1;
-    });
-}
 
 fn set_uplinks(w: &mut World, gateway: usize, configs: &[UplinkConfig]) {
     let now = w.instant();

@@ -1,6 +1,7 @@
 //! The owner refuses one member, and nobody else notices.
 
-use crate::world::packet::{FAR, leased, packet};
+use crate::traffic::talk;
+use crate::world::packet::{FAR, packet};
 use crate::world::{Line, World};
 use burstmesh_core::identity::NodeId;
 use burstmesh_core::node::gateway::{Gateway, MAX_REFUSED, Peer, UplinkConfig};
@@ -23,15 +24,6 @@ fn peer(w: &World, i: usize, j: usize) -> &Peer {
 
 fn lent_paths(w: &World) -> [usize; 3] {
     [0, 1, 2].map(|i| w.gateways[i].live_paths().1)
-}
-
-/// Sends a packet up every 5 ms for so long.
-fn talk(w: &mut World, ms: u64, next: &mut u32) {
-    w.run_with(ms, 5_000, |w| {
-        let now = w.instant();
-        w.gateways[0].send(now, &mut packet(leased(0), FAR, 7, *next, 300));
-        *next += 1;
-    });
 }
 
 #[test]

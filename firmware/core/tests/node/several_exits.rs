@@ -1,3 +1,4 @@
+use crate::traffic::talk;
 use crate::world::packet::{FAR, leased, packet};
 use crate::world::{Line, World};
 use burstmesh_core::node::gateway::Choice;
@@ -26,15 +27,6 @@ fn equals(further: u64) -> World {
 fn exit_of(w: &World) -> Option<(usize, Choice)> {
     let pooling = w.gateways[0].gw().pooling();
     pooling.map(|p| (p.exit, p.choice))
-}
-
-/// Sends a packet up every 5 ms for so long.
-fn talk(w: &mut World, ms: u64, next: &mut u32) {
-    w.run_with(ms, 5_000, |w| {
-        let now = w.instant();
-        w.gateways[0].send(now, &mut packet(leased(0), FAR, 7, *next, 300));
-        *next += 1;
-    });
 }
 
 #[test]

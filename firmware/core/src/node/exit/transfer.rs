@@ -284,8 +284,8 @@ impl Exit<'_> {
     /// The next packets for communities that are held to a rate, each of whose members has a turn: the others' do not count there.
     fn poll_held(&mut self, now: Instant, out: &mut [u8]) -> Option<Outgoing> {
         let n = self.used;
-        for at in 0..self.limits.len() {
-            let Some(open) = self.limits.open(now, at) else {
+        for limit in 0..self.limits.len() {
+            let Some(open) = self.limits.open(now, limit) else {
                 continue;
             };
             let run = out.len().min(open.run);
