@@ -152,7 +152,7 @@ Example:
 
 pub(super) const REFUSE: &str = "\
 Ends at once what a member uses of this house's lines, and what this house uses
-of his; nothing is shared from then on. Everybody else is as before.
+of his. Everybody else is as before.
 
 Usage: burstmesh refuse NODE [MINUTES] [--socket PATH]
 

@@ -9,6 +9,9 @@ use burstmesh_core::time::{Duration, Instant};
 use burstmesh_linux::info;
 use core::fmt::Write;
 
+/// Said of who is not refused; in one piece, which is smaller.
+const NOT_REFUSED: &str = "not refused: 16 are, or over 1440 minutes\n";
+
 /// Refuses a member from now on: for so many minutes, or for 0 until it is accepted. `false` if that is too long or there are too many.
 pub fn refuse(gateway: &mut Gateway<'_>, now: Instant, node: NodeId, minutes: u32) -> bool {
     let until = match minutes {
@@ -25,13 +28,16 @@ pub fn accept(gateway: &mut Gateway<'_>, now: Instant, node: NodeId) {
 
 #[inline(never)]
 fn set(gateway: &mut Gateway<'_>, now: Instant, node: NodeId, until: Option<Instant>) -> bool {
-    let word = if until.is_some() {
-        "refusing"
-    } else {
-        "accepting"
-    };
-    info!("{} {}", word, node);
-    gateway.refuse(now, node, until)
+    let done = gateway.refuse(now, node, until);
+    if done {
+        let word = if until.is_some() {
+            "refusing"
+        } else {
+            "accepting"
+        };
+        info!("{} {}", word, node);
+    }
+    done
 }
 
 /// What the configuration says: at the start, and when it is read again after `before`.
@@ -55,13 +61,17 @@ pub fn answer(gateway: &mut Gateway<'_>, now: Instant, line: &str, out: &mut dyn
         return false;
     };
     let _ = match word {
-        "refuse" if refuse(gateway, now, node, minutes.parse().unwrap_or(u32::MAX)) => {
-            let known = gateway.peers().any(|(_, p)| p.key.node_id() == node);
-            let absent = if known { "" } else { " (no neighbour now)" };
-            writeln!(
-                out,
-                "{node}{absent} is refused: neither uses the other's line; until: burstmesh accept {node}"
-            )
+        "refuse" => {
+            if refuse(gateway, now, node, minutes.parse().unwrap_or(u32::MAX)) {
+                let known = gateway.peers().any(|(_, p)| p.key.node_id() == node);
+                let absent = if known { "" } else { " (no neighbour now)" };
+                writeln!(
+                    out,
+                    "{node}{absent} is refused: neither uses the other's line; until: burstmesh accept {node}"
+                )
+            } else {
+                out.write_str(NOT_REFUSED)
+            }
         }
         "accept" => {
             accept(gateway, now, node);
@@ -70,4 +80,16 @@ pub fn answer(gateway: &mut Gateway<'_>, now: Instant, line: &str, out: &mut dyn
         _ => return false,
     };
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burstmesh_core::node::gateway::MAX_REFUSED;
+
+    #[test]
+    fn the_answer_to_who_cannot_be_refused_names_the_limits_that_hold() {
+        assert_eq!((pause::LONGEST, MAX_REFUSED), (1_440, 16));
+        assert!(NOT_REFUSED.contains("1440 minutes") && NOT_REFUSED.contains("16 are"));
+    }
 }
