@@ -4,7 +4,7 @@ use crate::process::{cargo, run as run_command};
 use crate::ring::{self, Options, Outcome, Ring};
 use crate::setup::{self, Purpose};
 use crate::toolchain::{Sources, Zig};
-use crate::{build, check_core, log, packaging, process, size, targets, vm};
+use crate::{build, check_core, log, netns, packaging, process, size, targets, vm};
 use anyhow::{Result, bail, ensure};
 
 /// Arguments of `test`.
@@ -134,7 +134,7 @@ const RINGS: [Ring; 14] = [
         only_long: false,
         needs: &[Purpose::Lab, Purpose::RouterBuilds, Purpose::Emulation],
         obstacle: ring::namespaces_obstacle,
-        run: netns,
+        run: |options| netns::ring(&release(), options),
     },
 ];
 
@@ -315,32 +315,8 @@ fn release_build(_: &Options) -> Result<()> {
     ]))
 }
 
-fn netns(options: &Options) -> Result<()> {
-    let mut cargo = cargo();
-    cargo.args([
-        "test",
-        "--package",
-        "burstmesh-netns",
-        "--locked",
-        "--tests",
-        // A red file must not hide what the others would say.
-        "--no-fail-fast",
-    ]);
-    cargo.env("BURSTMESH_BIN_DIR", release());
-    let previous = process::root().join("target/previous-minor/release");
-    cargo.env("BURSTMESH_PREVIOUS_AGENT", previous.join(AGENT));
-    cargo.env(
-        "BURSTMESH_MIPS_AGENT",
-        build::for_target(targets::STRICTEST)?,
-    );
-    cargo.env("BURSTMESH_REQUIRE_MIPS", "1");
-    // We have just looked: from here on, a test that cannot run is a failure and not a silent skip.
-    cargo.env("BURSTMESH_REQUIRE_ROOT", "1");
-    run_command(ignored_too(&mut cargo, options))
-}
-
 /// Tests that take minutes are marked `#[ignore]`.
-fn ignored_too<'a>(
+pub fn ignored_too<'a>(
     cargo: &'a mut std::process::Command,
     options: &Options,
 ) -> &'a mut std::process::Command {
