@@ -292,6 +292,12 @@ impl<'m> Resequencer<'m> {
         }
     }
 
+    #[cfg(test)]
+    pub(in crate::data) fn forget_headers(&mut self) {
+        let all = self.flows.iter_mut();
+        all.for_each(|f| f.headers = [Context::NONE; 2]);
+    }
+
     /// The place of a known flow.
     fn find(&self, id: FlowId) -> Option<usize> {
         let n = self.flows.len();

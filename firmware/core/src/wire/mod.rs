@@ -162,6 +162,7 @@ impl Capabilities {
         Self::NONE
     } else {
         Self::BUNDLE
+            .or(Self::COMPRESS)
             .or(Self::LANES)
             .or(Self::GUESTS)
             .or(Self::HOPS)

@@ -1,6 +1,6 @@
 //! Receiving: opening data frames, and learning from feedback.
 
-use super::{AnyTunnel, queue_repair};
+use super::{AnyTunnel, note_lost, queue_repair, sent_len};
 use crate::data::path::Path;
 use crate::data::pool::{Meta, PacketId};
 use crate::data::resequence::Sink;
@@ -163,14 +163,21 @@ impl AnyTunnel<'_> {
             match verdict(f, largest, meta.counter) {
                 Verdict::Arrived => {
                     learned.acked += 1;
-                    path.black_hole.arrived(self.pool.len_of(id));
+                    path.black_hole.arrived(sent_len(&self.pool, id));
                     learned.sample(now, f, largest, &meta);
+                    let saved = self.pool.saved(id);
+                    if saved > 0
+                        && let Some((headers, _)) = self.queue.headers(&meta)
+                    {
+                        headers.arrived(&meta, saved);
+                    }
                     self.pool.unlink(&mut path.in_flight, before, id);
                     self.pool.release(id);
                 }
                 Verdict::Lost => {
                     learned.lost += 1;
-                    path.black_hole.lost(self.pool.len_of(id));
+                    path.black_hole.lost(sent_len(&self.pool, id));
+                    note_lost(&mut self.queue, &self.pool, id);
                     self.pool.unlink(&mut path.in_flight, before, id);
                     queue_repair(&mut self.pool, &mut self.repair, &mut self.counters, id);
                 }
