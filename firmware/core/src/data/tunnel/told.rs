@@ -120,6 +120,24 @@ fn without_the_capability_every_header_travels() {
 }
 
 #[test]
+fn a_path_that_carries_only_what_is_told_is_measured_anew() {
+    let mut links = [Link::mbit(20, 10), Link::mbit(20, 10)];
+    links[1].mtu = (4_000_000, 1450);
+    let mut pair = Pair::new(&links, Capabilities::OURS);
+    pair.run(3_000, |_, _| {});
+    let mut next = 0;
+    pair.run(20_000, |pair, now| {
+        for _ in pair.a.backlog()..40 {
+            let ms = now.as_micros32() / 1000;
+            let _ = pair.a.handle_inner(now, &mut segment(next, ms));
+            next += 1;
+        }
+    });
+    let mtus: Vec<u16> = pair.a.paths().map(|(_, p)| p.mtu()).collect();
+    assert_eq!(mtus, [1472, 1435]);
+}
+
+#[test]
 fn a_receiver_that_forgets_gets_everything_again_and_remembers_anew() {
     let mut pair = Pair::new(&lossy(), Capabilities::OURS);
     pair.run(3_000, |_, _| {});
