@@ -129,6 +129,7 @@ impl Context {
 
     /// What stands for the header of a packet of `total` bytes that begin with `front`, `how` among it; what may change
     /// and is in `how` is told in any case. `None` if the packet cannot be told by this one.
+    #[inline(never)]
     pub fn tell(&self, how: How, front: &[u8], total: usize) -> Option<Prefix> {
         let header = front.get(..self.len())?;
         let (ip, tcp) = (self.ip(), self.is_tcp());
@@ -149,7 +150,8 @@ impl Context {
             let past = u16::try_from(past).ok()?;
             out.extend_from_slice(&past.to_be_bytes()).ok()?;
         }
-        let told = self.header(how, &mut Reader::new(out.get(1..)?), |_| total);
+        let payload = total.checked_sub(self.len())?;
+        let told = self.header(how, &mut Reader::new(out.get(1..)?), payload);
         (told.ok()?.get(..self.len()) == Some(header)).then_some(out)
     }
 
@@ -159,7 +161,7 @@ impl Context {
     /// [`Refusal::Malformed`] if that is no packet, or longer than `out`.
     pub fn restore(&self, how: How, told: &[u8], out: &mut [u8]) -> Result<usize, Refusal> {
         let mut r = Reader::new(told);
-        let header = self.header(how, &mut r, |rest| self.len() + rest)?;
+        let header = self.header(how, &mut r, 0)?;
         let (to, rest) = out
             .split_at_mut_checked(self.len())
             .ok_or(Refusal::Malformed)?;
@@ -170,13 +172,9 @@ impl Context {
         Ok(self.len() + r.rest().len())
     }
 
-    /// The header of which `r` reads what is told; `total` makes the packet's length of that of what is left then.
-    fn header(
-        &self,
-        how: How,
-        r: &mut Reader<'_>,
-        total: impl Fn(usize) -> usize,
-    ) -> Result<[u8; LONGEST], Refusal> {
+    /// The header of which `r` reads what is told; behind it are what `r` has then, and so many bytes more.
+    #[inline(never)]
+    fn header(&self, how: How, r: &mut Reader<'_>, more: usize) -> Result<[u8; LONGEST], Refusal> {
         let (mut header, ip) = (self.bytes, self.ip());
         for part in self.parts(how) {
             let told = r.take(part.len())?;
@@ -187,7 +185,8 @@ impl Context {
             let now = word(&self.bytes, at).ok_or(Refusal::Malformed)?;
             put(&mut header, at, &now.wrapping_add(past).to_be_bytes())?;
         }
-        let total = u16::try_from(total(r.rest().len())).map_err(|_| Refusal::Malformed)?;
+        let total = self.len() + r.rest().len() + more;
+        let total = u16::try_from(total).map_err(|_| Refusal::Malformed)?;
         let behind = total.wrapping_sub(ip as u16).to_be_bytes();
         if self.is_tcp() {
             let flags = if how.has(How::PUSH) { ACK | PSH } else { ACK };
@@ -207,6 +206,7 @@ impl Context {
     }
 
     /// What of a header is told as it is, in this order.
+    #[inline(never)]
     fn parts(&self, how: How) -> [Range<usize>; 5] {
         let (ip, tcp) = (self.ip(), self.is_tcp());
         let part = |at, len, is_told| if is_told { at..at + len } else { 0..0 };
@@ -277,6 +277,7 @@ pub fn restore_whole(told: &[u8], out: &mut [u8]) -> Result<usize, Refusal> {
     Ok(total)
 }
 
+#[inline(never)]
 fn put(out: &mut [u8], at: usize, bytes: &[u8]) -> Result<(), Refusal> {
     let place = out.get_mut(at..at + bytes.len());
     place.ok_or(Refusal::Malformed)?.copy_from_slice(bytes);
