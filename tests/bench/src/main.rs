@@ -2,11 +2,13 @@
 //!
 //! Two tunnels stand back to back. Their time is virtual and goes on by a millisecond a round; what a stage costs is read from the
 //! machine's clock around a round's packets, so that reading it costs next to nothing. With `flood ..` it throws junk instead, with `receive ..` it is
-//! the client of a download.
+//! the client of a download; `road told ROUNDS` and `road whole ROUNDS` are the tunnels alone, with headers that do not travel and
+//! without, for an emulator to count what it executes.
 
 mod flood;
 mod receive;
 
+use burstmesh_core::data::checksum::Sum;
 use burstmesh_core::data::inner::Inner;
 use burstmesh_core::data::path::Setup;
 use burstmesh_core::data::pool::{Block, Slot};
@@ -28,6 +30,7 @@ const RUN: usize = 24_000;
 const ROUNDS: u64 = 400;
 /// Rounds before anything counts: the tunnels have to find their paths alive.
 const WARM: u64 = 300;
+const OURS: Capabilities = Capabilities::OURS;
 /// Path messages have this in their first byte's low half.
 const MESSAGE: u8 = 5;
 
@@ -36,6 +39,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     match &arguments[..] {
         [word, rest @ ..] if word == "flood" => flood::run(rest),
         [word, rest @ ..] if word == "receive" => receive::run(rest),
+        [word, how, rounds] if word == "road" => {
+            let capabilities = match how.as_str() {
+                "whole" => Capabilities(OURS.0 & !Capabilities::COMPRESS.0),
+                _ => OURS,
+            };
+            Road::new(capabilities).run(rounds.parse()?);
+            Ok(())
+        }
         _ => {
             stages();
             Ok(())
@@ -48,7 +59,7 @@ fn stages() {
         let _ = black_box(Inner::parse(black_box(packet), &[7; 16]));
     });
     let (seal, open) = (sealing(), opening());
-    let road = Road::new().run();
+    let road = Road::new(OURS).run(ROUNDS);
     for (stage, cost) in [
         ("classify", classify),
         ("queue", road.taken - classify),
@@ -114,15 +125,18 @@ fn opening() -> f64 {
     both - copying
 }
 
-/// An IPv4 packet of one UDP flow.
+/// A segment of an upload, IPv4 and TCP with timestamps.
 fn packet() -> Vec<u8> {
     let mut packet = vec![0; PACKET];
     packet[0] = 0x45;
     packet[2..4].copy_from_slice(&(PACKET as u16).to_be_bytes());
-    packet[8..10].copy_from_slice(&[64, 17]);
+    packet[8..10].copy_from_slice(&[64, 6]);
     packet[12..20].copy_from_slice(&[10, 0, 0, 2, 88, 0, 0, 1]);
+    let sum = Sum::of(&packet[..20]).field();
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
     packet[20..24].copy_from_slice(&[0x9c, 0x40, 0x01, 0xbb]);
-    packet[24..26].copy_from_slice(&((PACKET - 20) as u16).to_be_bytes());
+    packet[32..34].copy_from_slice(&[0x80, 0x10]);
+    packet[40..44].copy_from_slice(&[1, 1, 8, 10]);
     packet
 }
 
@@ -167,10 +181,10 @@ fn tunnel(secret: u8) -> Tunnel<'static> {
 }
 
 impl Road {
-    fn new() -> Self {
+    fn new(capabilities: Capabilities) -> Self {
         let (mut near, mut far) = (tunnel(1), tunnel(2));
-        near.install_keys(&[1; 32], &[2; 32], true, Capabilities::OURS);
-        far.install_keys(&[2; 32], &[1; 32], false, Capabilities::OURS);
+        near.install_keys(&[1; 32], &[2; 32], true, capabilities);
+        far.install_keys(&[2; 32], &[1; 32], false, capabilities);
         for (tunnel, local_cid, remote_cid) in [(&mut near, 1, 2), (&mut far, 2, 1)] {
             let setup = Setup {
                 id: 0,
@@ -194,11 +208,11 @@ impl Road {
         }
     }
 
-    fn run(mut self) -> Costs {
+    fn run(mut self, rounds: u64) -> Costs {
         let mut spent = [Duration::ZERO; 4];
         let mut before = 0;
         let (mut there, mut back) = (Wire::new(), Wire::new());
-        for round in 0..WARM + ROUNDS {
+        for round in 0..WARM + rounds {
             if round == WARM {
                 spent = [Duration::ZERO; 4];
                 before = self.delivered.0;
@@ -229,7 +243,7 @@ impl Road {
         }
         let packets = (self.delivered.0 - before) as f64;
         assert!(
-            packets > 0.9 * (ROUNDS as usize * BATCH) as f64,
+            packets > 0.9 * (rounds as usize * BATCH) as f64,
             "{packets} arrived"
         );
         let [taken, sent, received, feedback] = spent.map(|sum| sum.as_nanos() as f64 / packets);
@@ -243,7 +257,10 @@ impl Road {
 
     fn take(&mut self, now: Instant) {
         let mut packet = packet();
-        for _ in 0..BATCH {
+        for n in 0..BATCH as u32 {
+            // Sequence number, and the sender's milliseconds.
+            packet[24..28].copy_from_slice(&n.to_be_bytes());
+            packet[44..48].copy_from_slice(&(now.as_micros32() / 1000).to_be_bytes());
             let _ = black_box(self.near.handle_inner(now, &mut packet));
         }
     }

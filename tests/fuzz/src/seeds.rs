@@ -1,6 +1,7 @@
 //! Seeds of the corpus, made by the real encoders. Inputs found later stand beside them under names of their own.
 
 mod community;
+mod headers;
 
 use std::fs;
 use std::io;
@@ -25,7 +26,7 @@ type Seeds = Vec<Vec<u8>>;
 
 /// Writes all seeds into the corpus as `seed-NN`.
 pub fn write() -> io::Result<()> {
-    let all: [(&str, Seeds); 18] = [
+    let all: [(&str, Seeds); 19] = [
         ("frame", frames()),
         ("feedback", feedbacks()),
         ("path", paths()),
@@ -37,6 +38,7 @@ pub fn write() -> io::Result<()> {
         ("inner", inners()),
         ("large", larges()),
         ("inside", community::insides()),
+        ("headers", headers::headers()),
         ("uci", ucis()),
         ("invitation", invitations()),
         ("exit_config", exit_configs()),

@@ -9,6 +9,8 @@ const ROUNDS: u8 = 3;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BlackHole {
     rounds: u8,
+    /// Length of the smallest large one that was lost in these rounds; 0 = none.
+    least: u16,
     /// Something arrived since the last large loss: the path itself works.
     works: bool,
 }
@@ -17,16 +19,20 @@ impl BlackHole {
     /// A datagram with an inner packet of `len` bytes arrived.
     pub fn arrived(&mut self, len: usize) {
         self.works = true;
-        if is_large(len) {
-            self.rounds = 0;
+        if is_large(len) && len >= usize::from(self.least) {
+            (self.rounds, self.least) = (0, 0);
         }
     }
 
     /// One was lost.
     pub fn lost(&mut self, len: usize) {
-        if is_large(len) && self.works {
+        if is_large(len) {
+            self.least = match self.least {
+                0 => len as u16,
+                least => least.min(len as u16),
+            };
+            self.rounds = self.rounds.saturating_add(u8::from(self.works));
             self.works = false;
-            self.rounds = self.rounds.saturating_add(1);
         }
     }
 
@@ -55,6 +61,25 @@ mod tests {
             b.lost(1400);
         }
         assert!(b.is_certain());
+    }
+
+    #[test]
+    fn what_is_a_little_smaller_is_no_proof_that_the_largest_arrive() {
+        let mut b = BlackHole::default();
+        for _ in 0..3 {
+            b.lost(1440);
+            b.arrived(1401);
+        }
+        b.lost(1440);
+        assert!(b.is_certain());
+        // Losses by chance are of all sizes.
+        let mut lossy = BlackHole::default();
+        for _ in 0..1000 {
+            lossy.lost(1440);
+            lossy.lost(1401);
+            lossy.arrived(1401);
+        }
+        assert!(!lossy.is_certain());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod black_hole;
 pub mod checksum;
 pub mod coalesce;
 pub mod codel;
+mod headers;
 pub mod inner;
 pub mod lane;
 pub mod pace;

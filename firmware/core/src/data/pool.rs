@@ -50,6 +50,8 @@ pub struct Slot {
     next: u32,
     first_block: u32,
     len: u16,
+    /// Bytes that it was sent shorter.
+    saved: u8,
     meta: Meta,
 }
 
@@ -59,6 +61,7 @@ impl Slot {
         next: NONE,
         first_block: NONE,
         len: 0,
+        saved: 0,
         meta: Meta {
             slot: 0,
             flow: FlowId(0),
@@ -196,6 +199,7 @@ impl<'m> Pool<'m> {
             next: NONE,
             first_block: first,
             len: bytes.len() as u16,
+            saved: 0,
             meta,
         };
         self.free_blocks -= needed;
@@ -225,6 +229,11 @@ impl<'m> Pool<'m> {
             .map_or(0, |s| usize::from(s.len))
     }
 
+    /// By how many bytes a packet was shorter when it was sent last.
+    pub fn saved(&self, id: PacketId) -> u8 {
+        self.slots.get(place(id.0)).map_or(0, |s| s.saved)
+    }
+
     /// What is known of a packet.
     pub fn meta(&self, id: PacketId) -> Meta {
         self.slots
@@ -239,15 +248,41 @@ impl<'m> Pool<'m> {
 
     /// Copies a packet's bytes to the front of `out`; returns its length, or `None` if it does not fit.
     pub fn copy_out(&self, id: PacketId, out: &mut [u8]) -> Option<usize> {
+        self.copy_rest(id, 0, out)
+    }
+
+    /// The same without the packet's first `skip` bytes, at most a block.
+    pub fn copy_rest(&self, id: PacketId, skip: usize, out: &mut [u8]) -> Option<usize> {
         let slot = self.slots.get(place(id.0))?;
-        let out = out.get_mut(..usize::from(slot.len))?;
-        let mut at = slot.first_block;
-        for chunk in out.chunks_mut(BLOCK) {
+        let out = out.get_mut(..usize::from(slot.len).checked_sub(skip)?)?;
+        let len = out.len();
+        let block = self.blocks.get(place(slot.first_block))?;
+        let (first, rest) = out.split_at_mut(len.min(BLOCK.checked_sub(skip)?));
+        first.copy_from_slice(block.bytes.get(skip..skip + first.len())?);
+        let mut at = block.next;
+        for chunk in rest.chunks_mut(BLOCK) {
             let block = self.blocks.get(place(at))?;
             chunk.copy_from_slice(block.bytes.get(..chunk.len())?);
             at = block.next;
         }
-        Some(usize::from(slot.len))
+        Some(len)
+    }
+
+    /// Notes that a packet is sent by so many bytes shorter.
+    pub fn set_saved(&mut self, id: PacketId, saved: u8) {
+        if let Some(slot) = self.slots.get_mut(place(id.0)) {
+            slot.saved = saved;
+        }
+    }
+
+    /// Up to the first block of a packet.
+    pub fn front_bytes(&self, id: PacketId) -> &[u8] {
+        let slot = self.slots.get(place(id.0));
+        let bytes = slot.and_then(|slot| {
+            let block = self.blocks.get(place(slot.first_block))?;
+            block.bytes.get(..usize::from(slot.len).min(BLOCK))
+        });
+        bytes.unwrap_or_default()
     }
 
     /// Changes up to the first block of a packet in place (ECN marks).

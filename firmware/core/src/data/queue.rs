@@ -13,6 +13,7 @@ mod tests;
 pub use flow::TxFlow;
 
 use super::codel::Measure;
+use super::headers::Headers;
 use super::inner::{self, Inner};
 use super::lane::{Busy, Lane, Why};
 use super::pool::{Meta, PacketId, Pool};
@@ -262,7 +263,10 @@ impl<'m> FairQueue<'m> {
             return;
         };
         pool.push(&mut flow.list, id);
-        flow.burst &= now.since(flow.last) < PAUSE;
+        if now.since(flow.last) >= PAUSE {
+            flow.burst = false;
+            flow.headers.forget();
+        }
         flow.last = now;
         flow.pace.count(now);
         (flow.ect, flow.acks, flow.ack) = (inner.ect, pinned, inner.ack);
@@ -396,6 +400,19 @@ impl<'m> FairQueue<'m> {
         let flow = self.flows.get(usize::from(self.head(turn)?))?;
         let front = flow.list.front().filter(|_| flow.path == turn.lane)?;
         Some(pool.len_of(front))
+    }
+
+    /// How many bytes shorter the next packet of the flow at the head of a round is likely to be sent.
+    pub fn saves(&self, turn: Turn) -> usize {
+        let flow = self.head(turn).and_then(|at| self.flow(at));
+        flow.map_or(0, |flow| flow.headers.saves())
+    }
+
+    /// Headers of the flow that a numbered packet belongs to, and whether it is its newest; `None` if that flow is over.
+    pub fn headers(&mut self, meta: &Meta) -> Option<(&mut Headers, bool)> {
+        let flow = self.flows.get_mut(usize::from(meta.slot))?;
+        let newest = flow.next_order == meta.order.next();
+        (u16::from(flow.generation) == meta.flow.0 >> 12).then_some((&mut flow.headers, newest))
     }
 
     /// Length of the packet that [`Self::pop`] would look at first. Flows at the head that have run empty leave.

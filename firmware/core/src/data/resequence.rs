@@ -11,12 +11,16 @@ mod tests;
 
 use super::pool::{List, Meta, PacketId, Pool};
 use super::work;
+use crate::error::Refusal;
 use crate::time::{Duration, Instant};
-use crate::wire::record::{FlowId, MAX_BODY, Order};
+use crate::wire::headers::{Context, How, restore_whole};
+use crate::wire::record::{FlowId, MAX_BODY, Order, Record, Records};
 
 /// Orders remembered per flow: half behind the next expected one (duplicates), half ahead of it (what may be held).
 pub const WINDOW: u16 = 4096;
 const AHEAD: i16 = (WINDOW / 2) as i16;
+/// A header is not older than another in whose place it comes by more.
+const LATE: i16 = 2 * WINDOW as i16;
 const WORDS: usize = WINDOW as usize / 32;
 /// A flow that begins further in than this was not lost at its start: its state here was given up in between.
 const START: u16 = 256;
@@ -46,6 +50,8 @@ pub struct RxFlow {
     last: Instant,
     /// The path to which the flow keeps at the other end, as its place + 1; 0 = it does not.
     led: u8,
+    /// Headers by which its packets may be told.
+    headers: [Context; 2],
     seen: [u32; WORDS],
 }
 
@@ -60,6 +66,7 @@ impl RxFlow {
         deadline: Instant::ZERO,
         last: Instant::ZERO,
         led: 0,
+        headers: [Context::NONE; 2],
         seen: [0; WORDS],
     };
 
@@ -234,6 +241,72 @@ impl<'m> Resequencer<'m> {
             self.hold(now, pool, at, order, bytes, sink);
         }
         news
+    }
+
+    /// The header by which the packet at this place may be told, if it is remembered.
+    fn header(&self, id: FlowId, order: Order, how: How) -> Option<&Context> {
+        let flow = self.flows.get(self.find(id)?)?;
+        flow.headers.get(how.place()).filter(|c| c.reaches(order))
+    }
+
+    /// Every packet in this frame that is told by a header is told by one that is remembered.
+    pub fn reads(&self, body: &[u8]) -> bool {
+        Records::new(body).all(|record| match record {
+            Ok(Record::Told {
+                flow, order, how, ..
+            }) => how.has(How::WHOLE) || self.header(flow, order, how).is_some(),
+            _ => true,
+        })
+    }
+
+    /// Writes the packet that is told to the front of `out`; returns its length.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`]; [`Refusal::Unknown`] if it is told by a header that is not remembered.
+    pub fn restore(
+        &self,
+        id: FlowId,
+        order: Order,
+        how: How,
+        told: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, Refusal> {
+        if how.has(How::WHOLE) {
+            return restore_whole(told, out);
+        }
+        let header = self.header(id, order, how).ok_or(Refusal::Unknown)?;
+        header.restore(how, told, out)
+    }
+
+    /// Remembers the header of the packet at this place of a known flow. One that comes late does not replace a newer one.
+    pub fn remember(&mut self, id: FlowId, order: Order, how: How, packet: &[u8]) {
+        let flow = self.find(id).and_then(|at| self.flows.get_mut(at));
+        let flow = flow.filter(|f| order.ahead_of(f.next) >= -AHEAD);
+        let place = flow.and_then(|f| f.headers.get_mut(how.place()));
+        let newer = |old: Order| !(-LATE..=0).contains(&order.ahead_of(old));
+        if let Some(place) = place
+            && place.order().is_none_or(newer)
+            && let Some(context) = Context::of(order, packet, packet.len())
+        {
+            *place = context;
+        }
+    }
+
+    #[cfg(test)]
+    pub(in crate::data) fn forget_headers(&mut self) {
+        let all = self.flows.iter_mut();
+        all.for_each(|f| f.headers = [Context::NONE; 2]);
+    }
+
+    /// The place of a known flow.
+    fn find(&self, id: FlowId) -> Option<usize> {
+        let n = self.flows.len();
+        let start = usize::from(id.0 & 0xfff).checked_rem(n)?;
+        let mut places = (0..n.min(8)).map(|i| (start + i) % n);
+        places.find(|at| {
+            work::step();
+            self.flows.get(*at).is_some_and(|f| f.used && f.id == id)
+        })
     }
 
     fn slot_for(&mut self, now: Instant, id: FlowId, order: Order) -> Option<usize> {

@@ -8,6 +8,7 @@ mod compact;
 pub mod control;
 pub mod feedback;
 pub mod frame;
+pub mod headers;
 pub mod inside;
 pub mod invitation;
 pub mod members;
@@ -144,7 +145,7 @@ impl Capabilities {
     pub const BUNDLE: Self = Self(1 << 0);
     /// Bit 1, reserved: records that are segments of one large TCP packet.
     pub const SEGMENT: Self = Self(1 << 1);
-    /// Bit 2, reserved: compressed inner headers with a context.
+    /// Bit 2: inner headers that do not travel ([`headers`]; minor version 1).
     pub const COMPRESS: Self = Self(1 << 2);
     /// Bit 3: records of flows that keep to one path (minor version 1).
     pub const LANES: Self = Self(1 << 3);
@@ -161,6 +162,7 @@ impl Capabilities {
         Self::NONE
     } else {
         Self::BUNDLE
+            .or(Self::COMPRESS)
             .or(Self::LANES)
             .or(Self::GUESTS)
             .or(Self::HOPS)

@@ -2,10 +2,12 @@
 //!
 //! Each record starts with a big-endian u16: kind in the top 4 bits, body length in the low 12. A packet record has
 //! flow ID and order (u16 each) between that word and its body, which makes the 14 bytes of header that a full
-//! frame costs (8 of frame, 6 of record). Records of a kind this version does not know are skipped by their
-//! length; a word of zero ends the frame (padding).
+//! frame costs (8 of frame, 6 of record). Where the far end remembers the flow's header, a packet record is shorter than the
+//! packet ([`super::headers`]). Records of a kind this version does not know are skipped by their length; a word of zero ends the
+//! frame (padding).
 
 use super::bytes::{Reader, Writer};
+use super::headers::How;
 use crate::error::Refusal;
 
 /// Bytes before the packet in a packet record.
@@ -63,6 +65,17 @@ pub enum Record<'a> {
     Loose(&'a [u8]),
     /// A packet of the control network ([`super::inside`]).
     Inside(&'a [u8]),
+    /// An inner IP packet told by a remembered header, or to be remembered ([`super::headers`]).
+    Told {
+        /// Its flow.
+        flow: FlowId,
+        /// Its place in the flow.
+        order: Order,
+        /// How it is told.
+        how: How,
+        /// What is told.
+        told: &'a [u8],
+    },
 }
 
 const SPREAD: u16 = 1;
@@ -74,12 +87,14 @@ const SPREAD_LEADS: u16 = 5;
 const PINNED_LEADS: u16 = 6;
 const LOOSE: u16 = 7;
 const INSIDE: u16 = 8;
+const TOLD: u16 = 9;
 
 impl Record<'_> {
     /// Bytes that the record takes in a frame.
     pub fn wire_len(&self) -> usize {
         match self {
             Self::Packet { bytes, .. } => PACKET_HEADER + bytes.len(),
+            Self::Told { told, .. } => PACKET_HEADER + 1 + told.len(),
             Self::Feedback(b) | Self::Control(b) | Self::Loose(b) | Self::Inside(b) => {
                 RECORD_HEADER + b.len()
             }
@@ -103,6 +118,16 @@ impl Record<'_> {
             Self::Control(b) => emit_body(w, CONTROL, b),
             Self::Loose(b) => emit_body(w, LOOSE, b),
             Self::Inside(b) => emit_body(w, INSIDE, b),
+            Self::Told {
+                flow,
+                order,
+                how,
+                told,
+            } => {
+                emit_told_header(w, flow, order, 1 + told.len())?;
+                w.u8(how.0)?;
+                w.put(told)
+            }
         }
     }
 }
@@ -122,6 +147,27 @@ pub fn emit_packet_header(
         (false, true) => SPREAD_LEADS,
         (true, true) => PINNED_LEADS,
     };
+    emit_header(w, kind, flow, order, len)
+}
+
+/// Appends the header of a packet that is told: the caller writes the `len` bytes of how and what next.
+pub fn emit_told_header(
+    w: &mut Writer<'_>,
+    flow: FlowId,
+    order: Order,
+    len: usize,
+) -> Result<(), Refusal> {
+    emit_header(w, TOLD, flow, order, len)
+}
+
+#[inline(never)]
+fn emit_header(
+    w: &mut Writer<'_>,
+    kind: u16,
+    flow: FlowId,
+    order: Order,
+    len: usize,
+) -> Result<(), Refusal> {
     w.u16(word(kind, len)?)?;
     w.u16(flow.0)?;
     w.u16(order.0)
@@ -153,6 +199,8 @@ impl<'a> Records<'a> {
         }
     }
 
+    // Three callers for each frame.
+    #[inline(never)]
     fn read(&mut self) -> Result<Option<Record<'a>>, Refusal> {
         while !self.reader.rest().is_empty() {
             let word = self.reader.u16()?;
@@ -174,6 +222,16 @@ impl<'a> Records<'a> {
                 CONTROL => return Ok(Some(Record::Control(self.reader.take(len)?))),
                 LOOSE => return Ok(Some(Record::Loose(self.reader.take(len)?))),
                 INSIDE => return Ok(Some(Record::Inside(self.reader.take(len)?))),
+                TOLD => {
+                    let (flow, order) = (FlowId(self.reader.u16()?), Order(self.reader.u16()?));
+                    let mut body = Reader::new(self.reader.take(len)?);
+                    return Ok(Some(Record::Told {
+                        flow,
+                        order,
+                        how: How(body.u8()?),
+                        told: body.rest(),
+                    }));
+                }
                 _ => {
                     self.reader.take(len)?;
                 }

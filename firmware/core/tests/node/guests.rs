@@ -153,7 +153,7 @@ fn when_a_host_falls_silent_its_sessions_alone_are_ended_within_a_second() {
             send(
                 &mut w,
                 0,
-                acknowledgement(*near, 5_000 + port, *host as u32),
+                acknowledgement(*near, 5_010 + port, *host as u32),
             );
         }
     }
@@ -185,7 +185,7 @@ fn when_a_host_falls_silent_its_sessions_alone_are_ended_within_a_second() {
         })
         .collect();
     ends.sort_unstable();
-    assert_eq!(ends, [5_000, 5_001, 5_002]);
+    assert_eq!(ends, [5_010, 5_011, 5_012]);
     // A restarted one is a host again, under other addresses.
     w.restart_gateway(1);
     set_line(&mut w, 1, LINE);

@@ -5,6 +5,7 @@ mod aead;
 mod config;
 mod control;
 mod curve;
+mod headers;
 mod inner;
 mod inside;
 mod large;
@@ -16,6 +17,7 @@ pub use aead::aead;
 pub use config::{exit_config, invitation, uci};
 pub use control::{announcement, handshake};
 pub use curve::curve;
+pub use headers::headers;
 pub use inner::inner;
 pub use inside::inside;
 pub use large::large;
@@ -40,7 +42,7 @@ const fn target(name: &'static str, run: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 18] = [
+pub const ALL: [Target; 19] = [
     target("frame", frame),
     target("feedback", feedback),
     target("path", path),
@@ -52,6 +54,7 @@ pub const ALL: [Target; 18] = [
     target("inner", inner),
     target("large", large),
     target("inside", inside),
+    target("headers", headers),
     target("uci", uci),
     target("invitation", invitation),
     target("exit_config", exit_config),

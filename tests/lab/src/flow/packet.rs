@@ -1,4 +1,4 @@
-//! The packets of the flows, as they would be on the wire: IPv4 with TCP (timestamps, SACK) or UDP. Checksums are left
+//! The packets of the flows, as they would be on the wire: IPv4 with TCP (timestamps, SACK) or UDP. Their own checksums are left
 //! out: nothing in between looks at them.
 
 use smoltcp::phy::ChecksumCapabilities;
@@ -43,7 +43,7 @@ impl Way {
         let mut out = vec![0; 20 + len];
         repr.emit(
             &mut Ipv4Packet::new_unchecked(&mut out[..]),
-            &ChecksumCapabilities::ignored(),
+            &ChecksumCapabilities::default(),
         );
         out
     }
@@ -87,6 +87,11 @@ impl Way {
             &dst,
             &ChecksumCapabilities::ignored(),
         );
+        if blocks.is_empty() {
+            // Kernels write two NOPs, then the timestamps; smoltcp these first.
+            out[40..52].rotate_right(2);
+            out[40..42].fill(1);
+        }
         out
     }
 

@@ -44,6 +44,8 @@ pub struct Direction {
     pub lost: u64,
     in_burst: bool,
     free: u64,
+    /// What dividing left of the time that datagrams take, us times the rate: on a fast line that is percents.
+    rest: u64,
     last: u64,
 }
 
@@ -62,6 +64,7 @@ impl Direction {
             lost: 0,
             in_burst: false,
             free: 0,
+            rest: 0,
             last: 0,
         }
     }
@@ -80,8 +83,9 @@ impl Direction {
 
     /// When `bytes` that begin to queue now arrive; `None` if they do not. What is lost has used its time all the same.
     pub fn carry(&mut self, now: u64, bytes: u64, dice: &mut u64) -> Option<u64> {
-        let busy = bytes * 1_000_000 / self.rate;
-        self.take(now, bytes, busy, dice)
+        let time = bytes * 1_000_000 + self.rest;
+        self.rest = time % self.rate;
+        self.take(now, bytes, time / self.rate, dice)
     }
 
     /// The same where sending takes `busy` us.

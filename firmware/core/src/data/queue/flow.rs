@@ -1,6 +1,7 @@
 //! What the sender keeps of a flow.
 
 use crate::data::codel::Codel;
+use crate::data::headers::Headers;
 use crate::data::lane::{Busy, Lane, Pace, Why};
 use crate::data::pool::List;
 use crate::time::{Duration, Instant};
@@ -48,6 +49,8 @@ pub struct TxFlow {
     pub(super) ack: u32,
     /// For people: how many packets it has.
     pub(super) pace: Pace,
+    /// What the far end remembers.
+    pub(super) headers: Headers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +89,7 @@ impl TxFlow {
         near_port: 0,
         ack: 0,
         pace: Pace::NONE,
+        headers: Headers::NONE,
     };
 
     /// Which lane it has.

@@ -11,6 +11,8 @@ mod receive;
 mod spread;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told;
 pub(in crate::data) mod train;
 mod transmit;
 
@@ -384,7 +386,8 @@ impl AnyTunnel<'_> {
             return;
         };
         while let Some(id) = self.pool.pop(&mut path.in_flight) {
-            path.black_hole.lost(self.pool.len_of(id));
+            path.black_hole.lost(sent_len(&self.pool, id));
+            note_lost(&mut self.queue, &self.pool, id);
             queue_repair(&mut self.pool, &mut self.repair, &mut self.counters, id);
         }
         path.oldest_sent = None;
@@ -502,6 +505,21 @@ impl AnyTunnel<'_> {
         if let Some(p) = self.path_mut(at) {
             p.prober.look_now(now);
         }
+    }
+}
+
+/// Bytes of the packet as it was sent.
+fn sent_len(pool: &Pool<'_>, id: PacketId) -> usize {
+    pool.len_of(id) - usize::from(pool.saved(id))
+}
+
+/// The far end may not have the header that a packet brought, or was told by.
+fn note_lost(queue: &mut FairQueue<'_>, pool: &Pool<'_>, id: PacketId) {
+    let (meta, saved) = (pool.meta(id), pool.saved(id));
+    if saved > 0
+        && let Some((headers, _)) = queue.headers(&meta)
+    {
+        headers.lost(&meta, saved);
     }
 }
 

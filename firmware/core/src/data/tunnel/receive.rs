@@ -1,6 +1,6 @@
 //! Receiving: opening data frames, and learning from feedback.
 
-use super::{AnyTunnel, queue_repair};
+use super::{AnyTunnel, note_lost, queue_repair, sent_len};
 use crate::data::path::Path;
 use crate::data::pool::{Meta, PacketId};
 use crate::data::resequence::Sink;
@@ -8,10 +8,13 @@ use crate::error::Refusal;
 use crate::time::{Duration, Instant};
 use crate::wire::feedback::{Feedback, TICK_US};
 use crate::wire::frame::{HEADER, Header, OVERHEAD, TAG, expand_counter};
-use crate::wire::record::{Record, Records};
+use crate::wire::headers::{How, LONGEST};
+use crate::wire::record::{FlowId, Order, Record, Records};
 
 /// A packet is lost when this many later ones of its path have arrived (RFC 9002, 6.1.1).
 const PACKET_THRESHOLD: u64 = 3;
+/// No packet that is told is longer: what a datagram carries, and a header.
+const LONGEST_TOLD: usize = 1472 + LONGEST;
 
 impl AnyTunnel<'_> {
     /// Takes a data frame that arrived on a path; delivers what is in order to `sink`.
@@ -46,6 +49,10 @@ impl AnyTunnel<'_> {
             body,
             tag,
         )?;
+        // As if it had not come: its sender sends again what nobody can read.
+        if !self.resequencer.reads(body) {
+            return Err(Refusal::Unknown);
+        }
         let gap = number > path.rx.window.next();
         path.rx.window.insert(number)?;
         let outer = path.account_received(len);
@@ -72,22 +79,22 @@ impl AnyTunnel<'_> {
                     pinned,
                     leads,
                     bytes,
+                } => self.handle_packet(now, at, (flow, order), (pinned, leads), bytes, sink),
+                Record::Told {
+                    flow,
+                    order,
+                    how,
+                    told,
                 } => {
-                    if let Some(path) = self.path_mut(at) {
-                        path.prober.carried(now);
-                    }
-                    let led = if leads { at as u8 + 1 } else { 0 };
-                    let news = self.resequencer.handle_packet(
-                        now,
-                        &mut self.pool,
-                        flow,
-                        order,
-                        (pinned, led),
-                        bytes,
-                        sink,
-                    );
-                    if news {
-                        self.follow(now, led, bytes);
+                    let mut packet = [0; LONGEST_TOLD];
+                    let n = self
+                        .resequencer
+                        .restore(flow, order, how, told, &mut packet)?;
+                    let bytes = packet.get(..n).unwrap_or_default();
+                    let flags = (how.has(How::PINNED), how.has(How::LEADS));
+                    self.handle_packet(now, at, (flow, order), flags, bytes, sink);
+                    if how.has(How::WHOLE) {
+                        self.resequencer.remember(flow, order, how, bytes);
                     }
                 }
                 Record::Feedback(body) => self.handle_feedback(now, &Feedback::parse(body)?),
@@ -102,6 +109,33 @@ impl AnyTunnel<'_> {
             }
         }
         Ok(())
+    }
+
+    fn handle_packet(
+        &mut self,
+        now: Instant,
+        at: usize,
+        (flow, order): (FlowId, Order),
+        (pinned, leads): (bool, bool),
+        bytes: &[u8],
+        sink: &mut dyn Sink,
+    ) {
+        if let Some(path) = self.path_mut(at) {
+            path.prober.carried(now);
+        }
+        let led = if leads { at as u8 + 1 } else { 0 };
+        let news = self.resequencer.handle_packet(
+            now,
+            &mut self.pool,
+            flow,
+            order,
+            (pinned, led),
+            bytes,
+            sink,
+        );
+        if news {
+            self.follow(now, led, bytes);
+        }
     }
 
     /// Learns what arrived on a path of ours: acknowledges, repairs, measures.
@@ -129,14 +163,21 @@ impl AnyTunnel<'_> {
             match verdict(f, largest, meta.counter) {
                 Verdict::Arrived => {
                     learned.acked += 1;
-                    path.black_hole.arrived(self.pool.len_of(id));
+                    path.black_hole.arrived(sent_len(&self.pool, id));
                     learned.sample(now, f, largest, &meta);
+                    let saved = self.pool.saved(id);
+                    if saved > 0
+                        && let Some((headers, _)) = self.queue.headers(&meta)
+                    {
+                        headers.arrived(&meta, saved);
+                    }
                     self.pool.unlink(&mut path.in_flight, before, id);
                     self.pool.release(id);
                 }
                 Verdict::Lost => {
                     learned.lost += 1;
-                    path.black_hole.lost(self.pool.len_of(id));
+                    path.black_hole.lost(sent_len(&self.pool, id));
+                    note_lost(&mut self.queue, &self.pool, id);
                     self.pool.unlink(&mut path.in_flight, before, id);
                     queue_repair(&mut self.pool, &mut self.repair, &mut self.counters, id);
                 }

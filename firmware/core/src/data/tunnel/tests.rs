@@ -43,11 +43,16 @@ pub(super) struct Receiver {
     pub bytes: u64,
     pub packets: Vec<u32>,
     pub control: Vec<Vec<u8>>,
+    /// Whole packets, where they are asked for.
+    pub kept: Option<Vec<Vec<u8>>>,
 }
 
 impl Sink for Receiver {
     fn deliver(&mut self, p: &[u8]) {
         self.bytes += p.len() as u64;
+        if let Some(kept) = &mut self.kept {
+            kept.push(p.to_vec());
+        }
         self.packets
             .push(u32::from_be_bytes([p[28], p[29], p[30], p[31]]));
     }
@@ -65,6 +70,8 @@ pub(super) struct Pair {
     wires: Vec<[Wire; 2]>,
     now: u64,
     seed: u64,
+    /// Frames that told packets by a header which their receiver did not have.
+    pub unread: u32,
 }
 
 fn tunnel(secret: u8) -> Tunnel<'static> {
@@ -106,6 +113,7 @@ impl Pair {
             wires,
             now: 0,
             seed: 7,
+            unread: 0,
         }
     }
 
@@ -166,7 +174,9 @@ impl Pair {
                     if d[0] & 15 == 5 {
                         t.handle_path_message(now, i, &mut d).unwrap();
                     } else {
-                        t.handle_data(now, i, &mut d, sink).unwrap();
+                        let taken = t.handle_data(now, i, &mut d, sink);
+                        self.unread += u32::from(taken == Err(Refusal::Unknown));
+                        assert!(matches!(taken, Ok(()) | Err(Refusal::Unknown)), "{taken:?}");
                     }
                 }
             }

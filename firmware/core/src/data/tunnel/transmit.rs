@@ -2,14 +2,18 @@
 
 use super::{AnyTunnel, Transmit};
 use crate::data::codel::Measure;
-use crate::data::pool::PacketId;
+use crate::data::headers::Short;
+use crate::data::pool::{Meta, PacketId};
 use crate::data::queue::{Kind, Turn};
 use crate::error::Refusal;
 use crate::time::Instant;
 use crate::wire::bytes::Writer;
 use crate::wire::feedback::MAX_LEN as FEEDBACK_LEN;
 use crate::wire::frame::{HEADER, Header, TAG};
-use crate::wire::record::{PACKET_HEADER, RECORD_HEADER, Record, emit_packet_header};
+use crate::wire::headers::How;
+use crate::wire::record::{
+    PACKET_HEADER, RECORD_HEADER, Record, emit_packet_header, emit_told_header,
+};
 use crate::wire::{Capabilities, control};
 
 /// Most datagrams in one run: the kernel's own limit. The caller's buffer sets a lower one where caches are small.
@@ -234,7 +238,8 @@ impl AnyTunnel<'_> {
         let headroom = usize::from(self.path(at)?.setup.headroom);
         let room = usize::from(self.path(at)?.mtu());
         let frame = out.get_mut(headroom..)?;
-        let stride = headroom + self.fill_frame(now, at, first, frame, room)?;
+        let filled = self.fill_frame(now, at, first, frame, room);
+        let stride = headroom + filled.inspect_err(|id| self.pool.release(*id)).ok()?;
         let mut run = Transmit {
             path: at,
             len: stride,
@@ -251,12 +256,19 @@ impl AnyTunnel<'_> {
             let Some(id) = self.next_of_run(now, at, lane, stride - headroom) else {
                 break;
             };
-            if self.pool.len_of(id) + super::FRAME_OVERHEAD > stride - headroom {
-                self.stash = Some(id);
-                break;
-            }
-            let frame = out.get_mut(run.len + headroom..)?;
-            let len = headroom + self.fill_frame(now, at, id, frame, stride - headroom)?;
+            let frame = out.get_mut(run.len + headroom..run.len + stride)?;
+            let len = match self.fill_frame(now, at, id, frame, stride - headroom) {
+                Ok(len) => headroom + len,
+                // Longer than it seemed: it begins the next run, of its own path if it keeps to one.
+                Err(id) if lane == 0 => {
+                    self.stash = Some(id);
+                    break;
+                }
+                Err(id) => {
+                    self.pool.push(&mut self.repair, id);
+                    break;
+                }
+            };
             run.len += len;
             run.count += 1;
             if len < stride {
@@ -288,7 +300,8 @@ impl AnyTunnel<'_> {
             turn if turn.kind == Kind::Light => self.urgent_path(now, next) == Some(at),
             _ => self.goes_on(now, at),
         };
-        let fits = next > SMALL && next + super::FRAME_OVERHEAD <= len;
+        let shorter = next.saturating_sub(self.queue.saves(turn));
+        let fits = next > SMALL && shorter + super::FRAME_OVERHEAD <= len;
         if !same_path || !fits {
             return None;
         }
@@ -422,7 +435,8 @@ impl AnyTunnel<'_> {
         }
     }
 
-    /// Puts a packet, and other small ones if it is small, into a frame; returns the frame's length.
+    /// Puts a packet into a frame, and other small ones if it is small and `room` bytes are not full; returns the frame's
+    /// length, or the packet if it does not fit.
     fn fill_frame(
         &mut self,
         now: Instant,
@@ -430,13 +444,17 @@ impl AnyTunnel<'_> {
         first: PacketId,
         frame: &mut [u8],
         room: usize,
-    ) -> Option<usize> {
-        let number = self.path(at)?.next_number;
+    ) -> Result<usize, PacketId> {
+        let number = self.path(at).ok_or(first)?.next_number;
+        let most = frame.len().saturating_sub(TAG);
         let mut body = 0;
         let mut next = Some(first);
         while let Some(id) = next {
-            let space = frame.get_mut(HEADER + body..)?;
+            let space = frame.get_mut(HEADER + body..most).unwrap_or_default();
             let Some(len) = self.emit_packet(id, space) else {
+                if body == 0 {
+                    return Err(first);
+                }
                 self.pool.release(id);
                 break;
             };
@@ -445,19 +463,48 @@ impl AnyTunnel<'_> {
             let left = room.saturating_sub(HEADER + body + TAG);
             next = self.small_companion(now, at, self.pool.len_of(id), left);
         }
-        if body == 0 {
-            return None;
-        }
-        self.seal_frame(now, at, frame, body).ok()
+        self.seal_frame(now, at, frame, body).map_err(|_| first)
     }
 
-    fn emit_packet(&self, id: PacketId, space: &mut [u8]) -> Option<usize> {
+    fn emit_packet(&mut self, id: PacketId, space: &mut [u8]) -> Option<usize> {
         let (meta, len) = (self.pool.meta(id), self.pool.len_of(id));
-        let mut w = Writer::new(space);
-        let how = (meta.pinned, self.leads(meta.slot));
-        emit_packet_header(&mut w, meta.flow, meta.order, how, len).ok()?;
-        self.pool.copy_out(id, space.get_mut(PACKET_HEADER..)?)?;
-        Some(PACKET_HEADER + len)
+        let flags = (meta.pinned, self.leads(meta.slot));
+        let short = self.shorten(id, &meta, flags, len);
+        let saved = short.as_ref().map_or(0, |s| s.instead - s.prefix.len());
+        let mut w = Writer::new(space.get_mut(..PACKET_HEADER + len - saved)?);
+        let skip = match &short {
+            Some(short) => {
+                emit_told_header(&mut w, meta.flow, meta.order, len - saved).ok()?;
+                w.put(&short.prefix).ok()?;
+                short.instead
+            }
+            None => {
+                emit_packet_header(&mut w, meta.flow, meta.order, flags, len).ok()?;
+                0
+            }
+        };
+        let rest = w.reserve(len - skip).ok()?;
+        self.pool.copy_rest(id, skip, rest)?;
+        self.pool.set_saved(id, saved as u8);
+        Some(PACKET_HEADER + len - saved)
+    }
+
+    /// What to send in place of a packet's header, if the far end knows it or is to know it. What is sent again is whole: it
+    /// may have been lost because it was not.
+    fn shorten(
+        &mut self,
+        id: PacketId,
+        meta: &Meta,
+        (pinned, leads): (bool, bool),
+        len: usize,
+    ) -> Option<Short> {
+        if !self.capabilities.has(Capabilities::COMPRESS) || meta.repairs > 0 {
+            return None;
+        }
+        let how = How::default().with(How::PINNED, pinned);
+        let how = how.with(How::LEADS, leads);
+        let (headers, newest) = self.queue.headers(meta)?;
+        headers.shorten((meta.order, newest), how, self.pool.front_bytes(id), len)
     }
 
     /// Another small packet for the same frame.
