@@ -18,7 +18,7 @@ pub struct Args {
     /// Of the community's streets only those with so many homes
     #[arg(long, value_name = "N")]
     homes: Option<usize>,
-    /// The first of the community's seeds
+    /// Another seed than the committed tables'; of the community: the first
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }

@@ -23,8 +23,9 @@ struct Args {
     /// In this process, and without the head of the table.
     raw: bool,
     bless: bool,
-    /// The community simulation, and on which seeds if not on those of the committed table.
+    /// The community simulation.
     community: bool,
+    /// Another seed than the committed tables', or the first of other seeds.
     seed: Option<u64>,
     homes: Option<usize>,
 }
@@ -172,8 +173,9 @@ fn one(profile: &'static Profile, args: &Args) {
     } else {
         Window::SHORT
     };
+    let seed = args.seed.unwrap_or(table::SEED);
     let mut page = Page::new(profile);
-    let rows = table::rows(profile, window, |row, lab| {
+    let rows = table::rows(profile, window, seed, |row, lab| {
         if args.report.is_some() {
             page.add(row, lab);
         }
@@ -202,6 +204,9 @@ fn child(profile: &Profile, args: &Args) -> String {
     command.args([profile.name, "--raw"]);
     if args.long {
         command.arg("--long");
+    }
+    if let Some(seed) = args.seed {
+        command.args(["--seed", &seed.to_string()]);
     }
     if let Some(dir) = &args.report {
         command.arg("--report").arg(dir);

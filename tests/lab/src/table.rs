@@ -6,7 +6,7 @@ use crate::profile::Profile;
 use crate::special;
 
 /// The seed of all snapshots.
-const SEED: u64 = 1;
+pub const SEED: u64 = 1;
 
 /// How far a figure may be from the committed one: absolute, and relative to it.
 pub struct Column<R> {
@@ -48,15 +48,20 @@ pub const COLUMNS: [Column<Row>; 16] = [
 ];
 
 /// All cells of a profile; each laboratory is shown to `see` while it is there.
-pub fn rows(profile: &Profile, window: Window, mut see: impl FnMut(&Row, &Lab)) -> Vec<Row> {
+pub fn rows(
+    profile: &Profile,
+    window: Window,
+    seed: u64,
+    mut see: impl FnMut(&Row, &Lab),
+) -> Vec<Row> {
     let mut rows = Vec::new();
     for load in Load::ALL {
-        let (row, lab) = cell::run(profile, profile.links, load, window, SEED);
+        let (row, lab) = cell::run(profile, profile.links, load, window, seed);
         see(&row, &lab);
         rows.push(row);
     }
     let specials = special::of(profile);
-    rows.extend(specials.iter().map(|s| s.run(profile, window, SEED)));
+    rows.extend(specials.iter().map(|s| s.run(profile, window, seed)));
     rows
 }
 

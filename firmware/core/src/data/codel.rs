@@ -3,7 +3,7 @@
 use crate::time::{Duration, Instant};
 
 /// Standing delay that a bulk flow's queue is allowed. Not 5 ms: see docs/transport.md.
-pub const TARGET: Duration = Duration::from_millis(30);
+pub const TARGET: Duration = Duration::from_millis(50);
 /// How long the delay must stand before the first drop.
 pub const INTERVAL: Duration = Duration::from_millis(100);
 /// While a path's rate is still being found a drop would throw the flow out of slow start: wait this long.

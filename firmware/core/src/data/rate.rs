@@ -16,6 +16,14 @@ pub const INITIAL: u32 = 250_000;
 /// No path is believed to carry more than 2 Gbit/s.
 const MOST: u32 = 250_000_000;
 const UPDATE: Duration = Duration::from_millis(50);
+/// ... and after this much already when the newest report alone shows a queue of [`OVERFULL`] times the high threshold: the line has
+/// become narrower, and at a rate that is twice too high each millisecond lost is one more in its queue.
+const SOON: Duration = Duration::from_millis(15);
+const OVERFULL: i32 = 4;
+/// After so many steps in a row above the high threshold every other one costs 1/256 more, up to [`INSIST`]: on fast lines a little
+/// more leaves than the rate says, since what was late is caught up on, and a queue of 9 ms stood for good.
+const BEAR: u8 = 4;
+const INSIST: u8 = 16;
 /// The delivered rate is taken over this much of the receiver's time.
 const WINDOW_US: u32 = 150_000;
 
@@ -24,6 +32,14 @@ const FULL: Duration = Duration::from_millis(250);
 
 /// The smallest of fewer delays says little.
 const SAMPLES: u8 = 4;
+
+/// A full packet, bytes. On a narrow line it is later than the small ones that found the least delay, by its own time on the line:
+/// 6 ms at 2 Mbit/s, which is no queue.
+const PACKET: u32 = 1_500;
+/// Of that the thresholds bear so much (us), which is a packet's time at 8 Mbit/s.
+const BORNE: u32 = 1_500;
+/// No packet is allowed more (us): a rate that was found far too low would see no queue at all.
+const LONGEST: u32 = 24_000;
 
 /// How much of a queue of its own a path is driven to.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +94,8 @@ pub struct Rate {
     base: Option<Base>,
     /// Smallest queueing delay seen since the last update, us.
     queue: Option<i32>,
+    /// The same of the samples since the last report, and how many there were.
+    newest: Option<(i32, u8)>,
     /// The largest.
     longest: i32,
     /// How far apart the samples of the last step were, over their number, us.
@@ -87,6 +105,7 @@ pub struct Rate {
     /// Samples since then.
     samples: u8,
     queue_now: i32,
+    /// Steps in a row above the high threshold.
     over: u8,
     calm: u8,
     busy: bool,
@@ -110,6 +129,7 @@ impl Rate {
             arrived: Deque::new(),
             base: None,
             queue: None,
+            newest: None,
             longest: 0,
             spread: 0,
             growth: UNTRAINED,
@@ -190,6 +210,8 @@ impl Rate {
         self.longest = self.queue.map_or(queue, |_| self.longest.max(queue));
         self.queue = Some(self.queue.map_or(queue, |q| q.min(queue)));
         self.samples = self.samples.saturating_add(1);
+        let (least, samples) = self.newest.unwrap_or((queue, 0));
+        self.newest = Some((least.min(queue), samples.saturating_add(1)));
     }
 
     /// A report: `bytes` in all had arrived at receiver's time `time`; `acked` and `lost` packets are news.
@@ -208,9 +230,23 @@ impl Rate {
             let _ = self.arrived.push_back(Arrived { time, bytes });
         }
         self.measure();
-        if now.since(self.updated) >= UPDATE {
+        let step = if self.overfull() { SOON } else { UPDATE };
+        if now.since(self.updated) >= step {
             self.update(now);
         }
+    }
+
+    /// The samples since the report before show that the path is far over its rate. Then they alone count: the least of the whole step
+    /// is from before.
+    fn overfull(&mut self) -> bool {
+        let Some((queue, _)) = self.newest.take().filter(|(_, n)| *n >= SAMPLES) else {
+            return false;
+        };
+        let overfull = queue - self.packet_us() > OVERFULL * self.thresholds.high;
+        if overfull {
+            self.queue = Some(queue);
+        }
+        overfull
     }
 
     /// Delivered rate over the last 150 ms of the receiver's time.
@@ -260,7 +296,7 @@ impl Rate {
             // Too little was sent to say more than what can still wait.
             self.queue_now = remaining;
         }
-        let queue = self.queue_now;
+        let queue = (self.queue_now - self.packet_us()).max(0);
         let [a, b, c, _] = self.lately;
         self.lately = [self.delivered, a, b, c];
         let lossy = self.lost * 8 > self.acked + self.lost;
@@ -278,6 +314,12 @@ impl Rate {
         }
         (self.acked, self.lost, self.busy) = (0, 0, false);
         self.rate = self.rate.clamp(INITIAL / 8, MOST);
+    }
+
+    /// By how much full packets are later than small ones where nothing waits, beyond what the thresholds bear.
+    fn packet_us(&self) -> i32 {
+        let packet = PACKET * 1_000_000 / self.rate.max(1);
+        packet.saturating_sub(BORNE).min(LONGEST) as i32
     }
 
     /// From nothing: four tenths more than arrives, or two after a train (what arrives lags by a round trip, and so bounds the
@@ -303,6 +345,11 @@ impl Rate {
         // Single measurements are off by a tenth where the delay jumps, and the least of them would win.
         let lately = self.lately.iter().copied().max().unwrap_or(0);
         let clear = queue > 2 * self.thresholds.high;
+        self.over = if queue > self.thresholds.high && self.settling.is_none() {
+            self.over.saturating_add(1)
+        } else {
+            0
+        };
         if let Some(carried) = self.settling {
             if queue > self.thresholds.high {
                 // What stands in its queue keeps the line busy: what arrives now is what it carries.
@@ -324,6 +371,7 @@ impl Rate {
             let arrives = if clear { self.delivered } else { lately };
             let over =
                 ((queue - self.thresholds.low) / 1000).clamp(1, 50) as u32 * self.thresholds.cut;
+            let over = over + u32::from((self.over.saturating_sub(BEAR) / 2).min(INSIST));
             self.rate = self.rate.min(fraction(arrives, 256 - over.min(100)));
         } else if lossy {
             self.calm = 0;
@@ -398,6 +446,64 @@ mod tests {
                 (cap * 85 / 100..cap * 112 / 100).contains(&u64::from(found)),
                 "{mbit}: {found} of {cap}"
             );
+        }
+    }
+
+    /// A report every 20 ms about five datagrams. The longest queue of the last four seconds, us.
+    fn longest_queue(capacity: impl Fn(u64) -> u64) -> u64 {
+        let (mut r, mut queue, mut total) = (Rate::new(OWN, Some(2_400_000)), 0u64, 0u64);
+        let mut longest = 0;
+        for step in 0..2_000u64 {
+            let ms = 1_000 + step * 4;
+            let (now, cap) = (Instant::from_millis(ms), capacity(ms));
+            queue += u64::from(r.rate()) / 250;
+            let out = queue.min(cap / 250);
+            (queue, total) = (queue - out, total + out);
+            let waits = queue * 1_000_000 / cap;
+            r.delay_sample(now, 20_000 + waits as i32);
+            r.was_busy();
+            if step % 5 == 4 {
+                r.report(now, ms as u32 * 1_000, total as u32, 30, 0);
+            }
+            if step >= 1_000 {
+                longest = longest.max(waits);
+            }
+        }
+        longest
+    }
+
+    #[test]
+    fn a_line_that_halves_is_noticed_before_its_queue_is_long() {
+        let capacity = |ms| if ms < 6_000 { 2_500_000 } else { 1_250_000 };
+        let longest = longest_queue(capacity);
+        assert!(longest < 90_000, "{longest} us");
+    }
+
+    #[test]
+    fn a_full_packets_own_time_on_a_narrow_line_is_no_queue() {
+        for kbit in [700u64, 1_000, 2_000] {
+            let cap = kbit * 125;
+            let mut r = Rate::new(LENT, None);
+            r.delay_sample(Instant::from_millis(900), 20_000);
+            let packet = 1_500 * 1_000_000 / cap as i32;
+            let (mut queue, mut total, mut sum) = (0, 0, 0);
+            for step in 0..1_000 {
+                let now = Instant::from_millis(1_000 + step * 20);
+                queue += u64::from(r.rate()) / 50;
+                let out = queue.min(cap / 50);
+                (queue, total) = (queue - out, total + out);
+                let waits = (queue * 1_000_000 / cap) as i32;
+                r.delay_sample(now, 20_000 + waits + packet);
+                if step % 50 == 0 {
+                    // A small one.
+                    r.delay_sample(now, 20_000 + waits);
+                }
+                r.was_busy();
+                r.report(now, (1_000 + step as u32 * 20) * 1_000, total as u32, 30, 0);
+                sum += u64::from(r.rate()) * u64::from(step >= 800);
+            }
+            let found = sum / 2 / cap;
+            assert!((85..112).contains(&found), "{kbit}: {found} %");
         }
     }
 
