@@ -210,7 +210,9 @@ pub fn make(job: &Job) -> Result<Built> {
         cargo.args(["--features", feature]);
     }
     sources.build_core(&mut cargo);
-    toolchain::flags(job.linking, job.cpu.as_deref())?.apply(&mut cargo);
+    toolchain::flags(job.linking, job.cpu.as_deref())?
+        .with(toolchain::processor_flags(triple)?)
+        .apply(&mut cargo);
     run_command(&mut cargo)?;
     let built = target_dir().join(triple).join("router/burstmesh");
     let file = fs::read(&built).with_context(|| format!("no binary at {}", built.display()))?;

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::process::{cargo, command, output, root, run as execute};
+use crate::toolchain;
 
 const NAME: &str = "burstmesh-proxy";
 
@@ -114,6 +115,9 @@ fn build() -> Result<PathBuf> {
         std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|h| h + "/.cargo"));
     if let Ok(home) = home {
         flags += &format!(" --remap-path-prefix={home}=/cargo");
+    }
+    for flag in toolchain::processor_flags(&host)? {
+        flags += &format!(" {flag}");
     }
     // Naming the target keeps the flags away from build scripts and procedural macros, which cannot be static.
     execute(

@@ -109,6 +109,12 @@ impl Flags {
         self.without(&["-Cpanic=immediate-abort"])
     }
 
+    /// And these.
+    pub fn with(mut self, more: Vec<String>) -> Self {
+        self.0.extend(more);
+        self
+    }
+
     /// Has them take the place of every other set of flags.
     pub fn apply(&self, cargo: &mut Command) {
         cargo.env("CARGO_ENCODED_RUSTFLAGS", self.0.join("\u{1f}"));
@@ -117,21 +123,7 @@ impl Flags {
 
 /// The flags of `.cargo/config.toml`, which `cross` takes as they are, fitted to this build.
 pub fn flags(linking: Linking, cpu: Option<&str>) -> Result<Flags> {
-    let file = process::root().join(".cargo/config.toml");
-    let config: toml::Table = fs::read_to_string(&file)?.parse()?;
-    let flags = config
-        .get("target")
-        .and_then(|target| {
-            target
-                .get("cfg(target_env = \"musl\")")?
-                .get("rustflags")?
-                .as_array()
-        })
-        .with_context(|| format!("no flags for router targets in {}", file.display()))?;
-    let mut flags: Vec<String> = flags
-        .iter()
-        .filter_map(|flag| flag.as_str().map(str::to_owned))
-        .collect();
+    let mut flags = configured("cfg(target_env = \"musl\")")?;
     if linking == Linking::Dynamic {
         for flag in &mut flags {
             *flag = flag.replace("+crt-static", "-crt-static");
@@ -141,6 +133,26 @@ pub fn flags(linking: Linking, cpu: Option<&str>) -> Result<Flags> {
     }
     flags.extend(cpu.map(|cpu| format!("-Ctarget-cpu={cpu}")));
     Ok(Flags(flags))
+}
+
+/// What the same file says for processors of a target, for builds whose own flags take its place.
+pub fn processor_flags(triple: &str) -> Result<Vec<String>> {
+    if triple.starts_with("x86_64-") {
+        configured("cfg(target_arch = \"x86_64\")")
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+fn configured(targets: &str) -> Result<Vec<String>> {
+    let file = process::root().join(".cargo/config.toml");
+    let config: toml::Table = fs::read_to_string(&file)?.parse()?;
+    let flags = config
+        .get("target")
+        .and_then(|target| target.get(targets)?.get("rustflags")?.as_array())
+        .with_context(|| format!("no flags for {targets} in {}", file.display()))?;
+    let flags = flags.iter().filter_map(|flag| flag.as_str());
+    Ok(flags.map(str::to_owned).collect())
 }
 
 fn is_library(folder: &Path) -> bool {

@@ -21,7 +21,8 @@ pub struct Args {
     /// Measure this agent (static, mipsel) and not the one of this tree
     #[arg(long, value_name = "FILE")]
     agent: Option<PathBuf>,
-    /// Only measurements whose name contains this (may be given several times); the table is then printed and not written
+    /// Only measurements whose name contains this, as "own line" (may be given several times; what is in no name is answered with
+    /// all names); the table is then printed and not written
     #[arg(long, value_name = "WORD")]
     only: Vec<String>,
     /// Seconds of the machine's time for each measurement

@@ -1,5 +1,6 @@
 //! ChaCha20-Poly1305 (RFC 8439) as every packet is sealed with it: on MIPS the [`tuned`] one, elsewhere RustCrypto's, which
-//! has vector code there. Same algorithm, same traits, same behaviour; only the number of instructions differs.
+//! has vector code there; on x86-64 its parts are put together so that this code works in full width (`wide`). Same algorithm, same
+//! traits, same behaviour; only the number of instructions differs.
 //!
 //! The tuned one is compiled for every processor all the same, so that tests compare the two everywhere.
 //!
@@ -20,10 +21,14 @@
 extern crate std;
 
 pub mod tuned;
+#[cfg(target_arch = "x86_64")]
+pub mod wide;
 
 pub use chacha20poly1305::{AeadCore, AeadInPlace, Error, Key, KeyInit, KeySizeUser, Nonce, Tag};
 
-#[cfg(not(target_arch = "mips"))]
+#[cfg(not(any(target_arch = "mips", target_arch = "x86_64")))]
 pub use chacha20poly1305::ChaCha20Poly1305;
 #[cfg(target_arch = "mips")]
 pub use tuned::ChaCha20Poly1305;
+#[cfg(target_arch = "x86_64")]
+pub use wide::ChaCha20Poly1305;

@@ -9,7 +9,7 @@ use crate::poll::{Interest, Poll};
 use burstmesh_core::time::{Duration, Instant};
 
 /// How long it rests, which is how long a packet may wait for others: little beside any line's own delay.
-const REST: Duration = Duration::from_millis(1);
+const REST: Duration = Duration::from_micros(1_500);
 
 /// What reading the descriptor brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ mod tests {
     fn what_comes_now_and_then_wakes_at_once() {
         let mut s = scene();
         for look in 1..9 {
-            s.looked(look * 1_000, Look::All);
+            s.looked(look * 1_500, Look::All);
             assert!(s.wakes());
         }
         assert_eq!(s.rest.poll_timeout(), Instant::FAR);
@@ -135,11 +135,11 @@ mod tests {
         s.looked(5_100, Look::All);
         assert!(!s.wakes());
         let at = |micros| Instant::ZERO + Duration::from_micros(micros);
-        assert!(!s.rest.is_over(at(6_099)) && s.rest.is_over(at(6_100)));
-        s.looked(6_100, Look::All);
+        assert!(!s.rest.is_over(at(6_599)) && s.rest.is_over(at(6_600)));
+        s.looked(6_600, Look::All);
         assert!(!s.wakes());
-        assert_eq!(s.rest.poll_timeout(), at(7_100));
-        s.looked(7_100, Look::Nothing);
+        assert_eq!(s.rest.poll_timeout(), at(8_100));
+        s.looked(8_100, Look::Nothing);
         assert!(s.wakes());
         assert_eq!(s.rest.poll_timeout(), Instant::FAR);
     }
@@ -152,7 +152,7 @@ mod tests {
         assert!(s.wakes());
         s.looked(5_200, Look::All);
         assert!(!s.wakes());
-        s.looked(6_200, Look::More);
-        assert!(s.rest.is_over(Instant::ZERO + Duration::from_micros(6_200)));
+        s.looked(6_700, Look::More);
+        assert!(s.rest.is_over(Instant::ZERO + Duration::from_micros(6_700)));
     }
 }

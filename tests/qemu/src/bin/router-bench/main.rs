@@ -2,7 +2,7 @@
 
 mod page;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use burstmesh_qemu::bench::{Flood, NANOSECONDS, flow, flow_beside};
 use burstmesh_qemu::town::{LIVE, POOLING};
 use burstmesh_qemu::{Boot, Clock, Image, Machine, Platform, machine};
@@ -11,9 +11,31 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(600);
+const STAGES: &str = "stages";
+const PLAIN: &str = "plain forwarding";
+const FLOODS: &str = "floods";
+const PACED: &str = "agent, one line of 15 Mbit/s, three lines of 15 Mbit/s";
+/// What can be asked for alone.
+const GROUPS: [&str; 7] = [
+    STAGES,
+    PLAIN,
+    page::WIREGUARD,
+    page::OWN,
+    FLOODS,
+    page::LENT,
+    PACED,
+];
 
 fn main() -> Result<()> {
     let arguments = Arguments::read()?;
+    // A boot takes long enough: not for a word that means nothing.
+    for word in &arguments.only {
+        ensure!(
+            GROUPS.iter().any(|group| means(word, group)),
+            "no measurement is called \"{word}\"; there are: {}",
+            GROUPS.join("; ")
+        );
+    }
     let mut bench = Bench {
         machine: boot()?,
         page: Page::default(),
@@ -21,6 +43,11 @@ fn main() -> Result<()> {
     };
     let outcome = bench.measure();
     bench.finish(outcome)
+}
+
+/// Is this word of the command line in the name of that group?
+fn means(word: &str, group: &str) -> bool {
+    group.to_lowercase().contains(&word.to_lowercase())
 }
 
 /// `[--write FILE] [--seconds N] [WORD...]`, from xtask.
@@ -95,7 +122,7 @@ impl Bench {
 
     fn wanted(&self, group: &str) -> bool {
         let only = &self.arguments.only;
-        only.is_empty() || only.iter().any(|word| group.contains(word.as_str()))
+        only.is_empty() || only.iter().any(|word| means(word, group))
     }
 
     /// Waits until the client's new connections take that many paths.
@@ -129,7 +156,7 @@ impl Bench {
 
     /// The data road without system calls: always this tree's, whatever agent is measured.
     fn stages(&mut self) -> Result<()> {
-        if !self.wanted("stages") {
+        if !self.wanted(STAGES) {
             return Ok(());
         }
         let said = self.step("burstmesh-bench")?;
@@ -145,14 +172,14 @@ impl Bench {
     }
 
     fn plain(&mut self) -> Result<()> {
-        if !self.wanted("plain") {
+        if !self.wanted(PLAIN) {
             return Ok(());
         }
-        self.three_rows("plain forwarding")
+        self.three_rows(PLAIN)
     }
 
     fn wireguard(&mut self) -> Result<()> {
-        if !self.wanted("wireguard") {
+        if !self.wanted(page::WIREGUARD) {
             return Ok(());
         }
         self.step("wireguard")?;
@@ -161,7 +188,7 @@ impl Bench {
     }
 
     fn own_line(&mut self) -> Result<()> {
-        let (rows, floods) = (self.wanted("own"), self.wanted("floods"));
+        let (rows, floods) = (self.wanted(page::OWN), self.wanted(FLOODS));
         if !rows && !floods {
             return Ok(());
         }
@@ -201,7 +228,7 @@ impl Bench {
 
     /// The client's gateway has no line: all goes through its neighbour's.
     fn lent_line(&mut self) -> Result<()> {
-        if !self.wanted("relay") {
+        if !self.wanted(page::LENT) {
             return Ok(());
         }
         self.step("line 1 down; agent 1 no-line; agent 2")?;
@@ -211,7 +238,7 @@ impl Bench {
     }
 
     fn three_lines(&mut self) -> Result<()> {
-        if !self.wanted("three") {
+        if !self.wanted(PACED) {
             return Ok(());
         }
         self.step("paced 15mbit; agent 1")?;
