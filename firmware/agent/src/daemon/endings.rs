@@ -33,6 +33,7 @@ struct Ending {
 
 impl Endings {
     /// Connections with this mark that leave under these addresses are lost from now on.
+    #[inline(never)]
     pub fn begin(&mut self, now: Instant, mark: u32, near: Near) {
         self.0.retain(|e| e.near != near);
         if self.0.is_full() {
@@ -58,6 +59,7 @@ impl Endings {
     }
 
     /// A packet from the tunnel: answered, and nobody else's matter, if its connection is lost.
+    #[inline(never)]
     pub fn answer(&self, packet: &[u8], out: &mut impl Output) -> bool {
         let lost = self.0.iter().any(|e| e.near.sends(packet));
         let mut end = [0; reset::LONGEST];
@@ -74,6 +76,7 @@ impl Endings {
     }
 
     /// Asks the clients, and forgets what no client waits for.
+    #[inline(never)]
     pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Output) {
         for ending in self.0.iter_mut().filter(|e| e.at <= now) {
             ending.ask(out);

@@ -293,6 +293,7 @@ impl Engine {
     }
 
     /// Takes what clients send, one round.
+    #[inline(never)]
     fn take_from_tun(&mut self, now: Instant) -> Look {
         let (mut left, mut found) = (TUN_ROUND, Look::Nothing);
         while left > 0 {
@@ -515,6 +516,7 @@ impl Engine {
     }
 
     /// What leaves elsewhere ends now: its clients are told, and get a moment for their answers.
+    #[inline(never)]
     fn take_leave(&mut self) {
         let now = clock::now();
         self.pooler.lose_all(now);
