@@ -164,6 +164,19 @@ fn without_an_exit_nothing_of_a_refused_guest_leaves_here_and_new_connections_le
     }
     sleep(AT_ONCE);
     ensure!(carried(&community, node)? == before, "gw2 carries on");
+    // Who is accepted again at once is a guest under the same addresses, and what is new there is not ended with what was lost.
+    community.ask("gw2", &["accept", node])?;
+    community.wait("gw1", AT_ONCE, "two hosts", hosts(2))?;
+    community.ask("gw2", &["refuse", node])?;
+    community.wait("gw1", AT_ONCE, "one host", hosts(1))?;
+    community.ask("gw2", &["accept", node])?;
+    community.wait("gw1", AT_ONCE, "two hosts again", hosts(2))?;
+    sleep(Duration::from_millis(100));
+    let before = carried(&community, node)?;
+    for _ in 0..12 {
+        ensure!(fetches(&lab, "c1", &small, Duration::from_secs(2)));
+    }
+    ensure!(carried(&community, node)? > before + 20_000, "none there");
     for running in downloads {
         running.finish()?;
     }

@@ -127,10 +127,10 @@ impl Pooler {
         }
         self.leave_rules(tools.rtnl);
         let want = self.wanted(now, gateway, tools.config);
-        if want.pooling
-            && let Some(near) = want.lease
-        {
-            self.endings.cancel(near);
+        if !self.endings.is_empty() {
+            let lease = want.lease.filter(|_| want.pooling);
+            let hosts = want.spread.hosts().map(|(_, host)| host.near);
+            hosts.chain(lease).for_each(|n| self.endings.cancel(n));
         }
         let changes = want != self.applied || self.stale;
         if !changes {

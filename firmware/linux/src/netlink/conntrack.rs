@@ -104,6 +104,7 @@ fn read(payload: &[u8], all: &[u8]) -> Option<Tracked> {
 }
 
 /// What stands in the attribute of this kind.
+#[inline(never)]
 fn find(attributes: &[u8], kind: u16) -> &[u8] {
     let mut all = Attributes(attributes);
     all.find(|a| a.0 == kind).map_or(&[], |a| a.1)
