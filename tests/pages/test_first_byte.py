@@ -41,6 +41,8 @@ config wifi-iface 'mesh'
 	option ifname 'mesh0'
 """
 
+SWITCH_OFF = "uci set burstmesh.@community[0].enabled=0; uci commit burstmesh; /etc/init.d/burstmesh reload"
+
 # What the guide says that stays after a removal, and the package's user.
 KEPT = re.compile(r"etc/(burstmesh/key(\.epoch|\.ledger)?|config/burstmesh|passwd|group)")
 
@@ -201,12 +203,14 @@ class FirstByte(unittest.TestCase):
             self.live(town, openwrt.packages(town.folder / "packages"))
 
     def live(self, town, packages):
-        before = {}
+        before, idle = {}, {}
         for name, house in town.houses.items():
             house.settle()
             before[name] = house.state()
             house.install(made=packages)
             self.assertFalse(house.runs(), "without an invitation the service does not start")
+            house.settle()
+            idle[name] = house.state()
         begun = time.monotonic()
         script = guide().replace("bm1...", town.invitation)
         self.assertLessEqual(len(script.splitlines()), 4, script)
@@ -219,10 +223,21 @@ class FirstByte(unittest.TestCase):
         self.assertEqual(len([path for path in paths if path["rx_bytes"] > 5_000_000]), 2, paths)
         print(f"from the paste to pooling over two lines: {ready:.1f} s", file=sys.stderr)
         for name, house in town.houses.items():
+            house.run("/bin/sh", "-ec", SWITCH_OFF)
+            self.is_again(house, idle[name], "switched off")
             house.uninstall()
+            self.is_again(house, before[name], "removed")
+
+    def is_again(self, house, before, why):
+        """The router is as it was, once what was told to stop has stopped."""
+        until = time.monotonic() + 10
+        while True:
             house.settle()
-            left = differences(before[name], house.state())
-            self.assertFalse(left, "\n".join([name, *left]))
+            left = differences(before, house.state())
+            if not left or time.monotonic() > until:
+                break
+            time.sleep(0.2)
+        self.assertFalse(left, "\n".join([f"{house.name}, {why}:", *left]))
 
     @staticmethod
     def is_pooling_over_both(status):

@@ -63,7 +63,7 @@ impl Fd {
     }
 
     /// Waits until it can be read (or has ended), at most `millis`; says whether it can.
-    pub(crate) fn wait_readable(&self, millis: i32) -> Result<bool> {
+    pub fn wait_readable(&self, millis: i32) -> Result<bool> {
         let mut poll = libc::pollfd {
             fd: self.0,
             events: libc::POLLIN,

@@ -184,15 +184,16 @@ fn past_the_cap_at_most_a_megabyte_is_lent_through_crash_and_restart_and_the_own
     };
     let begun = line();
 
-    // A crash in the middle of lending.
-    let borrowing = transfer::start_download(&lab, "c1", &large, Duration::from_secs(60))?;
+    // A crash in the middle of lending, to two.
+    let borrow = |client| transfer::start_download(&lab, client, &large, Duration::from_secs(60));
+    let borrowing = [borrow("c1")?, borrow("c3")?];
     wait_used(&community, 8_000_000, Duration::from_secs(30))?;
     community.kill_agent("gw2")?;
     community.start_agent_with("gw2", &config)?;
     wait_used(&community, 8_000_000, Duration::from_secs(5))?;
     community.wait_pooling("gw2", 1, SOON)?;
 
-    // The household uses the rest of its plan, while the neighbour goes on asking.
+    // The household uses the rest of its plan, while the neighbours go on asking.
     let own = transfer::start_download(&lab, "c2", &large, Duration::from_secs(25))?;
     let limit = Instant::now() + Duration::from_secs(30);
     while line() - begun < 50_000_000 && Instant::now() < limit {
@@ -213,7 +214,9 @@ fn past_the_cap_at_most_a_megabyte_is_lent_through_crash_and_restart_and_the_own
     );
     let table = community.status_table("gw2")?;
     ensure!(table.contains("of 50 MB used"), "{table}");
-    borrowing.finish()?;
+    for one in borrowing {
+        one.finish()?;
+    }
     Ok(())
 }
 

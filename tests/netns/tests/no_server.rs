@@ -1,12 +1,13 @@
 //! No server at all: each connection leaves at one line of the street, the own one or that of a neighbour who shares its address.
 
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use burstmesh_netns::community::Community;
+use burstmesh_netns::tools::crowd::Crowd;
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::transfer::{self, Running};
 use burstmesh_netns::topology::plan::in_prefix;
@@ -230,6 +231,38 @@ fn six_downloads_fill_three_lines_and_a_hosts_death_ends_its_own_at_once_and_no_
         return Ok(());
     }
     bail!("shares {seen:.3?}");
+}
+
+/// Downloads, uploads, and connections on which nothing is said, over both families.
+#[test]
+fn every_connection_at_a_host_that_dies_or_of_a_gateway_that_stops_is_reset() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
+    let mut community = street(&lab)?;
+    let at = |home| -> Result<[IpAddr; 2]> {
+        let link = lab.link(home)?;
+        Ok([link.v4.into(), link.v6.into()])
+    };
+    for (dies, count) in [("gw2", 200), ("gw1", 60)] {
+        let crowd = Crowd::start(&lab, "c1", "web", count)?;
+        sleep(Duration::from_secs(1));
+        let since = Instant::now();
+        let there = if dies == "gw2" {
+            community.kill_agent(dies)?;
+            at(dies)?
+        } else {
+            community.stop_agent(dies)?;
+            at("gw3")?
+        };
+        let lost = crowd.seen_from(&there);
+        ensure!(lost > count / 4, "only {lost} left there");
+        let last = crowd.ends_from(&there, since, Duration::from_secs(3))?;
+        println!("{dies} is gone: {lost} of {count} were reset, the last after {last:?}");
+        ensure!(last < Duration::from_millis(1_500), "{last:?}");
+    }
+    Ok(())
 }
 
 /// The household comes first where guests' connections leave under its address, too.

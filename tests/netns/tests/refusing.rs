@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use burstmesh_netns::community::{Community, fetches, live_paths};
+use burstmesh_netns::tools::crowd::Crowd;
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::transfer::{self, Running};
 use burstmesh_netns::{Lab, Topology, root};
@@ -163,8 +164,48 @@ fn without_an_exit_nothing_of_a_refused_guest_leaves_here_and_new_connections_le
     }
     sleep(AT_ONCE);
     ensure!(carried(&community, node)? == before, "gw2 carries on");
+    // Who is accepted again at once is a guest under the same addresses, and what is new there is not ended with what was lost.
+    community.ask("gw2", &["accept", node])?;
+    community.wait("gw1", AT_ONCE, "two hosts", hosts(2))?;
+    community.ask("gw2", &["refuse", node])?;
+    community.wait("gw1", AT_ONCE, "one host", hosts(1))?;
+    community.ask("gw2", &["accept", node])?;
+    community.wait("gw1", AT_ONCE, "two hosts again", hosts(2))?;
+    sleep(Duration::from_millis(100));
+    let before = carried(&community, node)?;
+    for _ in 0..12 {
+        ensure!(fetches(&lab, "c1", &small, Duration::from_secs(2)));
+    }
+    ensure!(carried(&community, node)? > before + 20_000, "none there");
     for running in downloads {
         running.finish()?;
     }
+    Ok(())
+}
+
+#[test]
+fn every_connection_at_a_host_that_refuses_is_reset_within_a_second_and_no_other() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
+    let community = Community::without_exit(&lab)?;
+    let hosts = |count| move |s: &Value| s["hosts"].as_array().is_some_and(|h| h.len() == count);
+    community.wait("gw1", SOON, "two hosts", hosts(2))?;
+    let crowd = Crowd::start(&lab, "c1", "web", 200)?;
+    let line = lab.link("gw2")?;
+    let there = [line.v4.into(), line.v6.into()];
+    let count = crowd.seen_from(&there);
+    ensure!(count > 40, "only {count} leave at gw2's line");
+    sleep(2 * AT_ONCE);
+    let node = community.status("gw1")?;
+    let since = Instant::now();
+    community.ask(
+        "gw2",
+        &["refuse", node["node"].as_str().context("no node")?],
+    )?;
+    let last = crowd.ends_from(&there, since, 3 * AT_ONCE)?;
+    println!("{count} of 200 were reset, the last after {last:?}");
+    ensure!(last < AT_ONCE, "{last:?}");
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use burstmesh_netns::community::Community;
 use burstmesh_netns::exit::Exit;
+use burstmesh_netns::tools::crowd::Crowd;
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::transfer;
 use burstmesh_netns::topology::Host;
@@ -122,4 +123,31 @@ fn when_the_exit_in_use_falls_silent_new_connections_go_through_the_other_within
         let chains = ["input", "forward", "output"].map(hook).concat();
         lab.nft("exit", &format!("table inet silent {{\n{chains}}}\n"))
     })
+}
+
+/// Both exits give the home the same lease, so that nothing but the time tells old connections from new ones.
+#[test]
+fn every_connection_through_an_exit_that_dies_is_reset_also_where_none_is_left() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::up(&topology()?)?;
+    let (mut community, mut second) = two_exits(&lab)?;
+    for exit in ["exit", "exit2"] {
+        let link = lab.link(exit)?;
+        let there = [link.v4.into(), link.v6.into()];
+        let crowd = Crowd::start(&lab, "c1", "web", 120)?;
+        ensure!(crowd.seen_from(&there) == 120, "not through {exit}");
+        sleep(BAR);
+        let since = Instant::now();
+        if exit == "exit" {
+            community.kill_exit()?;
+        } else {
+            second.kill()?;
+        }
+        let last = crowd.ends_from(&there, since, 4 * BAR)?;
+        println!("{exit} is lost: all 120 were reset, the last after {last:?}");
+        ensure!(last < 2 * BAR, "{last:?}");
+    }
+    Ok(())
 }

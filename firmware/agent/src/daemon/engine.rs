@@ -15,7 +15,7 @@ use super::lending::Lending;
 use super::network::{self, MeshState, UplinkState};
 use super::outlet::{Outlet, Road};
 use super::pause::Pause;
-use super::pooling::{Ends, Pooler, Tools};
+use super::pooling::{Pooler, Tools};
 use super::sockets::{FIRST_TOKEN, Sent, Sockets};
 use super::{Failure, because, refusing, routing};
 use crate::cli::Exit;
@@ -74,6 +74,8 @@ const SOCKET_ROUND: usize = 32;
 /// The network is looked at this often even if the kernel reports nothing.
 const LOOK: Duration = Duration::from_secs(5);
 const BEAT: Duration = Duration::from_millis(200);
+/// Clients on a radio answer within this.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 /// The kernel's ends that the daemon holds.
 pub struct Parts {
@@ -224,6 +226,7 @@ impl Engine {
                 .min(self.beat_at)
                 .min(self.accounts.poll_timeout())
                 .min(self.pause.poll_timeout())
+                .min(self.pooler.endings.poll_timeout())
                 .min(self.community.poll_timeout())
                 .min(self.parts.ubus.poll_timeout());
             if let Err(error) = self.parts.poll.wait(&mut events, Some(next.since(now))) {
@@ -290,6 +293,7 @@ impl Engine {
     }
 
     /// Takes what clients send, one round.
+    #[inline(never)]
     fn take_from_tun(&mut self, now: Instant) -> Look {
         let (mut left, mut found) = (TUN_ROUND, Look::Nothing);
         while left > 0 {
@@ -307,7 +311,9 @@ impl Engine {
             left = left.saturating_sub(offload.packets(len));
             let packet = room.get_mut(..len).unwrap_or_default();
             let mut out = outlet(&mut self.road, &self.parts, self.config);
-            self.gateway.handle_large(now, packet, offload, &mut out);
+            if self.pooler.endings.is_empty() || !self.pooler.endings.answer(packet, &mut out) {
+                self.gateway.handle_large(now, packet, offload, &mut out);
+            }
         }
         Look::More
     }
@@ -358,16 +364,10 @@ impl Engine {
             tun: self.parts.tun.name(),
             config: self.config,
         };
-        let ends = self.pooler.follow(now, self.gateway, &mut tools);
-        if ends != Ends::default() {
-            // While the kernel still knows them, so that they get there.
+        self.pooler.follow(now, self.gateway, &mut tools);
+        if self.pooler.endings.poll_timeout() <= now {
             let mut out = outlet(&mut self.road, &self.parts, self.config);
-            if ends.pooled {
-                self.gateway.end_flows(&mut out);
-            }
-            for near in ends.at_hosts {
-                self.gateway.end_sessions_with(near, &mut out);
-            }
+            self.pooler.endings.handle_timeout(now, &mut out);
             out.flush();
         }
     }
@@ -515,8 +515,23 @@ impl Engine {
         self.meshes = meshes;
     }
 
+    /// What leaves elsewhere ends now: its clients are told, and get a moment for their answers.
+    #[inline(never)]
+    fn take_leave(&mut self) {
+        let now = clock::now();
+        self.pooler.lose_all(now);
+        while !self.pooler.endings.is_empty() && clock::now() < now + FAREWELL {
+            let mut out = outlet(&mut self.road, &self.parts, self.config);
+            self.pooler.endings.handle_timeout(now, &mut out);
+            self.take_from_tun(now);
+            outlet(&mut self.road, &self.parts, self.config).flush();
+            let _ = self.parts.tun.fd().wait_readable(10);
+        }
+    }
+
     /// Leaves the router as it was.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
+        self.take_leave();
         let Self {
             mut parts,
             gateway,

@@ -4,6 +4,7 @@ mod accounts;
 mod admission;
 #[cfg_attr(not(feature = "control-net"), path = "community/none.rs")]
 mod community;
+mod endings;
 mod engine;
 mod history;
 mod identity;

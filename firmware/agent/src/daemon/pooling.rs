@@ -2,17 +2,17 @@
 //!
 //! `nft` takes tens of milliseconds on a router. It runs beside the data loop, one script at a time.
 
+use super::endings::Endings;
 use super::network::OnLink;
-use super::routing::{self, Applied, Failure, device};
+use super::routing::{self, Applied, Failure, GUEST, POOLED, device};
 use super::spread::Spread;
 use crate::config::Config;
 use burstmesh_core::data::reset::Near;
-use burstmesh_core::node::gateway::{Gateway, MAX_PEERS};
+use burstmesh_core::node::gateway::Gateway;
 use burstmesh_core::time::{Duration, Instant};
 use burstmesh_linux::netlink::Rtnl;
 use burstmesh_linux::poll::{Interest, Poll};
 use burstmesh_linux::{info, nft, warn};
-use heapless::Vec;
 
 /// An exit that has just come must answer this long before clients are sent to it.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -47,15 +47,10 @@ pub struct Pooler {
     shares_until: Instant,
     /// What guests do not reach by the lines.
     on_link: OnLink,
-}
-
-/// Whose connections are forgotten from here on: who has one is to be told before.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Ends {
-    /// All that go through the exit.
-    pub pooled: bool,
-    /// All that leave at hosts under these addresses.
-    pub at_hosts: Vec<[u8; 4], MAX_PEERS>,
+    /// What was lost, and not all clients know it.
+    pub endings: Endings,
+    /// Marked packets look in our table.
+    ruled: bool,
 }
 
 /// A script that the tool is applying, and what holds when it has.
@@ -116,18 +111,27 @@ impl Pooler {
     }
 
     /// Compares what should be with what is.
-    pub fn follow(&mut self, now: Instant, gateway: &Gateway<'_>, tools: &mut Tools<'_>) -> Ends {
+    pub fn follow(&mut self, now: Instant, gateway: &mut Gateway<'_>, tools: &mut Tools<'_>) {
+        if let Some(near) = gateway.take_lost() {
+            self.endings.begin(now, POOLED, near);
+        }
         if let Some(under_way) = &self.under_way {
             if now.since(under_way.since) > STUCK {
                 warn!("nft does not come to an end: given up");
                 self.end(now, false, tools.rtnl);
             }
-            return Ends::default();
+            return;
         }
         if self.retry_at.is_some_and(|at| now < at) {
-            return Ends::default();
+            return;
         }
+        self.leave_rules(tools.rtnl);
         let want = self.wanted(now, gateway, tools.config);
+        if !self.endings.is_empty() {
+            let lease = want.lease.filter(|_| want.pooling);
+            let hosts = want.spread.hosts().map(|(_, host)| host.near);
+            hosts.chain(lease).for_each(|n| self.endings.cancel(n));
+        }
         let changes = want != self.applied || self.stale;
         if !changes {
             self.wanted_since = None;
@@ -144,18 +148,36 @@ impl Pooler {
         let settled = changes && now.since(*self.wanted_since.get_or_insert(now)) >= patience;
         if settled {
             self.wanted_since = None;
+            self.lose(now, &want);
             self.apply(now, want, gateway, tools);
         } else if self.rewrite {
             // New settings do not wait for an exit.
             self.apply(now, self.applied, gateway, tools);
         }
-        let Some(begun) = &self.under_way else {
-            return Ends::default();
-        };
-        let lost = begun.want.spread.lost(&self.applied.spread);
-        Ends {
-            pooled: self.applied.pooling && !begun.want.pooling,
-            at_hosts: lost.iter().map(|(_, near)| near.v4).collect(),
+    }
+
+    /// What there was and is not wanted any more is lost: at the start of a change, and once more when nothing new comes to it.
+    fn lose(&mut self, now: Instant, want: &Applied) {
+        let before = self.leaves_as.filter(|_| self.applied.pooling);
+        if let Some(near) = before.filter(|_| !want.pooling || want.lease != before) {
+            self.endings.begin(now, POOLED, near);
+        }
+        for near in want.spread.lost(&self.applied.spread) {
+            self.endings.begin(now, GUEST, near);
+        }
+    }
+
+    /// All of it is lost.
+    pub fn lose_all(&mut self, now: Instant) {
+        self.lose(now, &Applied::default());
+    }
+
+    /// Nothing is marked any more, and what was has come to its end.
+    fn leave_rules(&mut self, rtnl: &mut Rtnl) {
+        let used = self.applied.pooling || self.applied.spread.is_used();
+        if self.ruled && !used && self.endings.is_empty() {
+            self.ruled = false;
+            routing::delete_rules(rtnl);
         }
     }
 
@@ -215,6 +237,7 @@ impl Pooler {
             return;
         }
         if want.pooling || want.spread.is_used() {
+            self.ruled = true;
             routing::add_rules(tools.rtnl);
         }
         let dns = gateway
@@ -256,8 +279,6 @@ impl Pooler {
         }
         device::set(tools.rtnl, index, applied, &want);
         if moves {
-            // Their translation was for the lease before, and the exit before has died with what it knew of them.
-            routing::forget_pooled();
             tell_exit(gateway, tools.config);
         }
         (applied.mtu, applied.lease, applied.exit) = (want.mtu, want.lease, want.exit);
@@ -299,19 +320,13 @@ impl Pooler {
                 return;
             }
         }
-        // What began meanwhile left under the addresses of the lease before.
-        let moved = applied && want.lease != self.leaves_as;
-        if moved {
+        // Also what began meanwhile.
+        self.lose(now, &want);
+        if applied {
             self.leaves_as = want.lease;
-        }
-        let is_used = |a: &Applied| a.pooling || a.spread.is_used();
-        if !is_used(&want) && is_used(&self.applied) {
+        } else if !want.spread.is_used() {
+            // New connections are still marked.
             routing::delete_rules(rtnl);
-        } else if moved || !want.pooling && self.applied.pooling {
-            routing::forget_pooled();
-        }
-        for (place, _) in want.spread.lost(&self.applied.spread) {
-            routing::forget_host(place);
         }
         if want.pooling != self.applied.pooling {
             info!(

@@ -422,16 +422,6 @@ fn write_decision(want: &Applied, dns: Option<&Lease>, s: &mut StringView) -> co
     Ok(())
 }
 
-/// Pooled connections are forgotten: what goes on begins anew.
-pub fn forget_pooled() {
-    note(conntrack::delete_marked(POOLED, MASK));
-}
-
-/// The same for those at the host in this place.
-pub fn forget_host(place: usize) {
-    note(conntrack::delete_marked(guests::mark(place), HOST_MASK));
-}
-
 fn rules(family: Family) -> impl Iterator<Item = Rule> {
     let marked = move |mark, priority, table| Rule {
         mark: Some((mark, MASK)),

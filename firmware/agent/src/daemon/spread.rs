@@ -120,15 +120,15 @@ impl Spread {
         self.hosts.get(place).copied().flatten().map(|h| h.near)
     }
 
-    /// Hosts of `before` that are none any more, or not the same, with their places.
+    /// Our addresses with hosts of `before` that are none any more, or not the same.
     #[inline(never)]
-    pub fn lost(&self, before: &Self) -> Vec<(usize, Near), MAX_PEERS> {
+    pub fn lost(&self, before: &Self) -> Vec<Near, MAX_PEERS> {
         let mut lost = Vec::new();
         for place in 0..MAX_PEERS {
             if let Some(near) = before.near(place)
                 && self.near(place) != Some(near)
             {
-                let _ = lost.push((place, near));
+                let _ = lost.push(near);
             }
         }
         lost
@@ -207,8 +207,8 @@ mod tests {
     fn a_host_with_new_addresses_is_lost_and_one_with_another_share_is_not() {
         let before = spread(&[share(1, 2), share(2, 2), share(3, 2)]);
         let after = spread(&[share(1, 4), None, share(9, 2)]);
-        let lost: std::vec::Vec<_> = after.lost(&before).iter().map(|l| l.0).collect();
-        assert_eq!(lost, [1, 2]);
+        let lost: std::vec::Vec<_> = after.lost(&before).iter().map(|l| l.v4[3]).collect();
+        assert_eq!(lost, [2, 3]);
         assert!(!after.same_lines(&before));
         assert!(spread(&[share(1, 4)]).same_lines(&spread(&[share(1, 1)])));
         assert!(!spread(&[share(1, 4)]).same_lines(&spread(&[share(1, 0)])));

@@ -17,7 +17,6 @@ use super::headers::Headers;
 use super::inner::{self, Inner};
 use super::lane::{Busy, Lane, Why};
 use super::pool::{Meta, PacketId, Pool};
-use super::reset::{self, Near};
 use super::work;
 use crate::time::{Duration, Instant};
 use crate::wire::record::FlowId;
@@ -140,16 +139,6 @@ impl<'m> FairQueue<'m> {
     pub fn active(&self, now: Instant, within: Duration) -> bool {
         let mut flows = self.flows.iter();
         flows.any(|f| f.used && now.since(f.last) < within)
-    }
-    /// Hands out what tells clients that their TCP connections are over. `near` is their address here.
-    pub fn end_all(&self, near: Near, mut tell: impl FnMut(&[u8])) {
-        let mut packet = [0; reset::LONGEST];
-        for f in self.flows.iter().filter(|f| f.used && f.protocol == 6) {
-            let ports = (f.port, f.near_port);
-            if let Some(n) = reset::write(&f.far, near, ports, f.ack, &mut packet) {
-                tell(packet.get(..n).unwrap_or_default());
-            }
-        }
     }
     /// Is anything waiting in this round?
     pub fn waiting(&self, turn: Turn) -> bool {
@@ -350,7 +339,6 @@ impl<'m> FairQueue<'m> {
             far: inner.dst,
             port: inner.dst_port,
             protocol: inner.protocol,
-            near_port: inner.src_port,
             ..TxFlow::FREE
         };
         Some(at as u16)

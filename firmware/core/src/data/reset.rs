@@ -1,12 +1,19 @@
-//! The end of a client's TCP connection, told in the name of its far end: a segment with RST whose number is exactly the
-//! next byte that the client takes (RFC 9293, 3.10.7.4; RFC 5961, 3.2), so that it connects anew at once.
+//! The end of a client's TCP connection, told in the name of its far end, so that it connects anew at once.
+//!
+//! Only the client knows for certain which byte it takes next, and it obeys no RST with another number (RFC 5961, 3.2). So it is
+//! asked: a segment with SYN is answered with an acknowledgement by whoever has a connection (RFC 5961, 4.2), and connection
+//! tracking lets one with SYN and ACK pass, be its numbers what they may. That answer, and whatever else the client sends, is
+//! answered as by a closed port, with a RST that carries the very number (RFC 9293, 3.10.7.1).
 
 use super::checksum::Sum;
+use super::inner::Inner;
 
 /// IPv6 and TCP headers.
 pub const LONGEST: usize = 60;
 const TCP: u8 = 6;
+const SYN: u8 = 2;
 const RST: u8 = 4;
+const ACK: u8 = 16;
 const HOPS: u8 = 64;
 
 /// A client's addresses in the tunnel; zeros: none of this family.
@@ -35,6 +42,15 @@ impl Near {
         self.stands_in(packet, 16, 24)
     }
 
+    /// Whether it is this address.
+    pub fn is(&self, v6: bool, address: &[u8; 16]) -> bool {
+        if v6 {
+            self.v6 == *address
+        } else {
+            address.ends_with(&self.v4)
+        }
+    }
+
     fn stands_in(&self, packet: &[u8], v4: usize, v6: usize) -> bool {
         match packet.first().map(|b| b >> 4) {
             Some(4) => packet.get(v4..v4 + 4) == Some(&self.v4[..]),
@@ -44,49 +60,67 @@ impl Near {
     }
 }
 
-/// Writes the segment from `far` (IPv4 in the last four bytes) to the client and gives its length. `ports`: the far end's,
-/// the client's. `None` if the client has acknowledged nothing yet: it asks again by itself.
-pub fn write(
-    far: &[u8; 16],
-    near: Near,
-    ports: (u16, u16),
-    next: u32,
-    out: &mut [u8; LONGEST],
-) -> Option<usize> {
-    if next == 0 {
+/// One way between the two ends of a connection. Addresses of IPv4 stand in the last four bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// IPv6 rather than IPv4.
+    pub v6: bool,
+    /// Whence.
+    pub from: [u8; 16],
+    /// Whither.
+    pub to: [u8; 16],
+    /// The ports of both.
+    pub ports: (u16, u16),
+}
+
+/// Writes what a client answers with the number that it waits for, and gives its length.
+pub fn ask(way: &Way, out: &mut [u8; LONGEST]) -> Option<usize> {
+    write(way, 0, SYN | ACK, out)
+}
+
+/// Writes the end of the connection that a client's segment belongs to, and gives its length. `None` for what is no such segment,
+/// and for the first and the last of a connection: nothing is to end there.
+pub fn answer(segment: &[u8], out: &mut [u8; LONGEST]) -> Option<usize> {
+    let inner = Inner::parse(segment, &[0; 16])?;
+    let flags = segment.get(usize::from(inner.transport) + 13)?;
+    if inner.protocol != TCP || inner.transport == 0 || flags & (SYN | RST | ACK) != ACK {
         return None;
     }
-    *out = [0; LONGEST];
-    let (far4, v6) = match far {
-        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, v4 @ ..] => (*v4, false),
-        _ => ([0; 4], true),
+    let back = Way {
+        v6: inner.v6,
+        from: inner.dst,
+        to: inner.src,
+        ports: (inner.dst_port, inner.src_port),
     };
-    let start = if v6 { 40 } else { 20 };
+    write(&back, inner.ack, RST, out)
+}
+
+fn write(way: &Way, number: u32, flags: u8, out: &mut [u8; LONGEST]) -> Option<usize> {
+    *out = [0; LONGEST];
+    let start = if way.v6 { 40 } else { 20 };
     let (ip, rest) = out.split_at_mut_checked(start)?;
     // The pseudo-header's addresses (RFC 9293, 3.1), then its length and protocol.
-    let addresses = if v6 {
-        (near.v6 != [0; 16]).then_some(())?;
+    let addresses = if way.v6 {
         let header: &mut [u8; 40] = ip.first_chunk_mut()?;
         header[0] = 0x60;
         (header[5], header[6], header[7]) = (20, TCP, HOPS);
-        header[8..24].copy_from_slice(far);
-        header[24..40].copy_from_slice(&near.v6);
+        header[8..24].copy_from_slice(&way.from);
+        header[24..40].copy_from_slice(&way.to);
         Sum::of(&header[8..])
     } else {
-        (near.v4 != [0; 4]).then_some(())?;
         let header: &mut [u8; 20] = ip.first_chunk_mut()?;
         (header[0], header[3], header[8], header[9]) = (0x45, 40, HOPS, TCP);
-        header[12..16].copy_from_slice(&far4);
-        header[16..20].copy_from_slice(&near.v4);
+        header[12..16].copy_from_slice(&way.from[12..]);
+        header[16..20].copy_from_slice(&way.to[12..]);
         let sum = Sum::of(&header[..]).field();
         header[10..12].copy_from_slice(&sum.to_be_bytes());
         Sum::of(&header[12..])
     };
     let tcp: &mut [u8; 20] = rest.first_chunk_mut()?;
-    tcp[0..2].copy_from_slice(&ports.0.to_be_bytes());
-    tcp[2..4].copy_from_slice(&ports.1.to_be_bytes());
-    tcp[4..8].copy_from_slice(&next.to_be_bytes());
-    (tcp[12], tcp[13]) = (5 << 4, RST);
+    tcp[0..2].copy_from_slice(&way.ports.0.to_be_bytes());
+    tcp[2..4].copy_from_slice(&way.ports.1.to_be_bytes());
+    tcp[4..8].copy_from_slice(&number.to_be_bytes());
+    (tcp[12], tcp[13]) = (5 << 4, flags);
     let sum = addresses
         .plus(20)
         .plus(u16::from(TCP))
@@ -98,52 +132,94 @@ pub fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smoltcp::wire::{IpAddress, Ipv4Address, Ipv4Packet, Ipv6Address, Ipv6Packet, TcpPacket};
+    use smoltcp::wire::{IpAddress, Ipv4Packet, Ipv6Packet, TcpPacket, TcpSeqNumber};
 
-    const NEAR: Near = Near {
-        v4: [10, 77, 0, 2],
-        v6: [0xfd, 0x77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2],
-    };
+    const NUMBER: i32 = i32::MIN + 1;
 
-    fn check(segment: &[u8], from: IpAddress, to: IpAddress) {
-        let tcp = TcpPacket::new_checked(segment).unwrap();
-        assert!(tcp.rst() && !tcp.ack() && tcp.verify_checksum(&from, &to));
-        assert_eq!((tcp.src_port(), tcp.dst_port()), (443, 50_000));
-        assert_eq!(tcp.seq_number().0 as u32, 0x8000_0001);
-    }
-
-    #[test]
-    fn a_reset_is_what_smoltcp_reads_as_one_in_both_families() {
-        let mut out = [0xff; LONGEST];
-        let (ports, next) = ((443, 50_000), 0x8000_0001);
-        let mut far = [0; 16];
-        far[12..].copy_from_slice(&[203, 0, 113, 9]);
-        let n = write(&far, NEAR, ports, next, &mut out).unwrap();
-        let ip = Ipv4Packet::new_checked(&out[..n]).unwrap();
-        assert!(ip.verify_checksum() && ip.payload().len() == 20);
-        let (from, to) = (
-            Ipv4Address::new(203, 0, 113, 9),
-            Ipv4Address::new(10, 77, 0, 2),
-        );
-        assert_eq!((ip.src_addr(), ip.dst_addr()), (from, to));
-        check(ip.payload(), from.into(), to.into());
-
-        far = [0x20; 16];
-        let n = write(&far, NEAR, ports, next, &mut out).unwrap();
-        let ip = Ipv6Packet::new_checked(&out[..n]).unwrap();
-        let (from, to) = (Ipv6Address::from(far), Ipv6Address::from(NEAR.v6));
-        assert_eq!((ip.src_addr(), ip.dst_addr()), (from, to));
-        check(ip.payload(), from.into(), to.into());
-    }
-
-    #[test]
-    fn who_has_acknowledged_nothing_is_told_nothing() {
-        let mut out = [0; LONGEST];
-        assert_eq!(write(&[7; 16], NEAR, (1, 2), 0, &mut out), None);
-        let none = Near {
-            v6: [0; 16],
-            ..NEAR
+    fn ways() -> [Way; 2] {
+        let [mut from, mut to] = [[0; 16]; 2];
+        from[12..].copy_from_slice(&[203, 0, 113, 9]);
+        to[12..].copy_from_slice(&[10, 77, 0, 2]);
+        let v4 = Way {
+            v6: false,
+            from,
+            to,
+            ports: (443, 50_000),
         };
-        assert_eq!(write(&[7; 16], none, (1, 2), 3, &mut out), None);
+        let v6 = Way {
+            v6: true,
+            from: [0x20; 16],
+            to: [0xfd; 16],
+            ..v4
+        };
+        [v4, v6]
+    }
+
+    /// What smoltcp reads: the way, and the segment.
+    fn read(packet: &mut [u8]) -> (Way, TcpPacket<&mut [u8]>) {
+        let inner = Inner::parse(packet, &[0; 16]).unwrap();
+        let way = Way {
+            v6: inner.v6,
+            from: inner.src,
+            to: inner.dst,
+            ports: (inner.src_port, inner.dst_port),
+        };
+        let (from, to): (IpAddress, IpAddress) = if inner.v6 {
+            let ip = Ipv6Packet::new_checked(&packet[..]).unwrap();
+            (ip.src_addr().into(), ip.dst_addr().into())
+        } else {
+            let ip = Ipv4Packet::new_checked(&packet[..]).unwrap();
+            assert!(ip.verify_checksum());
+            (ip.src_addr().into(), ip.dst_addr().into())
+        };
+        let start = usize::from(inner.transport);
+        let tcp = TcpPacket::new_checked(&mut packet[start..]).unwrap();
+        assert!(tcp.verify_checksum(&from, &to));
+        (way, tcp)
+    }
+
+    #[test]
+    fn a_client_is_asked_and_its_answer_brings_the_end_with_its_own_number_in_both_families() {
+        for way in ways() {
+            let (mut asked, mut end) = ([0xff; LONGEST], [0xff; LONGEST]);
+            let n = ask(&way, &mut asked).unwrap();
+            let (to, tcp) = read(&mut asked[..n]);
+            assert!(tcp.syn() && tcp.ack() && !tcp.rst() && to == way);
+            // Asking is no segment of a client's, nor is what ends.
+            assert_eq!(answer(&asked[..n], &mut end), None);
+
+            let back = Way {
+                from: way.to,
+                to: way.from,
+                ports: (way.ports.1, way.ports.0),
+                ..way
+            };
+            let n = write(&back, 7, ACK, &mut asked).unwrap();
+            read(&mut asked[..n]).1.set_ack_number(TcpSeqNumber(NUMBER));
+            let n = answer(&asked[..n], &mut end).unwrap();
+            let (to, tcp) = read(&mut end[..n]);
+            assert!(tcp.rst() && !tcp.ack() && to == way);
+            assert_eq!(tcp.seq_number(), TcpSeqNumber(NUMBER));
+            assert_eq!(answer(&end[..n], &mut asked), None);
+        }
+    }
+
+    #[test]
+    fn what_is_no_segment_of_a_connection_is_not_answered() {
+        let mut out = [0; LONGEST];
+        let [v4, v6] = ways();
+        for way in [v4, v6] {
+            for flags in [SYN, RST, RST | ACK, 0] {
+                let mut segment = [0; LONGEST];
+                let n = write(&way, 1, flags, &mut segment).unwrap();
+                assert_eq!(answer(&segment[..n], &mut out), None, "{flags}");
+            }
+        }
+        let mut datagram = [0; LONGEST];
+        let n = write(&v4, 1, ACK, &mut datagram).unwrap();
+        datagram[9] = 17;
+        assert_eq!(answer(&datagram[..n], &mut out), None);
+        assert_eq!(answer(&datagram[..30], &mut out), None);
+        assert_eq!(answer(&[], &mut out), None);
     }
 }

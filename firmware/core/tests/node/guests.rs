@@ -3,7 +3,6 @@
 use crate::world::packet::{FAR, packet};
 use crate::world::{Line, Place, World};
 use burstmesh_core::node::gateway::UplinkConfig;
-use smoltcp::wire::{Ipv4Address, Ipv4Packet, TcpPacket};
 
 const LINE: UplinkConfig = UplinkConfig {
     lend: true,
@@ -123,42 +122,10 @@ fn a_guest_gets_no_more_than_the_owner_lends() {
     assert!((1.9..2.15).contains(&down), "{down} Mbit/s down");
 }
 
-/// A segment of a client that has acknowledged something.
-fn acknowledgement(near: [u8; 4], port: u16, ack: u32) -> Vec<u8> {
-    let mut p = vec![0; 40];
-    (p[0], p[3], p[8], p[9]) = (0x45, 40, 64, 6);
-    p[12..16].copy_from_slice(&near);
-    p[16..20].copy_from_slice(&FAR);
-    let mut ip = Ipv4Packet::new_unchecked(&mut p[..]);
-    ip.fill_checksum();
-    let mut tcp = TcpPacket::new_unchecked(ip.payload_mut());
-    tcp.set_src_port(port);
-    tcp.set_dst_port(443);
-    tcp.set_ack_number(smoltcp::wire::TcpSeqNumber(ack as i32));
-    tcp.set_ack(true);
-    tcp.set_header_len(20);
-    tcp.fill_checksum(
-        &Ipv4Address::from(near).into(),
-        &Ipv4Address::from(FAR).into(),
-    );
-    p
-}
-
 #[test]
-fn when_a_host_falls_silent_its_sessions_alone_are_ended_within_a_second() {
+fn a_host_that_falls_silent_is_none_any_more_within_a_second_and_the_other_is_one() {
     let mut w = street();
     let ways = hosts(&w);
-    for (host, near) in &ways {
-        for port in 0..3 {
-            send(
-                &mut w,
-                0,
-                acknowledgement(*near, 5_010 + port, *host as u32),
-            );
-        }
-    }
-    w.run(200);
-    assert_eq!(hosts(&w), ways);
     w.gateways[1].gw = None;
     let lost = ways[0].1;
     let mut id = 0;
@@ -170,22 +137,7 @@ fn when_a_host_falls_silent_its_sessions_alone_are_ended_within_a_second() {
         w.run(20);
     }
     println!("after {} ms", w.ms() - from);
-    w.gateways[0].at.inbox = Some(Vec::new());
-    let now = w.instant();
-    w.gateways[0].end_sessions_with(now, lost);
-    let told = w.gateways[0].at.inbox.take().unwrap();
-    let mut ends: Vec<_> = told
-        .iter()
-        .map(|p| {
-            let ip = Ipv4Packet::new_checked(&p[..]).unwrap();
-            let tcp = TcpPacket::new_checked(ip.payload()).unwrap();
-            assert!(tcp.rst() && tcp.seq_number().0 == 1);
-            assert_eq!(ip.dst_addr().octets(), lost);
-            tcp.dst_port()
-        })
-        .collect();
-    ends.sort_unstable();
-    assert_eq!(ends, [5_010, 5_011, 5_012]);
+    assert_eq!(hosts(&w), ways[1..]);
     // A restarted one is a host again, under other addresses.
     w.restart_gateway(1);
     set_line(&mut w, 1, LINE);

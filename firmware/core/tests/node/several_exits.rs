@@ -2,10 +2,6 @@ use crate::traffic::talk;
 use crate::world::packet::{FAR, leased, packet};
 use crate::world::{Line, World};
 use burstmesh_core::node::gateway::Choice;
-use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{
-    IpProtocol, Ipv4Address, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
-};
 
 /// Three homes and two exits, the first one preferred.
 fn two_exits() -> World {
@@ -188,53 +184,14 @@ fn an_exit_that_comes_and_goes_is_left_alone() {
     assert_eq!(w.gateways[0].gw().link().sessions(), 2);
 }
 
-/// A client's segment that acknowledges everything up to `ack`.
-fn acknowledgement(ack: i32) -> Vec<u8> {
-    let (src, dst) = (Ipv4Address::from(leased(0)), Ipv4Address::from(FAR));
-    let tcp = TcpRepr {
-        src_port: 40_000,
-        dst_port: 80,
-        control: TcpControl::None,
-        seq_number: TcpSeqNumber(1),
-        ack_number: Some(TcpSeqNumber(ack)),
-        window_len: 1_000,
-        window_scale: None,
-        max_seg_size: None,
-        sack_permitted: false,
-        sack_ranges: [None; 3],
-        timestamp: None,
-        payload: &[],
-    };
-    let ip = Ipv4Repr {
-        src_addr: src,
-        dst_addr: dst,
-        next_header: IpProtocol::Tcp,
-        payload_len: tcp.buffer_len(),
-        hop_limit: 64,
-    };
-    let (caps, mut out) = (ChecksumCapabilities::default(), vec![0; 40]);
-    ip.emit(&mut Ipv4Packet::new_unchecked(&mut out[..]), &caps);
-    let mut segment = TcpPacket::new_unchecked(&mut out[20..]);
-    tcp.emit(&mut segment, &src.into(), &dst.into(), &caps);
-    out
-}
-
 #[test]
-fn clients_are_told_at_once_that_their_connections_have_ended() {
+fn a_move_says_under_which_addresses_flows_were_lost_and_says_it_once() {
     let mut w = two_exits();
     w.run(3_000);
-    w.gateways[0].at.inbox = Some(Vec::new());
-    for ack in [5_000, 6_000, 7_000] {
-        let now = w.instant();
-        w.gateways[0].send(now, &mut acknowledgement(ack));
-        w.run(50);
-    }
+    assert_eq!(w.gateways[0].take_lost(), None);
     w.exits[0].exit = None;
     w.run_until(3_000, |w| exit_of(w).is_some_and(|(exit, _)| exit == 1));
-    let got = w.gateways[0].at.inbox.take().unwrap();
-    assert_eq!(got.len(), 1, "{got:?}");
-    let tcp = TcpPacket::new_checked(&got[0][20..]).unwrap();
-    assert!(tcp.rst());
-    assert_eq!((tcp.src_port(), tcp.dst_port()), (80, 40_000));
-    assert_eq!(tcp.seq_number(), TcpSeqNumber(7_000));
+    let lost = w.gateways[0].take_lost().unwrap();
+    assert_eq!(lost.v4, leased(0));
+    assert_eq!(w.gateways[0].take_lost(), None);
 }

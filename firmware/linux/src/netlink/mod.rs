@@ -1,7 +1,7 @@
 //! Talking to the kernel's network configuration.
 //!
 //! [`Rtnl`] reads and changes links, addresses, routes and rules; every change may be repeated: what is already so is
-//! no error. [`Monitor`] tells that something changed; [`conntrack`] forgets connections by their mark; [`counter`]
+//! no error. [`Monitor`] tells that something changed; [`conntrack`] lists and forgets connections by their mark; [`counter`]
 //! reads what a firewall rule counted.
 
 pub mod address;

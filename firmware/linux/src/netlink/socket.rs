@@ -66,6 +66,17 @@ impl Socket {
         mut message: Message,
         mut each: impl FnMut(u16, &[u8]),
     ) -> Result<()> {
+        self.converse(op, &mut message, &mut each)
+    }
+
+    // One for all that is asked.
+    #[inline(never)]
+    fn converse(
+        &mut self,
+        op: &'static str,
+        message: &mut Message,
+        each: &mut dyn FnMut(u16, &[u8]),
+    ) -> Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let request = message.finish(self.sequence)?;
         // SAFETY: the request is readable for its length.

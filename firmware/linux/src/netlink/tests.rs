@@ -378,14 +378,35 @@ fn only_connections_with_the_mark_are_forgotten() {
             send(&format!("10.5.0.1:{port}"));
             send(&format!("[fd05::1]:{port}"));
         }
-        let counts =
-            || [0x10000, 0x20000, 0].map(|mark| conntrack::count_marked(mark, 0xff0000).unwrap());
+        let count = |mark| {
+            let mut count = 0;
+            let goes = |_: &conntrack::Tracked| {
+                count += 1;
+                false
+            };
+            conntrack::delete_those(mark, 0xff0000, goes).unwrap();
+            count
+        };
+        let counts = || [0x10000, 0x20000, 0].map(count);
         assert_eq!(counts(), [2, 2, 2]);
         conntrack::delete_marked(0x10000, 0xff0000).unwrap();
         assert_eq!(counts(), [0, 2, 2]);
         conntrack::delete_marked(0x10000, 0xff0000).unwrap();
         assert_eq!(counts(), [0, 2, 2]);
         assert!(conntrack::delete_marked(0, 0).is_err());
+        let of_six = |tracked: &conntrack::Tracked| {
+            let back = tracked.back;
+            assert!(back.ports.0 == 2000 && !tracked.is_open_tcp && back.from == back.to);
+            let address = if back.v6 {
+                [0xfd, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+            } else {
+                [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 5, 0, 1]
+            };
+            assert_eq!(back.from, address);
+            back.v6
+        };
+        conntrack::delete_those(0x20000, 0xff0000, of_six).unwrap();
+        assert_eq!(counts(), [0, 1, 2]);
     });
 }
 

@@ -10,6 +10,7 @@ use burstmesh_core::control::handshake::Credentials;
 use burstmesh_core::data::pool::{Block, Slot};
 use burstmesh_core::data::queue::TxFlow;
 use burstmesh_core::data::resequence::RxFlow;
+use burstmesh_core::data::reset::Near;
 use burstmesh_core::data::tunnel::{Memory, Tunnel};
 use burstmesh_core::error::Refusal;
 use burstmesh_core::identity::{CommunityId, CommunityKeys, Identity, PublicKey};
@@ -211,12 +212,9 @@ impl GatewayNode {
         sent.unwrap_or(Err(Refusal::Unknown))
     }
 
-    /// Its clients are told that what left under these addresses is over.
-    pub fn end_sessions_with(&mut self, now: Instant, near: [u8; 4]) {
-        let mut shell = Shell::new(now, &mut self.at);
-        if let Some(gw) = &mut self.gw {
-            gw.end_sessions_with(near, &mut shell);
-        }
+    /// Under which addresses its clients' flows were lost since the last call.
+    pub fn take_lost(&mut self) -> Option<Near> {
+        self.gw.as_mut()?.take_lost()
     }
 
     /// Paths to the exit that carry packets: over its own lines, and over others'.

@@ -2,6 +2,7 @@
 
 pub mod bulk;
 pub mod capture;
+pub mod crowd;
 pub mod http;
 pub mod iperf;
 pub mod junk;

@@ -39,12 +39,10 @@ pub struct TxFlow {
     pub(super) acks: bool,
     /// And said nothing but how far it has come.
     pub(super) plain: bool,
-    /// Where it goes, for people and for its end.
+    /// Where it goes, for people.
     pub(super) far: [u8; 16],
     pub(super) port: u16,
     pub(super) protocol: u8,
-    /// The client's port.
-    pub(super) near_port: u16,
     /// The last that a TCP client acknowledged: the next byte it takes.
     pub(super) ack: u32,
     /// For people: how many packets it has.
@@ -86,7 +84,6 @@ impl TxFlow {
         far: [0; 16],
         port: 0,
         protocol: 0,
-        near_port: 0,
         ack: 0,
         pace: Pace::NONE,
         headers: Headers::NONE,

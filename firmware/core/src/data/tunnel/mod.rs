@@ -23,7 +23,6 @@ use super::path::{Path, Setup};
 use super::pool::{Block, List, PacketId, Pool, Slot};
 use super::queue::{self, FairQueue, TxFlow};
 use super::resequence::{self, Resequencer, RxFlow, Sink};
-use super::reset::Near;
 use super::seal::Keys;
 pub use super::segment::NotTaken;
 use super::segment::{Offload, each_packet};
@@ -443,10 +442,6 @@ impl AnyTunnel<'_> {
     /// Some flow has sent something lately, within this time.
     pub fn active(&self, now: Instant, within: Duration) -> bool {
         self.queue.active(now, within)
-    }
-    /// Hands out what tells clients that their TCP connections are over. `near` is their address here.
-    pub fn end_flows(&self, near: Near, tell: impl FnMut(&[u8])) {
-        self.queue.end_all(near, tell);
     }
     /// Flows that hold a sender's slot.
     pub fn flows(&self) -> usize {

@@ -8,7 +8,7 @@ use super::receive::peer_where;
 use super::{Gateway, Peer, Uplink, maintain};
 use crate::data::inner::Inner;
 use crate::data::resequence::Sink;
-use crate::data::reset::{self, Near};
+use crate::data::reset::Near;
 use crate::data::segment::{NotTaken, Offload, each_packet};
 use crate::error::{Refusal, Refusals};
 use crate::identity::PublicKey;
@@ -21,45 +21,6 @@ use crate::wire::control::{MAX_LEN, Message};
 use crate::wire::inside;
 use crate::wire::record::Record;
 use heapless::Vec;
-
-/// TCP sessions that are remembered, so that their clients can be told of their end.
-const FLOWS: usize = 128;
-const TCP: u8 = 6;
-
-/// A TCP session of ours with some host.
-#[derive(Clone, Copy, Debug)]
-struct Flow {
-    near: Near,
-    far: [u8; 16],
-    /// The far end's, the client's.
-    ports: (u16, u16),
-    /// The next byte that the client takes.
-    next: u32,
-}
-
-/// The sessions seen last, each in the place that its name says.
-#[derive(Debug)]
-pub(super) struct Flows([Option<Flow>; FLOWS]);
-
-impl Default for Flows {
-    fn default() -> Self {
-        Self([None; FLOWS])
-    }
-}
-
-impl Flows {
-    fn note(&mut self, near: Near, inner: &Inner) {
-        let at = inner.hash as usize % FLOWS;
-        if let Some(place) = self.0.get_mut(at).filter(|_| inner.protocol == TCP) {
-            *place = Some(Flow {
-                near,
-                far: inner.dst,
-                ports: (inner.dst_port, inner.src_port),
-                next: inner.ack,
-            });
-        }
-    }
-}
 
 /// A host that can be used.
 #[derive(Clone, Copy, Debug)]
@@ -93,18 +54,6 @@ impl Gateway<'_> {
         let up = self.uplinks.iter().filter(|u| u.up);
         let each = up.map(|u| u.config.idle_kbit[0].saturating_add(u.config.idle_kbit[1]));
         each.reduce(u32::saturating_add)
-    }
-
-    /// Tells the clients of TCP sessions that left at a host that they are over. `near`: our IPv4 address there.
-    pub fn end_sessions_with(&mut self, near: [u8; 4], out: &mut impl Output) {
-        for place in &mut self.guest_flows.0 {
-            if let Some(f) = place.take_if(|f| f.near.v4 == near) {
-                let mut segment = [0; reset::LONGEST];
-                if let Some(n) = reset::write(&f.far, f.near, f.ports, f.next, &mut segment) {
-                    out.deliver(segment.get(..n).unwrap_or_default());
-                }
-            }
-        }
     }
 
     /// Something of a guest's passed within the last second.
@@ -194,7 +143,7 @@ impl Gateway<'_> {
     ) -> Result<(), NotTaken> {
         let inner = Inner::parse(packet, &[0; 16]).ok_or(NotTaken::Malformed)?;
         let mut passes = Ok(());
-        match self.carrier(now, packet, &inner, out) {
+        match self.carrier(now, packet, out) {
             Ok(mut carrier) => {
                 let mtu = carrier.peer.tunnel.inner_mtu();
                 each_packet(packet, &inner, offload, mtu, |packet| {
@@ -216,7 +165,6 @@ impl Gateway<'_> {
         &'a mut self,
         now: Instant,
         packet: &[u8],
-        inner: &Inner,
         out: &'a mut O,
     ) -> Result<Carrier<'a, O>, Refusal> {
         let mine = |p: &Peer| p.with_host.sends(packet) || p.with_us.receives(packet);
@@ -228,7 +176,6 @@ impl Gateway<'_> {
         if !back {
             let host = peer.host.as_mut().ok_or(Refusal::Forbidden)?;
             host.asked(now);
-            self.guest_flows.note(peer.with_host, inner);
         }
         Ok(Carrier {
             now,

@@ -10,7 +10,7 @@ use crate::data::probe::State;
 use crate::data::tunnel::MAX_PATHS;
 use crate::node::borrow::Loan;
 use crate::node::peer::Session;
-use crate::node::{LETTER, Output, Via};
+use crate::node::{LETTER, Via};
 use crate::time::{Duration, Instant};
 use crate::wire::control::{MAX_LEN, MAX_UPLINKS, Message, Offer, Reason};
 use crate::wire::relay;
@@ -28,12 +28,12 @@ const RENEW_SESSION: Duration = Duration::from_millis(1_500);
 pub(super) const PATIENCE: u32 = 3;
 
 impl Gateway<'_> {
-    pub(super) fn maintain(&mut self, now: Instant, out: &mut impl Output) {
+    pub(super) fn maintain(&mut self, now: Instant) {
         self.maintain_at = now + STEP;
         self.link.tick(now);
         self.link.initiator.handle_timeout(now);
-        self.keep_exit_session(now, out);
-        self.keep_rivals(now, out);
+        self.keep_exit_session(now);
+        self.keep_rivals(now);
         self.keep_roll(now);
         self.keep_refusals(now);
         for place in 0..self.peers.len() {
@@ -105,7 +105,7 @@ impl Gateway<'_> {
         }
     }
 
-    fn keep_exit_session(&mut self, now: Instant, out: &mut impl Output) {
+    fn keep_exit_session(&mut self, now: Instant) {
         if self.exits.is_empty() {
             return;
         }
@@ -135,15 +135,15 @@ impl Gateway<'_> {
             let rekey_of = good.filter(|_| link.rekeying);
             link.initiator.start(now, link.cid, rekey_of);
             if good.is_none() {
-                self.try_next_way(now, out);
+                self.try_next_way(now);
             }
         }
     }
 
     /// The exit does not answer by any way: perhaps another one does, or this one under another address.
-    fn try_next_way(&mut self, now: Instant, out: &mut impl Output) {
+    fn try_next_way(&mut self, now: Instant) {
         if self.exits.len() > 1 {
-            self.end_flows(out);
+            self.lose_flows();
             self.use_exit(now, (self.link.exit + 1) % self.exits.len());
         } else {
             self.turn_loans(now, |_, l| l.relay.is_some());

@@ -37,6 +37,7 @@ use crate::control::cookie::{Budget, Gatekeeper};
 use crate::control::handshake::{Credentials, FinishJob};
 use crate::control::heard::Heard;
 use crate::data::resequence::Sink;
+use crate::data::reset::Near;
 use crate::data::segment::Offload;
 use crate::data::too_big::too_big;
 use crate::data::tunnel::{Memory, NotTaken};
@@ -184,7 +185,8 @@ pub struct Gateway<'m> {
     heard: Heard<32>,
     peers: [Option<Peer>; MAX_PEERS],
     relays: Relays,
-    guest_flows: guests::Flows,
+    /// Where flows were lost that nobody has been told of.
+    lost: Option<Near>,
     link: ExitLink<'m>,
     rivals: rivals::Rivals,
     letters: Deque<Letter, 12>,
@@ -254,7 +256,7 @@ impl<'m> Gateway<'m> {
             heard: Heard::new(),
             peers: [const { None }; MAX_PEERS],
             relays: Relays::default(),
-            guest_flows: guests::Flows::default(),
+            lost: None,
             letters: Deque::new(),
             draw,
             maintain_at: now,
@@ -343,7 +345,7 @@ impl<'m> Gateway<'m> {
             a.handle_timeout(now);
         }
         if now >= self.maintain_at {
-            self.maintain(now, out);
+            self.maintain(now);
         }
     }
 

@@ -12,7 +12,6 @@ use crate::data::path::Path;
 use crate::data::probe::State;
 use crate::data::reset::Near;
 use crate::error::Refusal;
-use crate::node::Output;
 use crate::node::borrow::Loan;
 use crate::node::job::Owner;
 use crate::node::peer::MAX_PEERS;
@@ -171,18 +170,22 @@ impl Gateway<'_> {
         self.exits.get(exit).map_or(u8::MAX, |e| e.preference)
     }
 
-    /// Tells clients that the TCP connections that go through the exit in use are over.
-    pub fn end_flows(&self, out: &mut impl Output) {
+    /// The flows that go through the exit in use are lost.
+    pub(super) fn lose_flows(&mut self) {
         if let Some(session) = &self.link.session {
-            let near = Near {
+            self.lost = Some(Near {
                 v4: session.lease.ipv4,
                 v6: session.lease.ipv6,
-            };
-            self.link.tunnel.end_flows(near, |p| out.deliver(p));
+            });
         }
     }
 
-    pub(super) fn keep_rivals(&mut self, now: Instant, out: &mut impl Output) {
+    /// Under which addresses flows were lost since the last call: their clients are to be told.
+    pub fn take_lost(&mut self) -> Option<Near> {
+        self.lost.take()
+    }
+
+    pub(super) fn keep_rivals(&mut self, now: Instant) {
         if self.exits.len() < 2 {
             return;
         }
@@ -193,7 +196,7 @@ impl Gateway<'_> {
         if self.in_trouble(now) {
             if let Some(at) = self.rivals.ready.as_ref().map(|r| r.move_at) {
                 if at <= now {
-                    self.move_over(now, true, out);
+                    self.move_over(now, true);
                 } else {
                     self.maintain_at = self.maintain_at.min(at);
                 }
@@ -210,7 +213,7 @@ impl Gateway<'_> {
         let better = self.exits.iter().any(|e| e.preference < rank);
         if better && self.rivals.ready.is_some() {
             if self.rivals.steady >= STEADY && !self.link.tunnel.active(now, QUIET) {
-                return self.move_over(now, false, out);
+                return self.move_over(now, false);
             }
             self.rivals.rest();
         } else if !better {
@@ -364,12 +367,12 @@ impl Gateway<'_> {
     }
 
     /// The session with the exit in use, and its flows, end here; those that come go by the other.
-    fn move_over(&mut self, now: Instant, silent: bool, out: &mut impl Output) {
+    fn move_over(&mut self, now: Instant, silent: bool) {
         let Some(ready) = self.rivals.ready.take() else {
             return;
         };
         let had_one = self.link.session.is_some();
-        self.end_flows(out);
+        self.lose_flows();
         self.use_exit(now, usize::from(ready.exit));
         self.link.moved = silent && had_one;
         let secret = self.draw.secret();
