@@ -118,6 +118,10 @@ pub struct Uplink {
     pub lend_up: Rate,
     /// The most that is lent from the Internet; 0: all that is idle.
     pub lend_down: Rate,
+    /// What is always kept for the household towards the Internet; 0: nothing.
+    pub reserve_up: Rate,
+    /// What is always kept for the household from the Internet; 0: nothing.
+    pub reserve_down: Rate,
     /// Whether direct traffic prefers it.
     pub default: bool,
     /// Whether its volume costs money.
@@ -132,6 +136,29 @@ pub struct Uplink {
     pub hours: Vec<Hours, HOURS>,
     /// The section's line.
     pub line: u32,
+}
+
+impl Uplink {
+    /// As a section says it that has nothing but a name and a device.
+    fn new(name: Label, ifname: Ifname, line: u32) -> Self {
+        Self {
+            name,
+            ifname,
+            lend: false,
+            share_address: false,
+            lend_up: Rate(0),
+            lend_down: Rate(0),
+            reserve_up: Rate(0),
+            reserve_down: Rate(0),
+            default: false,
+            metered: false,
+            cap: 0,
+            reset_day: 1,
+            zone: Zone(0),
+            hours: Vec::new(),
+            line,
+        }
+    }
 }
 
 /// An exit section, or an exit of the invitation.

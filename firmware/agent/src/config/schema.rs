@@ -110,6 +110,8 @@ pub enum Field {
     ShareAddress,
     LendUp,
     LendDown,
+    ReserveUp,
+    ReserveDown,
     Default,
     Cap,
     ResetDay,
@@ -241,7 +243,7 @@ impl Kind {
             }
             Self::Port => "write a number from 1 to 65535",
             Self::Rate => {
-                "write bits per second with their unit, such as '20Mbit' or '512kbit', at least 64kbit, or '0' for all that is idle"
+                "write bits per second with their unit, such as '20Mbit' or '512kbit', at least 64kbit, or '0'"
             }
             Self::Duration => "write a number with ms, s, m or h, such as '10s', at most '24h'",
             Self::Volume => {

@@ -42,9 +42,9 @@ pub type Label = String<LABEL_BYTES>;
 /// A file's path.
 pub type FilePath = String<PATH_BYTES>;
 
-/// Bits per second at IP level. 0 means "whatever is idle".
+/// kbit/s at IP level, rounded up; 0: none is stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Rate(pub u64);
+pub struct Rate(pub u32);
 
 /// An address range. Bits beyond the length are zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -295,7 +295,8 @@ pub fn rate(text: &str) -> Result<Rate, ValueError> {
         ("mbit", 1_000_000),
         ("gbit", 1_000_000_000),
     ];
-    quantity(text, &units, str::eq_ignore_ascii_case, RATE_MIN, RATE_MAX).map(Rate)
+    quantity(text, &units, str::eq_ignore_ascii_case, RATE_MIN, RATE_MAX)
+        .map(|bits| Rate(bits.div_ceil(1_000) as u32))
 }
 
 /// A duration: a number with at most three decimals and `ms`, `s`, `m` or `h`; or `0`.

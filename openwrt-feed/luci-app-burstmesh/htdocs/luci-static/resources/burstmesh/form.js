@@ -104,9 +104,9 @@ function isSecret(text) {
 export function kinds() {
 	return {
 		bool: among('0', '1'),
-		device: kind(isDevice, _('A network device as the router lists it, such as wan or br-lan.')),
-		rate: kind(amount({ bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9 }, 64e3, 100e9), _('Bits per second with their unit, such as 20Mbit or 512kbit, at least 64kbit; or 0 for all that is idle.')),
-		volume: kind(amount({ mb: 1e6, gb: 1e9, tb: 1e12 }, 50e6, 1e15), _('Bytes with their unit, such as 500MB or 1.5TB, at least 50MB; or 0 for no cap.')),
+		device: kind(isDevice, _('As the router lists it, such as wan or br-lan.')),
+		rate: kind(amount({ bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9 }, 64e3, 100e9), _('With its unit, such as 20Mbit or 512kbit, at least 64kbit; or 0.')),
+		volume: kind(amount({ mb: 1e6, gb: 1e9, tb: 1e12 }, 50e6, 1e15), _('With its unit, such as 500MB or 1.5TB, at least 50MB; or 0.')),
 		'day of the month': number(1, 31),
 		'time zone': kind(isZone, _('Hours and minutes east of UTC, such as +01:00 or -03:30; or 0.')),
 		hours: kind(isHours, _('When it begins and ends, such as 22:00-07:00.')),
@@ -114,10 +114,10 @@ export function kinds() {
 		prefix: kind(isPrefix, _('An address range, such as 198.51.100.0/24 or 2001:db8::/32.')),
 		'prefix or name': kind((text) => isPrefix(text) || /^(?![\d.]+$)[a-z\d]+(([.]|-+)[a-z\d]+)*$/i.test(text), _('An address range, or a name such as example.org.')),
 		'public key': kind(isKey, _('The 44 characters that burstmesh-proxy printed.')),
-		secret: kind(isSecret, _('44 generated characters. Paste an invitation instead, if you have one.')),
-		'address:port': kind(isAddress, _('A numeric address and a port, such as 203.0.113.7:4455 or [2001:db8::7]:4455.')),
+		secret: kind(isSecret, _('44 generated characters, or paste an invitation.')),
+		'address:port': kind(isAddress, _('Such as 203.0.113.7:4455 or [2001:db8::7]:4455.')),
 		invitation: kind(isWhole, _('The whole invitation, from bm1 to its last character.')),
-		certificate: kind((text) => /^bmc1[A-Za-z0-9+\/]{107}$/.test(text), _('The whole line that the admin made, from bmc1 to its last character.')),
+		certificate: kind((text) => /^bmc1[A-Za-z0-9+\/]{107}$/.test(text), _('The whole line, from bmc1 to its last character.')),
 		text: kind(isText, _('1 to 32 characters, the same on every router.')),
 		'log level': among('error', 'warn', 'info', 'debug', 'trace'),
 		lane: among(...LANES),
@@ -141,6 +141,7 @@ function section(title, named, ...options) {
 
 // Sections of /etc/config/burstmesh with their options.
 export function sections() {
+	const [idle, kept] = [_('0: all that is idle.'), _('Never lent, of what the line was seen to carry.')];
 	return {
 		community: section(_('Community'), false,
 			option('invitation', 'invitation', _('Invitation'), _('Paste what a member or the admin gave you. It is as good as a key: hand it on only to those who should join.')),
@@ -162,11 +163,13 @@ export function sections() {
 			option('ifname', 'device', _('Device'), _('The device that has the address of the line, such as pppoe-wan.'), { required: true }),
 			option('lend', 'bool', _('Lend it'), _('Others may use what is idle. Your own traffic always comes first.')),
 			option('share_address', 'bool', _('Share its address'), _('Connections of neighbours may leave here without an exit. What they do is seen as coming from your address.')),
-			option('lend_down', 'rate', _('Lend at most, down'), _('From the Internet. 0: all that is idle.')),
-			option('lend_up', 'rate', _('Lend at most, up'), _('Towards the Internet. 0: all that is idle.')),
+			option('lend_down', 'rate', _('Lend at most, down'), idle),
+			option('lend_up', 'rate', _('Lend at most, up'), idle),
+			option('reserve_down', 'rate', _('Kept for you, down'), kept),
+			option('reserve_up', 'rate', _('Kept for you, up'), kept),
 			option('default', 'bool', _('Preferred'), _('The line that direct traffic prefers; one at most.')),
 			option('cap', 'volume', _('Monthly cap'), _('Of your plan, your own use included. Lending slows down near it and stops at it; you are never cut. 0: no cap.'), { preset: '0' }),
-			option('reset_day', 'day of the month', _('Begins anew on'), _('The day of the month on which the plan begins anew.'), { preset: '1' }),
+			option('reset_day', 'day of the month', _('Begins anew on'), _('A day of the month.'), { preset: '1' }),
 			option('timezone', 'time zone', _('Time zone'), _('Where midnight is, all year the same.'), { preset: '0' }),
 			option('lend_hours', 'hours', _('Lend only at'), _('Parts of the day. Without any, always.'), { list: true }),
 			option('metered', 'bool', _('Volume costs money'), _('Connections use it only while no other line carries them.'))
