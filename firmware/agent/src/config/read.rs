@@ -2,6 +2,7 @@
 
 use burstmesh_core::data::lane::Lane;
 use burstmesh_core::identity::{NodeId, PublicKey};
+use burstmesh_core::node::gateway::Weights;
 use burstmesh_core::wire::admission::{AdminKey, Certificate};
 use burstmesh_core::wire::invitation::{Invitation, Name, Secret};
 use heapless::Vec;
@@ -54,6 +55,7 @@ pub(super) struct CommunityDraft {
     pub(super) share_log: bool,
     pub(super) lane: Lane,
     pub(super) refused: Vec<NodeId, { schema::REFUSED }>,
+    pub(super) weights: Weights,
 }
 
 /// A value and the line it is on.
@@ -112,6 +114,7 @@ impl Draft {
                 share_log: false,
                 lane: Lane::Auto,
                 refused: Vec::new(),
+                weights: Vec::new(),
             },
             meshes: Vec::new(),
             uplinks: Vec::new(),
@@ -356,7 +359,8 @@ impl Draft {
             | Field::ShareStatus
             | Field::ShareLog
             | Field::Lane
-            | Field::Refuse => self.set_community(field, text, line)?,
+            | Field::Refuse
+            | Field::Weight => self.set_community(field, text, line)?,
             Field::MeshIfname | Field::MeshPort | Field::MeshOpen => {
                 self.set_mesh(field, text)?;
             }
@@ -438,6 +442,10 @@ impl Draft {
             Field::Refuse => community
                 .refused
                 .push(values::node(text)?)
+                .map_err(|_| SetError::Full(schema::REFUSED))?,
+            Field::Weight => community
+                .weights
+                .push(values::weight(text)?)
                 .map_err(|_| SetError::Full(schema::REFUSED))?,
             _ => community.lane = values::lane(text)?,
         }

@@ -229,6 +229,19 @@ fn at_most(most: u8, text: &str) -> Result<u8, ValueError> {
     number.ok_or(ValueError::OutOfRange)
 }
 
+/// A member's name with how much its part counts: `a0a1a2a3a4a5a6a7=2`.
+///
+/// # Errors
+/// [`ValueError::Malformed`] or [`ValueError::OutOfRange`].
+pub fn weight(text: &str) -> Result<(NodeId, u8), ValueError> {
+    let (name, weight) = text.split_once('=').ok_or(ValueError::Malformed)?;
+    let weight = preference(weight)?;
+    if weight == 0 {
+        return Err(ValueError::OutOfRange);
+    }
+    Ok((node(name)?, weight))
+}
+
 /// A member's name: 16 hexadecimal digits.
 ///
 /// # Errors

@@ -121,6 +121,32 @@ fn what_an_idle_borrower_leaves_goes_to_the_others_and_comes_back_within_seconds
 }
 
 #[test]
+fn who_has_twice_the_weight_gets_twice_the_part_over_the_exit_too() {
+    let (mut w, mut next) = (street(3), 0);
+    let weights = [(w.gateways[1].key().node_id(), 2)].into_iter().collect();
+    let now = w.instant();
+    let lender = w.gateways[2].gw.as_mut().unwrap();
+    lender.set_weights(now, &weights);
+    let uneven = rates(&mut w, 4_000, 6_000, &[0, 1], &mut next);
+    for way in 0..2 {
+        let [light, heavy] = [uneven[0][way], uneven[1][way]];
+        assert!(
+            light + heavy <= 2_100 && light + heavy >= 1_700,
+            "{uneven:?}"
+        );
+        assert!((18..=22).contains(&(heavy * 10 / light)), "{uneven:?}");
+    }
+    // What one leaves is the other's, whatever it weighs.
+    let alone = rates(&mut w, 5_000, 4_000, &[0], &mut next);
+    fair(&alone, &[0]);
+    let now = w.instant();
+    let lender = w.gateways[2].gw.as_mut().unwrap();
+    lender.set_weights(now, &Default::default());
+    let even = rates(&mut w, 5_000, 4_000, &[0, 1], &mut next);
+    fair(&even, &[0, 1]);
+}
+
+#[test]
 fn what_is_kept_for_the_household_stays_free_on_a_line_whose_width_nobody_has_stated() {
     let (mut w, mut next, kept) = (street(3), 0, [6_000, 15_000]);
     let found = |w: &World| w.gateways[2].gw().found_kbit(0);
