@@ -68,15 +68,15 @@ test('the sum of an invitation is the one that others compute', () => {
 	}
 });
 
-const PLACES = { device: 'ifname', rate: 'lend_up', volume: 'cap', 'day of the month': 'reset_day', 'time zone': 'timezone', hours: 'lend_hours', port: 'port', prefix: 'destination', 'prefix or name': 'bypass', 'address:port': 'address', 'public key': 'key', 'log level': 'log_level', file: 'key_file', lane: 'lane', 'lane or direct': 'lane', protocol: 'protocol', DSCP: 'dscp', preference: 'preference', 'node ID': 'refuse', invitation: 'invitation', certificate: 'certificate', secret: 'secret', text: 'name' };
+const PLACES = { device: 'ifname', rate: 'lend_up', volume: 'cap', 'day of the month': 'reset_day', 'time zone': 'timezone', hours: 'lend_hours', port: 'port', prefix: 'destination', 'prefix or name': 'bypass', 'address:port': 'address', 'public key': 'key', 'log level': 'log_level', file: 'key_file', lane: 'lane', 'lane or direct': 'lane', protocol: 'protocol', DSCP: 'dscp', preference: 'preference', 'node ID': 'refuse', 'node ID=weight': 'weight', invitation: 'invitation', certificate: 'certificate', secret: 'secret', text: 'name' };
 
 // What is wrong with the whole file is told at its last line.
 const LAST = "config client 'last'\n\toption ifname 'br-last'\n";
 
 // What the agent says of the line that holds the value.
 function agentSays(agent, folder, kind, value) {
-	const section = { port: 'mesh', prefix: 'rule', 'prefix or name': "client 'x'", 'lane or direct': 'rule', 'address:port': "exit 'x'", 'public key': "exit 'x'", 'log level': 'community', file: 'community', lane: 'community', protocol: 'rule', DSCP: 'rule', preference: "exit 'x'", 'node ID': 'community', invitation: 'community', certificate: 'community', secret: 'community', text: 'community' };
-	const word = ['prefix or name', 'address:port', 'hours', 'node ID'].includes(kind) ? 'list' : 'option';
+	const section = { port: 'mesh', prefix: 'rule', 'prefix or name': "client 'x'", 'lane or direct': 'rule', 'address:port': "exit 'x'", 'public key': "exit 'x'", 'log level': 'community', file: 'community', lane: 'community', protocol: 'rule', DSCP: 'rule', preference: "exit 'x'", 'node ID': 'community', 'node ID=weight': 'community', invitation: 'community', certificate: 'community', secret: 'community', text: 'community' };
+	const word = ['prefix or name', 'address:port', 'hours', 'node ID', 'node ID=weight'].includes(kind) ? 'list' : 'option';
 	writeFileSync(folder + '/config', 'config ' + (section[kind] || "uplink 'x'") + '\n\t' + word + ' ' + PLACES[kind] + " '" + value + "'\n" + LAST);
 	const done = spawnSync(agent, ['check', '--config', folder + '/config'], { encoding: 'utf8' });
 	return done.stdout.split('\n').filter((line) => line.includes('/config:2: '));

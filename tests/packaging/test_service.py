@@ -97,6 +97,7 @@ TYPES = {
     "DSCP": "range(0,63)",
     "preference": "range(0,9)",
     "node ID": "rangelength(16,16)",
+    "node ID=weight": "rangelength(18,18)",
     "prefix or name": "or(cidr,hostname)",
     "lane or direct": 'or("direct","auto","per_packet","per_session")',
     "port": "port",

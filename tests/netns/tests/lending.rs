@@ -1,6 +1,6 @@
 //! The owner's rules for what is lent: a pause, hours, and a monthly cap that the household itself never feels.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -315,6 +315,36 @@ fn two_homes_without_a_line_divide_what_a_household_lends_and_its_line_carries_n
         ensure!(range.contains(&rates[way]), "{rates:.2?} Mbit/s, way {way}");
         let [a, b] = [0, 1].map(|who| each.get(who).map_or(0, |both| both[way]));
         ensure!(a.min(b) * 3 >= a.max(b) * 2, "{each:?}, way {way}");
+    }
+    what_is_kept_stays_free_and_weights_count(&lab, &mut community, &config, &text)
+}
+
+/// The line of 20 Mbit/s, of which nobody has stated that, but 14 Mbit/s are kept, and one home has twice the weight.
+fn what_is_kept_stays_free_and_weights_count(
+    lab: &Lab,
+    community: &mut Community<'_>,
+    config: &Path,
+    text: &str,
+) -> Result<()> {
+    let status = community.status("gw2")?;
+    let names = status["peers"].as_array().into_iter().flatten();
+    let names = names.filter_map(|p| p["node"].as_str());
+    let names: Vec<&str> = names.collect();
+    ensure!(names.len() == 2, "{status}");
+    let lend = "option lend '1'";
+    let kept = "\n\toption reserve_up '14Mbit'\n\toption reserve_down '14Mbit'";
+    let text = text.replace(lend, &format!("{lend}{kept}"));
+    let weight = format!("config community\n\tlist weight '{}=2'", names[1]);
+    std::fs::write(config, text.replacen("config community", &weight, 1))?;
+    community.reload("gw2")?;
+    let less = |s: &Value| s["uplinks"][0]["lend_down_kbit"].as_u64() > Some(3_000);
+    community.wait("gw2", SOON, "lending beside the reserve", less)?;
+    let (rates, each) = measure_quietly(lab, 3, || carried_for_two(lab, community))?;
+    println!("{rates:.2?} Mbit/s beside the reserve, {each:?} bytes for each");
+    for way in 0..2 {
+        ensure!((4.0..=6.3).contains(&rates[way]), "{rates:.2?}, way {way}");
+        let [light, heavy] = [0, 1].map(|who| each.get(who).map_or(0.0, |both| both[way] as f64));
+        ensure!((1.5..2.5).contains(&(heavy / light)), "{each:?}, way {way}");
     }
     Ok(())
 }

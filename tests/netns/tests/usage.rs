@@ -104,7 +104,7 @@ fn a_line_is_lent_less_in_the_hour_in_which_its_household_usually_needs_it() -> 
     let uplink = community.status("gw2")?["uplinks"][0].clone();
     println!("{uplink}\n{}", community.status_table("gw2")?);
     ensure!(uplink["lend_down_kbit"] == limit, "not {limit}");
-    ensure!(uplink["lending"] == "lent less: the household is likely to need it");
+    ensure!(uplink["lending"] == "lent less: room is kept for the household");
     ensure!(uplink["confidence"] == 80);
     let expected = uplink["expected_down_kbit"].as_u64().unwrap_or(0);
     ensure!((14_000..=19_000).contains(&expected), "{expected}");
@@ -214,7 +214,7 @@ fn flows_go_to_the_house_that_is_out_at_noon_and_to_the_other_one_in_the_evening
             live_paths(s) == 3 && paths.iter().filter(limited).count() == 1
         })?;
         let busy = community.status(["gw1", "gw2", "gw3"][at_home])?;
-        let expects = "lent less: the household is likely to need it";
+        let expects = "lent less: room is kept for the household";
         ensure!(busy["uplinks"][0]["lending"] == expects, "{busy:#}");
 
         let (lines, said) = download(&lab, &community, &spread.1, 80)?;

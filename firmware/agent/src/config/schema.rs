@@ -20,6 +20,9 @@ pub const BYPASSES: usize = 32;
 /// Members whom one gateway refuses.
 pub const REFUSED: usize = burstmesh_core::node::gateway::MAX_REFUSED;
 
+// Members with a weight are as many: one number in the messages.
+const _: () = assert!(REFUSED == burstmesh_core::node::gateway::MAX_WEIGHTS);
+
 /// Rules about lanes.
 pub const RULES: usize = 16;
 
@@ -102,6 +105,7 @@ pub enum Field {
     ShareLog,
     Lane,
     Refuse,
+    Weight,
     MeshIfname,
     MeshPort,
     MeshOpen,
@@ -110,6 +114,8 @@ pub enum Field {
     ShareAddress,
     LendUp,
     LendDown,
+    ReserveUp,
+    ReserveDown,
     Default,
     Cap,
     ResetDay,
@@ -183,6 +189,8 @@ pub enum Kind {
     Preference,
     /// A member's name.
     Node,
+    /// The same, with how much its part counts.
+    Weight,
 }
 
 impl Kind {
@@ -215,6 +223,7 @@ impl Kind {
             Self::CodePoint => "DSCP",
             Self::Preference => "preference",
             Self::Node => "node ID",
+            Self::Weight => "node ID=weight",
         }
     }
 
@@ -241,7 +250,7 @@ impl Kind {
             }
             Self::Port => "write a number from 1 to 65535",
             Self::Rate => {
-                "write bits per second with their unit, such as '20Mbit' or '512kbit', at least 64kbit, or '0' for all that is idle"
+                "write bits per second with their unit, such as '20Mbit' or '512kbit', at least 64kbit, or '0'"
             }
             Self::Duration => "write a number with ms, s, m or h, such as '10s', at most '24h'",
             Self::Volume => {
@@ -278,6 +287,7 @@ impl Kind {
             Self::CodePoint => "write a number from 0 to 63, such as '46'",
             Self::Preference => "write a number from 0 to 9",
             Self::Node => "copy the neighbour's 16 digits from 'burstmesh status'",
+            Self::Weight => "write its 16 digits, '=' and a number from 1 to 9",
         }
     }
 
@@ -436,6 +446,15 @@ const COMMUNITY: Section = Section {
             list: true,
             example: "a0a1a2a3a4a5a6a7",
             doc: "Members with whom this house shares nothing: they use no line of it, and it uses none of theirs. Without a restart: burstmesh refuse.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::Weight,
+            name: "weight",
+            kind: Kind::Weight,
+            list: true,
+            example: "a0a1a2a3a4a5a6a7=2",
+            doc: "Members whose parts count more than 1, up to 9, where several want more than is lent.",
             ..OPTION
         },
     ],

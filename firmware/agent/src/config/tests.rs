@@ -98,7 +98,7 @@ fn a_configuration_by_hand_is_read() {
     let wan = config.default_uplink().unwrap();
     assert_eq!(
         (wan.name.as_str(), wan.lend, wan.lend_up, wan.lend_down),
-        ("wan", true, Rate(5_000_000), Rate(0))
+        ("wan", true, Rate(5_000), Rate(0))
     );
     assert_eq!(config.exits[0].addresses.len(), 2);
     assert_eq!(

@@ -42,9 +42,9 @@ pub type Label = String<LABEL_BYTES>;
 /// A file's path.
 pub type FilePath = String<PATH_BYTES>;
 
-/// Bits per second at IP level. 0 means "whatever is idle".
+/// kbit/s at IP level, rounded up; 0: none is stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Rate(pub u64);
+pub struct Rate(pub u32);
 
 /// An address range. Bits beyond the length are zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,6 +229,19 @@ fn at_most(most: u8, text: &str) -> Result<u8, ValueError> {
     number.ok_or(ValueError::OutOfRange)
 }
 
+/// A member's name with how much its part counts: `a0a1a2a3a4a5a6a7=2`.
+///
+/// # Errors
+/// [`ValueError::Malformed`] or [`ValueError::OutOfRange`].
+pub fn weight(text: &str) -> Result<(NodeId, u8), ValueError> {
+    let (name, weight) = text.split_once('=').ok_or(ValueError::Malformed)?;
+    let weight = preference(weight)?;
+    if weight == 0 {
+        return Err(ValueError::OutOfRange);
+    }
+    Ok((node(name)?, weight))
+}
+
 /// A member's name: 16 hexadecimal digits.
 ///
 /// # Errors
@@ -295,7 +308,8 @@ pub fn rate(text: &str) -> Result<Rate, ValueError> {
         ("mbit", 1_000_000),
         ("gbit", 1_000_000_000),
     ];
-    quantity(text, &units, str::eq_ignore_ascii_case, RATE_MIN, RATE_MAX).map(Rate)
+    quantity(text, &units, str::eq_ignore_ascii_case, RATE_MIN, RATE_MAX)
+        .map(|bits| Rate(bits.div_ceil(1_000) as u32))
 }
 
 /// A duration: a number with at most three decimals and `ms`, `s`, `m` or `h`; or `0`.

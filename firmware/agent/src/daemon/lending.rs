@@ -2,7 +2,6 @@
 
 use super::accounts::Accounts;
 use super::network::UplinkState;
-use crate::config::values::Rate;
 use crate::config::{Config, Uplink};
 use burstmesh_core::ledger::cap::{Pace, limit};
 use burstmesh_core::node::gateway::{Gateway, UplinkConfig};
@@ -24,9 +23,11 @@ pub enum Reason {
     NoClock,
     /// The plan is used up.
     CapReached,
+    /// No more than what is kept for its household was seen on it.
+    Reserved,
     /// The plan is nearly used up: it is lent slowly.
     NearCap,
-    /// Its household uses it now, or usually does at this hour: room is kept for it.
+    /// Its household uses it now, or usually does at this hour, or its owner says so: room is kept for it.
     Habit,
     /// As its owner allows.
     Free,
@@ -47,8 +48,9 @@ impl Reason {
             Self::Hours => "not lent at this hour",
             Self::NoClock => "not lent: the time is unknown",
             Self::CapReached => "not lent: the cap is reached",
+            Self::Reserved => "not lent: no more was seen than what is kept",
             Self::NearCap => "lent slowly: near the cap",
-            Self::Habit => "lent less: the household is likely to need it",
+            Self::Habit => "lent less: room is kept for the household",
             Self::Free => "lent",
         }
     }
@@ -89,7 +91,9 @@ impl Lending {
         for (number, uplink) in config.uplinks.iter().enumerate() {
             let pace = accounts.pace(now, uplink);
             let minute = accounts.minute_of_day(now, uplink);
-            let forecast = accounts.forecast(now, uplink);
+            let mut forecast = accounts.forecast(now, uplink);
+            let reserve = [uplink.reserve_up, uplink.reserve_down].map(|rate| rate.0);
+            forecast.keep(reserve, gateway.found_kbit(number as u8));
             let reason = reason(uplink, paused, minute, pace, &forecast);
             let _ = self.reasons.push(reason);
             let ipv6 = states.get(number).is_some_and(|s| s.ipv6);
@@ -131,6 +135,7 @@ fn reason(
     }
     match pace {
         Pace::Stop => Reason::CapReached,
+        _ if forecast.kept => Reason::Reserved,
         Pace::Slow(_) => Reason::NearCap,
         Pace::Free if forecast.offered != [0, 0] => Reason::Habit,
         Pace::Free => Reason::Free,
@@ -141,18 +146,13 @@ fn effective(uplink: &Uplink, reason: Reason, pace: Pace, forecast: &Forecast) -
     let [up, down] = forecast.offered;
     UplinkConfig {
         lend: matches!(reason, Reason::Free | Reason::NearCap | Reason::Habit),
-        lend_up_kbit: limit(kbit(uplink.lend_up), pace, up),
-        lend_down_kbit: limit(kbit(uplink.lend_down), pace, down),
+        lend_up_kbit: limit(uplink.lend_up.0, pace, up),
+        lend_down_kbit: limit(uplink.lend_down.0, pace, down),
         idle_kbit: forecast.idle,
         shares_address: uplink.share_address,
         ipv6: false,
         metered: uplink.metered,
     }
-}
-
-/// In kbit/s; 0: no limit.
-fn kbit(rate: Rate) -> u32 {
-    u32::try_from(rate.0.div_ceil(1_000)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -228,5 +228,24 @@ mod tests {
             (1_000, 5_000)
         );
         assert!(evening.lend);
+    }
+
+    #[test]
+    fn what_is_kept_for_the_household_is_not_lent_and_none_of_a_line_of_unknown_width() {
+        let uplink = uplink("\toption lend '1'\n\toption reserve_down '8Mbit'\n");
+        let reserve = [uplink.reserve_up, uplink.reserve_down].map(|rate| rate.0);
+        assert_eq!(reserve, [0, 8_000]);
+        for (found, reason, down) in [
+            (0, Reason::Reserved, 0),
+            (8_000, Reason::Reserved, 0),
+            (20_000, Reason::Habit, 11_264),
+        ] {
+            let mut forecast = Forecast::default();
+            forecast.keep(reserve, [0, found]);
+            let now = super::reason(&uplink, false, None, Pace::Free, &forecast);
+            let config = effective(&uplink, now, Pace::Free, &forecast);
+            assert_eq!((now, config.lend), (reason, down > 0));
+            assert_eq!((config.lend_up_kbit, config.lend_down_kbit), (0, down));
+        }
     }
 }

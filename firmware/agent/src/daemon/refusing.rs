@@ -40,7 +40,7 @@ fn set(gateway: &mut Gateway<'_>, now: Instant, node: NodeId, until: Option<Inst
     done
 }
 
-/// What the configuration says: at the start, and when it is read again after `before`.
+/// What the configuration says of members: at the start, and when it is read again after `before`.
 pub fn follow(gateway: &mut Gateway<'_>, now: Instant, before: &[NodeId], config: &Config) {
     let wanted = &config.community.refused;
     for node in before.iter().filter(|n| !wanted.contains(n)) {
@@ -49,6 +49,7 @@ pub fn follow(gateway: &mut Gateway<'_>, now: Instant, before: &[NodeId], config
     for node in wanted.iter().filter(|n| !before.contains(n)) {
         refuse(gateway, now, *node, 0);
     }
+    gateway.set_weights(now, &config.community.weights);
 }
 
 /// Answers a line from the control socket, if it is about this: `refuse NODE`, `refuse NODE MINUTES` or `accept NODE`.

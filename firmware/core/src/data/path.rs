@@ -265,7 +265,8 @@ impl Path {
     }
     /// What it was measured to carry, by us and from the other end by that, in kbit/s; 0: unknown.
     pub fn measured(&self) -> [u32; 2] {
-        let known = !self.rate.starting();
+        // A train shows no more than what an own line carries at least: no lender is to be held to that.
+        let known = !self.rate.starting() || (!self.setup.lent && self.rate.is_trained());
         [if known { self.rate.rate() / 125 } else { 0 }, self.found]
     }
     /// The most that its lender lets through, sent by us and by the other end, in kbit/s; 0: no limit is known.

@@ -161,6 +161,10 @@ impl Rate {
     pub fn starting(&self) -> bool {
         self.starting
     }
+    /// A train has shown what the path carries at least.
+    pub fn is_trained(&self) -> bool {
+        self.growth == TRAINED
+    }
     /// The path's own queue at the last look, in us.
     pub fn queue_us(&self) -> u32 {
         self.queue_now as u32

@@ -10,6 +10,9 @@ use crate::wire::control::MAX_UPLINKS;
 pub(super) const UP: usize = 0;
 pub(super) const DOWN: usize = 1;
 
+/// More than this, in kbit/s, is not divided: 400 Gbit/s.
+const DIVIDED: u32 = 400_000_000;
+
 /// A neighbour's parts of each uplink, both ways.
 pub(super) type Parts = [[Part; 2]; MAX_UPLINKS];
 
@@ -62,27 +65,34 @@ impl Part {
     }
 }
 
-/// The part of the one at this place, if it wants all there is: max-min. Who wants less than that leaves the rest to the others.
-pub(super) fn part(limit: u32, demands: &[u32; MAX_PEERS], place: usize) -> u32 {
-    let mut level = 0;
+/// What a neighbour is taken to want, and its weight: from 1 on.
+pub(super) type Want = (u32, u8);
+
+/// The part of the one at this place, if it wants all there is: weighted max-min. Who wants less than that leaves the rest to the others.
+pub(super) fn part(limit: u32, wants: &[Want; MAX_PEERS], place: usize) -> u32 {
+    // Products with a weight fit then.
+    let limit = limit.min(DIVIDED);
+    let mine = wants.get(place).map_or(1, |(_, weight)| u32::from(*weight));
+    // A weight of 1 is worth `rest / all`.
+    let (mut rest, mut all) = (0, 1);
     loop {
-        let (mut rest, mut want) = (limit, 1);
-        for (at, demand) in demands.iter().enumerate() {
+        let (mut left, mut weights) = (limit, mine);
+        for (at, (demand, weight)) in wants.iter().enumerate() {
+            let weight = u32::from(*weight);
             if at == place {
                 continue;
             }
-            if *demand > level {
-                want += 1;
+            if *demand > rest * weight / all {
+                weights += weight;
             } else {
-                rest = rest.saturating_sub(*demand);
+                left = left.saturating_sub(*demand);
             }
         }
-        let next = rest / want;
-        if next <= level {
+        if (left, weights) == (rest, all) {
             // 0 would be no limit.
-            return level.max(1);
+            return (rest * mine / all).max(1);
         }
-        level = next;
+        (rest, all) = (left, weights);
     }
 }
 
@@ -94,37 +104,62 @@ mod tests {
 
     const MOST: u32 = 2_000;
 
-    fn demands(of: &[u32]) -> [u32; MAX_PEERS] {
-        core::array::from_fn(|n| of.get(n).copied().unwrap_or(0))
+    fn wants(of: &[u32]) -> [Want; MAX_PEERS] {
+        core::array::from_fn(|n| (of.get(n).copied().unwrap_or(0), 1))
     }
 
     #[test]
     fn who_is_alone_gets_all_and_what_others_leave_goes_to_who_wants_it() {
-        assert_eq!(part(MOST, &demands(&[]), 3), 2_000);
-        assert_eq!(part(MOST, &demands(&[2_400, 0, 9_000]), 0), 1_000);
-        assert_eq!(part(MOST, &demands(&[2_400, 200, 9_000]), 0), 900);
-        assert_eq!(part(MOST, &demands(&[2_400, 200, 9_000]), 1), 666);
-        assert_eq!(part(MOST, &demands(&[2_400; 12]), 1), 166);
-        assert_eq!(part(5, &demands(&[2_400; 12]), 1), 1, "no limit would be 0");
+        assert_eq!(part(MOST, &wants(&[]), 3), 2_000);
+        assert_eq!(part(MOST, &wants(&[2_400, 0, 9_000]), 0), 1_000);
+        assert_eq!(part(MOST, &wants(&[2_400, 200, 9_000]), 0), 900);
+        assert_eq!(part(MOST, &wants(&[2_400, 200, 9_000]), 1), 666);
+        assert_eq!(part(MOST, &wants(&[2_400; 12]), 1), 166);
+        assert_eq!(part(5, &wants(&[2_400; 12]), 1), 1, "no limit would be 0");
+    }
+
+    #[test]
+    fn a_weight_is_worth_so_many_parts_as_far_as_they_are_wanted() {
+        let mut wants = wants(&[9_000, 9_000, 0, 9_000]);
+        wants[1].1 = 2;
+        assert_eq!(
+            [0, 1, 3].map(|at| part(MOST, &wants, at)),
+            [500, 1_000, 500]
+        );
+        wants[1].0 = 600;
+        assert_eq!(
+            [0, 1, 3].map(|at| part(MOST, &wants, at)),
+            [700, 1_000, 700]
+        );
+        assert_eq!(part(MOST, &wants, 2), 466);
     }
 
     proptest! {
         #[test]
         fn parts_never_exceed_the_limit_together_and_none_is_less_than_an_equal_one(
             limit in 100..2_000_000_u32,
-            demands in prop::array::uniform12(prop_oneof![Just(0), 0..2_000_000_u32]),
+            wants in prop::array::uniform12((prop_oneof![Just(0), 0..2_000_000_u32], 1..=9_u8)),
         ) {
-            let parts: Vec<u32> = (0..MAX_PEERS).map(|at| part(limit, &demands, at)).collect();
-            let used = parts.iter().zip(&demands).map(|(part, demand)| u64::from(*part.min(demand)));
-            let (used, wanted) = (used.sum::<u64>(), demands.iter().map(|d| u64::from(*d)).sum::<u64>());
+            let parts: Vec<u32> = (0..MAX_PEERS).map(|at| part(limit, &wants, at)).collect();
+            let all = || parts.iter().zip(&wants).map(|(part, (demand, weight))| (*part, *demand, u32::from(*weight)));
+            let used = all().map(|(part, demand, _)| u64::from(part.min(demand))).sum::<u64>();
+            let wanted = all().map(|(_, demand, _)| u64::from(demand)).sum::<u64>();
             prop_assert!(used <= u64::from(limit));
             // Nothing is left over that somebody wants, roundings aside.
             prop_assert!(used + 12 >= wanted.min(u64::from(limit)));
-            prop_assert!(parts.iter().all(|part| *part >= limit / 12));
-            // Of those who get less than they want none gets less than another one.
-            let short = parts.iter().zip(&demands).filter(|(part, demand)| part < demand);
-            let least = short.map(|(part, _)| *part).min().unwrap_or(u32::MAX);
-            prop_assert!(parts.iter().zip(&demands).all(|(part, demand)| *part.min(demand) <= least.saturating_add(12)));
+            let weights: u32 = all().map(|(.., weight)| weight).sum();
+            prop_assert!(all().all(|(part, _, weight)| part >= limit / weights * weight));
+            // Of those who get less than they want none gets less for its weight than another one.
+            let short = all().filter(|(part, demand, _)| part < demand);
+            let least = short.map(|(part, _, weight)| (part + 1).div_ceil(weight)).min().unwrap_or(u32::MAX);
+            prop_assert!(all().all(|(part, demand, weight)| part.min(demand) / weight <= least.saturating_add(12)));
+        }
+
+        #[test]
+        fn no_limit_demand_and_weight_make_it_overflow(
+            limit: u32, wants in prop::array::uniform12((any::<u32>(), 1..=9_u8)), place in 0..MAX_PEERS,
+        ) {
+            prop_assert!((1..=limit.max(1)).contains(&part(limit, &wants, place)));
         }
     }
 

@@ -166,6 +166,8 @@ pub struct Peer {
     pub with_us: Near,
     /// Our owner refuses it.
     pub refused: bool,
+    /// How much its parts of what we lend count.
+    pub weight: u8,
     /// Its owner refuses us.
     pub refuses_us: bool,
     /// What we carried for it, ended grants included.
@@ -212,6 +214,7 @@ impl Peer {
             with_host: Near::NONE,
             with_us: Near::NONE,
             refused: false,
+            weight: 1,
             refuses_us: false,
             carried: Carried::default(),
             parts: [[Part::NEW; 2]; MAX_UPLINKS],

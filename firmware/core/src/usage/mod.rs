@@ -5,7 +5,7 @@
 
 use crate::calendar::{Wall, Zone};
 use crate::error::Refusal;
-use crate::ledger::cap::coarse;
+use crate::ledger::cap::{Pace, coarse, limit};
 use crate::wire::bytes::{Reader, Writer};
 
 /// Hours of a week.
@@ -77,6 +77,27 @@ pub struct Forecast {
     /// What is likely to be left over: what the line was seen to carry, less what is expected. For borrowers to choose by, and
     /// no limit; 0: unknown.
     pub idle: Rates,
+    /// The most that the line was ever seen to carry; 0: nothing was seen yet.
+    pub peak: Rates,
+    /// Nothing is to be lent: see [`Self::keep`].
+    pub kept: bool,
+}
+
+impl Forecast {
+    /// Offers no more than what is over beside a part of the line that is always kept for its household (0: none is). `found`: what
+    /// the line was measured to carry, which counts where it is more than what was ever seen on it. Where one way nothing worth
+    /// lending is over, or nobody knows yet what the line carries, all of it is kept.
+    pub fn keep(&mut self, reserve: Rates, found: Rates) {
+        let seen = self.peak.into_iter().zip(found);
+        let both = self.offered.iter_mut().zip(seen);
+        for ((offered, (peak, found)), reserve) in both.zip(reserve) {
+            if reserve > 0 {
+                let room = coarse(peak.max(found).saturating_sub(reserve), 4);
+                self.kept |= room < LEAST;
+                *offered = limit(room, Pace::Free, *offered);
+            }
+        }
+    }
 }
 
 impl Usage {
@@ -134,6 +155,7 @@ impl Usage {
         let mut forecast = Forecast {
             now: self.now,
             expected: self.now,
+            peak: self.peak,
             ..Forecast::default()
         };
         if let Some((wall, zone)) = now {

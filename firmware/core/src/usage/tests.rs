@@ -120,6 +120,27 @@ fn a_line_that_was_never_filled_is_offered_a_little_more_each_time() {
 }
 
 #[test]
+fn of_a_line_of_unknown_width_all_is_kept_where_something_is() {
+    let mut usage = Usage::default();
+    let keep = |usage: &Usage, reserve, found| {
+        let mut forecast = usage.forecast(None);
+        forecast.keep(reserve, found);
+        (forecast.kept, forecast.offered)
+    };
+    assert!(!keep(&usage, [0; 2], [0; 2]).0, "nothing is to be kept");
+    assert!(keep(&usage, [0, 5_000], [0; 2]).0);
+    assert!(keep(&usage, [0, 5_000], [9_000, 5_000]).0);
+    assert_eq!(keep(&usage, [0, 5_000], [0, 13_000]), (false, [0, 7_680]));
+    // What was seen on the line counts too, whosever it was.
+    for second in 0..60 {
+        usage.handle_use(at(second), [0; 2], [125_000, 2_500_000], 1_000);
+    }
+    assert_eq!(usage.forecast(None).peak, [1_000, 20_000]);
+    let offered = (false, [480, 15_360]);
+    assert_eq!(keep(&usage, [500, 4_000], [0, 13_000]), offered);
+}
+
+#[test]
 fn an_hour_that_was_hardly_seen_teaches_nothing_and_what_is_kept_comes_back() {
     let mut usage = Usage::default();
     for minute in 0..15 {
@@ -140,6 +161,28 @@ fn an_hour_that_was_hardly_seen_teaches_nothing_and_what_is_kept_comes_back() {
 }
 
 proptest! {
+    #[test]
+    fn what_is_kept_is_never_offered_and_most_of_the_rest_is(
+        peak: [u32; 2], found: [u32; 2], reserve: [u32; 2], offered: [u32; 2],
+    ) {
+        let mut forecast = Forecast { peak, offered, ..Forecast::default() };
+        forecast.keep(reserve, found);
+        for way in 0..2 {
+            let seen = peak[way].max(found[way]);
+            let left = seen.saturating_sub(reserve[way]);
+            if reserve[way] == 0 {
+                prop_assert_eq!(forecast.offered[way], offered[way]);
+            } else if !forecast.kept {
+                let all = if offered[way] == 0 { left } else { left.min(offered[way]) };
+                prop_assert!(forecast.offered[way] > 0 && forecast.offered[way] <= all);
+                prop_assert!(forecast.offered[way] >= all - all / 8 - 1);
+            } else {
+                prop_assert!((0..2).any(|way| reserve[way] > 0
+                    && peak[way].max(found[way]).saturating_sub(reserve[way]) < LEAST + LEAST / 8));
+            }
+        }
+    }
+
     #[test]
     fn no_use_and_no_kept_bytes_make_it_overflow(
         bytes in proptest::collection::vec(any::<u8>(), Usage::EMITTED),

@@ -1,8 +1,10 @@
 //! What a household lends at most holds for all who borrow its line together, and they divide it.
 
+use crate::traffic::{fill_down, fill_up};
 use crate::world::packet::{FAR, leased, packet};
 use crate::world::{Line, Place, World};
 use burstmesh_core::node::gateway::UplinkConfig;
+use burstmesh_core::usage::Forecast;
 
 const LIMIT: u32 = 2_000;
 
@@ -115,6 +117,74 @@ fn what_an_idle_borrower_leaves_goes_to_the_others_and_comes_back_within_seconds
     for homes in [&[0, 1][..], &[0, 1, 2], &[1, 2], &[2]] {
         let rates = rates(&mut w, 5_000, 4_000, homes, &mut next);
         fair(&rates, homes);
+    }
+}
+
+#[test]
+fn who_has_twice_the_weight_gets_twice_the_part_over_the_exit_too() {
+    let (mut w, mut next) = (street(3), 0);
+    let weights = [(w.gateways[1].key().node_id(), 2)].into_iter().collect();
+    let now = w.instant();
+    let lender = w.gateways[2].gw.as_mut().unwrap();
+    lender.set_weights(now, &weights);
+    let uneven = rates(&mut w, 4_000, 6_000, &[0, 1], &mut next);
+    for way in 0..2 {
+        let [light, heavy] = [uneven[0][way], uneven[1][way]];
+        assert!(
+            light + heavy <= 2_100 && light + heavy >= 1_700,
+            "{uneven:?}"
+        );
+        assert!((18..=22).contains(&(heavy * 10 / light)), "{uneven:?}");
+    }
+    // What one leaves is the other's, whatever it weighs.
+    let alone = rates(&mut w, 5_000, 4_000, &[0], &mut next);
+    fair(&alone, &[0]);
+    let now = w.instant();
+    let lender = w.gateways[2].gw.as_mut().unwrap();
+    lender.set_weights(now, &Default::default());
+    let even = rates(&mut w, 5_000, 4_000, &[0, 1], &mut next);
+    fair(&even, &[0, 1]);
+}
+
+#[test]
+fn what_is_kept_for_the_household_stays_free_on_a_line_whose_width_nobody_has_stated() {
+    let (mut w, mut next, kept) = (street(3), 0, [6_000, 15_000]);
+    let found = |w: &World| w.gateways[2].gw().found_kbit(0);
+    let took = w.run_until(20_000, |w| found(w)[1] > 0);
+    let found = found(&w);
+    println!("found {found:?} kbit/s {took} ms later");
+    assert!(found.iter().all(|kbit| (17_000..=20_500).contains(kbit)));
+    let mut forecast = Forecast::default();
+    forecast.keep(kept, found);
+    let [lend_up_kbit, lend_down_kbit] = forecast.offered;
+    let config = UplinkConfig {
+        lend: !forecast.kept,
+        lend_up_kbit,
+        lend_down_kbit,
+        ..UplinkConfig::default()
+    };
+    let now = w.instant();
+    let lender = w.gateways[2].gw.as_mut().unwrap();
+    lender.set_uplinks(now, &[config].into_iter().collect());
+    let mut fill = |w: &mut World, ms| {
+        w.run_with(ms, 10_000, |w| {
+            for home in [0, 1] {
+                fill_up(w, home, 7, 40, &mut next);
+                fill_down(w, home, 8, 40, &mut next);
+            }
+        });
+    };
+    fill(&mut w, 4_000);
+    carried(&mut w, 2, 4_000);
+    fill(&mut w, 5_000);
+    let rates = carried(&mut w, 2, 5_000);
+    println!("{rates:?} kbit/s");
+    for way in 0..2 {
+        let (sum, left) = (rates[0][way] + rates[1][way], 20_000 - u64::from(kept[way]));
+        assert!(
+            sum <= left && sum * 100 >= left * 75,
+            "{rates:?}, way {way}"
+        );
     }
 }
 

@@ -51,6 +51,24 @@ pub(super) const UPLINK: Section = Section {
             ..OPTION
         },
         Opt {
+            field: Field::ReserveUp,
+            name: "reserve_up",
+            kind: Kind::Rate,
+            default: Some("0"),
+            example: "2Mbit",
+            doc: "What is always kept for the household towards the Internet: no more is lent than what the line was seen to carry less this, and nothing before that is known. 0: what yields to the household is enough.",
+            ..OPTION
+        },
+        Opt {
+            field: Field::ReserveDown,
+            name: "reserve_down",
+            kind: Kind::Rate,
+            default: Some("0"),
+            example: "10Mbit",
+            doc: "The same from the Internet.",
+            ..OPTION
+        },
+        Opt {
             field: Field::Default,
             name: "default",
             default: Some("0"),

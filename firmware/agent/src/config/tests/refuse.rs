@@ -28,3 +28,24 @@ fn members_are_refused_by_their_names_and_each_wrong_one_is_told() {
     );
     assert_eq!(problems(&refusing(&all[..REFUSED])), [""; 0]);
 }
+
+#[test]
+fn a_member_has_a_weight_from_one_to_nine() {
+    let weighing = |value: &str| {
+        let line = format!("\tlist weight '{value}'\n\nconfig mesh");
+        GOOD.replacen("config mesh", &line, 1)
+    };
+    let config = parse(&weighing("a0a1a2a3a4a5a601=9")).0.unwrap();
+    let weights = config.community.weights.iter();
+    let weights = weights.map(|(node, weight)| (node.to_string(), *weight));
+    let wanted = [("a0a1a2a3a4a5a601".into(), 9)];
+    assert_eq!(weights.collect::<std::vec::Vec<_>>(), wanted);
+    for (value, error) in [
+        ("a0a1a2a3a4a5a601=0", "is out of range"),
+        ("a0a1a2a3a4a5a601", "cannot be read"),
+        ("miller=2", "cannot be read"),
+    ] {
+        let wrong = problems(&weighing(value));
+        assert!(wrong.len() == 1 && wrong[0].contains(error), "{wrong:?}");
+    }
+}

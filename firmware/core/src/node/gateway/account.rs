@@ -1,6 +1,7 @@
 //! What was carried, for the ledger, and how much more may be.
 
-use super::Gateway;
+use super::{Gateway, Route};
+use crate::data::path::Path;
 use crate::identity::NodeId;
 use crate::ledger::{Amount, Kind};
 
@@ -19,6 +20,16 @@ impl Gateway<'_> {
                 }
             }
         }
+    }
+
+    /// What our own path over an uplink was measured to carry, up and down, kbit/s; 0: unknown.
+    pub fn found_kbit(&self, uplink: u8) -> [u32; 2] {
+        let own = |r| matches!(r, Route::Own { uplink: u, .. } if u == uplink);
+        let path = self
+            .link
+            .place_of(own)
+            .and_then(|at| self.link.tunnel.path(at));
+        path.map_or([0; 2], Path::measured)
     }
 
     /// Bytes that may still be lent of an uplink, until the next call; `None`: it has no cap. Lending goes on packet by packet

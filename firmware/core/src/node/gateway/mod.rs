@@ -20,6 +20,7 @@ pub use super::guest::{NETWORK_V4 as GUESTS_V4, NETWORK_V6 as GUESTS_V6};
 pub use exit_link::{Choice, ExitLink, Route};
 pub use guests::AtHost;
 pub use hops::MAX_HOPS;
+pub use parts::{MAX_WEIGHTS, Weights};
 pub use refused::MAX_REFUSED;
 pub use transmit::GROUP;
 
@@ -203,6 +204,7 @@ pub struct Gateway<'m> {
     /// Neighbours are asked for what they lend.
     borrowing: bool,
     refused: refused::Refused,
+    weights: Weights,
     /// What we send into the control network.
     inside: Bucket,
     refusals: Refusals,
@@ -267,6 +269,7 @@ impl<'m> Gateway<'m> {
             lending: false,
             borrowing: true,
             refused: Vec::new(),
+            weights: Vec::new(),
             inside: Bucket::new(now, super::INSIDE_KBIT),
             refusals: Refusals::default(),
             wrong_version: 0,

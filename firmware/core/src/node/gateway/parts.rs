@@ -4,14 +4,27 @@ use super::asked::granted;
 use super::maintain::say;
 use super::{Gateway, Uplink};
 use crate::error::Refusal;
+use crate::identity::NodeId;
 use crate::node::Via;
 use crate::node::lend::Over;
 use crate::node::part::{Parts, part};
 use crate::node::peer::MAX_PEERS;
 use crate::time::{Duration, Instant};
+use heapless::Vec;
 
 /// What borrowers use is measured this often.
 const MEASURE: Duration = Duration::from_secs(1);
+
+/// Most members who have a weight of their own.
+pub const MAX_WEIGHTS: usize = 16;
+
+/// Members and their weights, from 1 on.
+pub type Weights = Vec<(NodeId, u8), MAX_WEIGHTS>;
+
+pub(super) fn weight_of(weights: &Weights, node: NodeId) -> u8 {
+    let one = weights.iter().find(|(other, _)| *other == node);
+    one.map_or(1, |(_, weight)| *weight)
+}
 
 impl Uplink {
     /// May so many bytes of a borrower pass, whose parts these are? It is held to its part first: who floods takes nothing of
@@ -61,20 +74,31 @@ impl Gateway<'_> {
             for (way, (limit, all)) in limits.into_iter().zip(&mut uplink.lent).enumerate() {
                 all.set_rate(limit);
                 let of = |p: &super::Peer| Some(*p.parts.get(number)?.get(way)?);
-                let mut demands = [0; MAX_PEERS];
-                for (demand, peer) in demands.iter_mut().zip(&self.peers) {
-                    *demand = peer.as_ref().and_then(of).map_or(0, |part| part.demand());
+                let mut wants = [(0, 1); MAX_PEERS];
+                for (want, peer) in wants.iter_mut().zip(&self.peers) {
+                    if let Some(peer) = peer {
+                        let demand = of(peer).map_or(0, |part| part.demand());
+                        *want = (demand, peer.weight);
+                    }
                 }
                 for (place, peer) in self.peers.iter_mut().enumerate() {
                     let parts = peer.as_mut().and_then(|p| p.parts.get_mut(number));
                     if let Some(one) = parts.and_then(|both| both.get_mut(way)) {
-                        let kbit = (limit > 0).then(|| part(limit, &demands, place));
+                        let kbit = (limit > 0).then(|| part(limit, &wants, place));
                         one.set(kbit.unwrap_or(0));
                     }
                 }
             }
         }
         self.tell_parts(now);
+    }
+
+    /// How much some members' parts count beside the others', which count 1; of several weights of a member the first.
+    pub fn set_weights(&mut self, now: Instant, weights: &Weights) {
+        self.weights.clone_from(weights);
+        let peers = self.peers.iter_mut().flatten();
+        peers.for_each(|p| p.weight = weight_of(weights, p.key.node_id()));
+        self.give_parts(now);
     }
 
     fn tell_parts(&mut self, now: Instant) {

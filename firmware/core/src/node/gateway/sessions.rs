@@ -1,5 +1,6 @@
 //! Handshakes: what is given to the worker, and what becomes of its results.
 
+use super::parts::weight_of;
 use super::{Gateway, Peer};
 use crate::control::handshake::{Established, HandshakeError, Initiator, RespondJob};
 use crate::identity::{PublicKey, SecretKey};
@@ -311,9 +312,10 @@ impl Gateway<'_> {
             mesh,
             seed,
         ));
-        let refused = self.refuses(key.node_id());
+        let node = key.node_id();
+        let (refused, weight) = (self.refuses(node), weight_of(&self.weights, node));
         if let Some(Some(peer)) = self.peers.get_mut(at) {
-            peer.refused = refused;
+            (peer.refused, peer.weight) = (refused, weight);
         }
         Some(at)
     }

@@ -39,7 +39,6 @@ function kind(is, how, words = []) {
 	return { is, how, words };
 }
 
-// Kinds that are numbers, or one of a few words.
 function number(least, most) {
 	return kind((text) => /^[0-9]{1,5}$/.test(text) && text >= least && text <= most, _('A number from {least} to {most}.', { least, most }));
 }
@@ -84,8 +83,7 @@ function isAddress(text) {
 	return match !== null && number(1, 65535).is(match[3]) && (match[1] ? isV6(match[1]) : isV4(match[2]));
 }
 
-// A community's name.
-function isText(text) {
+function isName(text) {
 	const bytes = new TextEncoder().encode(text).length;
 	return bytes >= 1 && bytes <= 32 && !/\p{Cc}/u.test(text);
 }
@@ -104,9 +102,9 @@ function isSecret(text) {
 export function kinds() {
 	return {
 		bool: among('0', '1'),
-		device: kind(isDevice, _('A network device as the router lists it, such as wan or br-lan.')),
-		rate: kind(amount({ bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9 }, 64e3, 100e9), _('Bits per second with their unit, such as 20Mbit or 512kbit, at least 64kbit; or 0 for all that is idle.')),
-		volume: kind(amount({ mb: 1e6, gb: 1e9, tb: 1e12 }, 50e6, 1e15), _('Bytes with their unit, such as 500MB or 1.5TB, at least 50MB; or 0 for no cap.')),
+		device: kind(isDevice, _('As the router lists it, such as wan or br-lan.')),
+		rate: kind(amount({ bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9 }, 64e3, 100e9), _('With its unit, such as 20Mbit or 512kbit, at least 64kbit; or 0.')),
+		volume: kind(amount({ mb: 1e6, gb: 1e9, tb: 1e12 }, 50e6, 1e15), _('With its unit, such as 500MB or 1.5TB, at least 50MB; or 0.')),
 		'day of the month': number(1, 31),
 		'time zone': kind(isZone, _('Hours and minutes east of UTC, such as +01:00 or -03:30; or 0.')),
 		hours: kind(isHours, _('When it begins and ends, such as 22:00-07:00.')),
@@ -114,11 +112,11 @@ export function kinds() {
 		prefix: kind(isPrefix, _('An address range, such as 198.51.100.0/24 or 2001:db8::/32.')),
 		'prefix or name': kind((text) => isPrefix(text) || /^(?![\d.]+$)[a-z\d]+(([.]|-+)[a-z\d]+)*$/i.test(text), _('An address range, or a name such as example.org.')),
 		'public key': kind(isKey, _('The 44 characters that burstmesh-proxy printed.')),
-		secret: kind(isSecret, _('44 generated characters. Paste an invitation instead, if you have one.')),
-		'address:port': kind(isAddress, _('A numeric address and a port, such as 203.0.113.7:4455 or [2001:db8::7]:4455.')),
+		secret: kind(isSecret, _('44 generated characters, or paste an invitation.')),
+		'address:port': kind(isAddress, _('Such as 203.0.113.7:4455 or [2001:db8::7]:4455.')),
 		invitation: kind(isWhole, _('The whole invitation, from bm1 to its last character.')),
-		certificate: kind((text) => /^bmc1[A-Za-z0-9+\/]{107}$/.test(text), _('The whole line that the admin made, from bmc1 to its last character.')),
-		text: kind(isText, _('1 to 32 characters, the same on every router.')),
+		certificate: kind((text) => /^bmc1[A-Za-z0-9+\/]{107}$/.test(text), _('The whole line, from bmc1 to its last character.')),
+		text: kind(isName, _('1 to 32 characters, the same on every router.')),
 		'log level': among('error', 'warn', 'info', 'debug', 'trace'),
 		lane: among(...LANES),
 		'lane or direct': among('direct', ...LANES),
@@ -126,11 +124,12 @@ export function kinds() {
 		DSCP: number(0, 63),
 		preference: number(0, 9),
 		'node ID': kind((text) => /^[0-9a-f]{16}$/i.test(text), _('16 digits from 0 to f.')),
+		'node ID=weight': kind((text) => /^[0-9a-f]{16}=[1-9]$/i.test(text), _('Such as {example}.', { example: 'a0a1a2a3a4a5a6a7=2' })),
 		file: kind((text) => text[0] === '/' && text.length <= 128, _('The full path of a file.'))
 	};
 }
 
-// What is ticked or limited is not, unless said otherwise.
+// Without a preset bools and rates are 0.
 function option(name, kind, title, help, more) {
 	return { name, kind, title, help, list: false, required: false, preset: ['bool', 'rate'].includes(kind) ? '0' : null, ...more };
 }
@@ -141,17 +140,19 @@ function section(title, named, ...options) {
 
 // Sections of /etc/config/burstmesh with their options.
 export function sections() {
+	const [idle, kept] = [_('0: all that is idle.'), _('Never lent, of what the line was seen to carry.')];
 	return {
 		community: section(_('Community'), false,
 			option('invitation', 'invitation', _('Invitation'), _('Paste what a member or the admin gave you. It is as good as a key: hand it on only to those who should join.')),
 			option('enabled', 'bool', _('Switched on'), _('Switched off, the router is as it was before.'), { preset: '1' }),
-			option('no_uplink', 'bool', _('No line of its own'), _('This house has no Internet line and lives from the lines of others.')),
-			option('no_exit', 'bool', _('No exit'), _('The community has no exit: each connection leaves at one line, yours or that of a neighbour who shares its address.')),
+			option('no_uplink', 'bool', _('No line of its own'), _('This house lives from the lines of others.')),
+			option('no_exit', 'bool', _('No exit'), _('Each connection leaves at one line, yours or that of a neighbour who shares its address.')),
 			option('log_level', 'log level', _('Log'), _('How much goes to the system log.'), { preset: 'info' }),
 			option('share_status', 'bool', _('Share the status'), _('Others may ask what this router lends and whom it reaches, never what its clients do.'), { preset: '1' }),
-			option('share_log', 'bool', _('Share the log'), _('Others may read the last lines of the log of this router.')),
+			option('share_log', 'bool', _('Share the log'), _('Others may read the last lines of the log.')),
 			option('lane', 'lane', _('Lane'), _('auto: bursts use all lines. per_session: each connection keeps to one line.'), { preset: 'auto' }),
 			option('refuse', 'node ID', _('Refused'), _('Neither uses the lines of the other.'), { list: true }),
+			option('weight', 'node ID=weight', _('Weights'), _('Whose part of what is lent is larger.'), { list: true }),
 			option('name', 'text', _('Name'), _('Only without an invitation.')),
 			option('secret', 'secret', _('Secret'), _('Only without an invitation.')),
 			option('admin_key', 'public key', _('Admin key'), _('Only without an invitation, if members have certificates.')),
@@ -162,11 +163,13 @@ export function sections() {
 			option('ifname', 'device', _('Device'), _('The device that has the address of the line, such as pppoe-wan.'), { required: true }),
 			option('lend', 'bool', _('Lend it'), _('Others may use what is idle. Your own traffic always comes first.')),
 			option('share_address', 'bool', _('Share its address'), _('Connections of neighbours may leave here without an exit. What they do is seen as coming from your address.')),
-			option('lend_down', 'rate', _('Lend at most, down'), _('From the Internet. 0: all that is idle.')),
-			option('lend_up', 'rate', _('Lend at most, up'), _('Towards the Internet. 0: all that is idle.')),
+			option('lend_down', 'rate', _('Lend at most, down'), idle),
+			option('lend_up', 'rate', _('Lend at most, up'), idle),
+			option('reserve_down', 'rate', _('Kept for you, down'), kept),
+			option('reserve_up', 'rate', _('Kept for you, up'), kept),
 			option('default', 'bool', _('Preferred'), _('The line that direct traffic prefers; one at most.')),
-			option('cap', 'volume', _('Monthly cap'), _('Of your plan, your own use included. Lending slows down near it and stops at it; you are never cut. 0: no cap.'), { preset: '0' }),
-			option('reset_day', 'day of the month', _('Begins anew on'), _('The day of the month on which the plan begins anew.'), { preset: '1' }),
+			option('cap', 'volume', _('Monthly cap'), _('Your own use included. Lending slows down near it and stops at it; you are never cut. 0: no cap.'), { preset: '0' }),
+			option('reset_day', 'day of the month', _('Begins anew on'), _('A day of the month.'), { preset: '1' }),
 			option('timezone', 'time zone', _('Time zone'), _('Where midnight is, all year the same.'), { preset: '0' }),
 			option('lend_hours', 'hours', _('Lend only at'), _('Parts of the day. Without any, always.'), { list: true }),
 			option('metered', 'bool', _('Volume costs money'), _('Connections use it only while no other line carries them.'))
@@ -179,7 +182,7 @@ export function sections() {
 		mesh: section(_('Mesh'), false,
 			option('ifname', 'device', _('Device'), _('Where the routers hear each other. Never part of a bridge.'), { required: true }),
 			option('port', 'port', _('Port'), _('The same on every router.'), { preset: '4454' }),
-			option('open', 'bool', _('Open to other services'), _('Otherwise neighbours reach nothing of this router over the mesh but burstmesh.'))
+			option('open', 'bool', _('Open to other services'), _('Otherwise neighbours reach nothing but burstmesh over the mesh.'))
 		),
 		exit: section(_('Exits'), true,
 			option('key', 'public key', _('Public key'), _('An exit is believed by its key alone.'), { required: true }),
@@ -187,12 +190,12 @@ export function sections() {
 			option('preference', 'preference', _('Preference'), _('The smallest is used while it answers; of equals the nearest.'), { preset: '0' })
 		),
 		rule: section(_('Lanes by rule'), false,
-			option('lane', 'lane or direct', _('Lane'), _('Of connections for which all of the following is so; the first rule that fits counts.'), { required: true }),
+			option('lane', 'lane or direct', _('Lane'), _('If all of the following is so; the first rule that fits counts.'), { required: true }),
 			option('client', 'prefix', _('Device'), _('Devices of this house, by address.')),
 			option('destination', 'prefix', _('Destination'), _('Addresses on the Internet.')),
 			option('port', 'port', _('Port'), _('The port there.')),
 			option('protocol', 'protocol', _('Protocol'), _('tcp or udp.')),
-			option('dscp', 'DSCP', _('DSCP'), _('The code point that the device gave its packets.'))
+			option('dscp', 'DSCP', _('DSCP'), _('As the device gave it.'))
 		)
 	};
 }
