@@ -88,7 +88,11 @@ fn transport(plan: &Plan) -> Vec<u8> {
 fn build(plan: &Plan) -> Vec<u8> {
     let caps = ChecksumCapabilities::default();
     let (src, dst) = endpoints(plan.v6);
-    let transport = transport(plan);
+    let mut transport = transport(plan);
+    if plan.tcp && transport[16..18] == [0, 0] {
+        // A checksum of 0 and this one are the same number in ones' complement; cutting writes this one.
+        transport[16..18].copy_from_slice(&[0xff, 0xff]);
+    }
     let next = if plan.tcp {
         IpProtocol::Tcp
     } else {
