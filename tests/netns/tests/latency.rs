@@ -45,8 +45,8 @@ fn a_ping_beside_a_saturating_download_stays_within_sixty_milliseconds_of_idle()
     Ok(())
 }
 
-/// Of one flow's payload, what is left when 58 bytes of the tunnel are added to each packet of 1,500: 1,353 bytes in
-/// 1,463 against 1,448 in 1,500, less what feedback and probes take.
+/// Of one flow's payload, what is left at least when 58 bytes of the tunnel are added to each packet of 1,500: 1,353 bytes in
+/// 1,463 against 1,448 in 1,500, less what feedback and probes take. Where its headers need not travel it is 1,370 in 1,441.
 const CEILING: f64 = 0.93;
 
 #[test]
