@@ -17,6 +17,10 @@ const ROUNDS: u8 = 3;
 /// A client answers no oftener (Linux: `tcp_invalid_ratelimit`), and one that sleeps on a radio has woken up by then.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// So many connections are seen to at a time, which takes a slow router some 30 ms: tunnels and neighbours go on meanwhile.
+const AT_ONCE: u32 = 256;
+const BREATH: Duration = Duration::from_millis(10);
+
 /// All that are under way.
 #[derive(Debug, Default)]
 pub struct Endings(Vec<Ending, { MAX_PEERS + 1 }>);
@@ -28,6 +32,8 @@ struct Ending {
     /// Under which addresses they leave.
     near: Near,
     rounds: u8,
+    /// Clients that were asked in this round.
+    asked: u32,
     at: Instant,
 }
 
@@ -43,6 +49,7 @@ impl Endings {
             mark,
             near,
             rounds: ROUNDS,
+            asked: 0,
             at: now,
         });
     }
@@ -79,29 +86,48 @@ impl Endings {
     #[inline(never)]
     pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Output) {
         for ending in self.0.iter_mut().filter(|e| e.at <= now) {
-            ending.ask(out);
-            ending.at = now + PAUSE;
-            ending.rounds = ending.rounds.saturating_sub(1);
+            if ending.ask(out) {
+                (ending.asked, ending.at) = (0, now + PAUSE);
+                ending.rounds = ending.rounds.saturating_sub(1);
+            } else {
+                ending.at = now + BREATH;
+            }
         }
         self.0.retain(|e| e.rounds > 0);
     }
 }
 
 impl Ending {
-    fn ask(&self, out: &mut impl Output) {
+    /// False: there are more than can be seen to at once.
+    fn ask(&mut self, out: &mut impl Output) -> bool {
+        let (mut left, mut skip, mut all) = (AT_ONCE, self.asked, true);
+        let (near, last) = (self.near, self.rounds == 1);
         let asked = conntrack::delete_those(self.mark, MASK, |tracked| {
             let back = &tracked.back;
-            if !self.near.is(back.v6, &back.to) {
+            if !near.is(back.v6, &back.to) {
                 return false;
             }
+            // They come in the order in which they came before.
+            if tracked.is_open_tcp && skip > 0 {
+                skip -= 1;
+                return false;
+            }
+            if left == 0 {
+                all = false;
+                return false;
+            }
+            left -= 1;
             let mut question = [0; reset::LONGEST];
             if let Some(n) = reset::ask(back, &mut question).filter(|_| tracked.is_open_tcp) {
                 out.deliver(question.get(..n).unwrap_or_default());
             }
-            self.rounds == 1 || !tracked.is_open_tcp
+            let goes = last || !tracked.is_open_tcp;
+            self.asked += u32::from(!goes);
+            goes
         });
         if let Err(error) = asked {
             warn!("{}", error);
         }
+        all
     }
 }

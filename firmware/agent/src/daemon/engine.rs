@@ -518,14 +518,19 @@ impl Engine {
     /// What leaves elsewhere ends now: its clients are told, and get a moment for their answers.
     #[inline(never)]
     fn take_leave(&mut self) {
-        let now = clock::now();
+        let (mut now, until) = (clock::now(), clock::now() + FAREWELL);
         self.pooler.lose_all(now);
-        while !self.pooler.endings.is_empty() && clock::now() < now + FAREWELL {
+        while !self.pooler.endings.is_empty() && now < until {
             let mut out = outlet(&mut self.road, &self.parts, self.config);
             self.pooler.endings.handle_timeout(now, &mut out);
             self.take_from_tun(now);
+            if matches!(self.stopping, Some(Exit::Failure)) {
+                // The device is gone: nobody can be told.
+                return;
+            }
             outlet(&mut self.road, &self.parts, self.config).flush();
             let _ = self.parts.tun.fd().wait_readable(10);
+            now = clock::now();
         }
     }
 

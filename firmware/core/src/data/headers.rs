@@ -3,6 +3,9 @@
 //! A header is told of once a report says that the packet with it arrived, and until a newer one has arrived likewise. So a loss
 //! costs nothing, and a far end that has forgotten it (its table was full) is noticed by what it does not take.
 
+#[cfg(test)]
+mod tests;
+
 use super::pool::Meta;
 use crate::wire::headers::{Context, How, Prefix, REACH, length_at};
 use crate::wire::record::Order;
@@ -27,6 +30,8 @@ pub struct Headers {
     pair: [Context; 2],
     /// The one that the far end has: its place + 1; 0 = none.
     known: u8,
+    /// The one that arrived last, likewise. The next one takes the other place: by this one is told what is still on its way.
+    newest: u8,
     /// The one that is on its way, likewise.
     pending: u8,
     /// What has changed since the known one.
@@ -54,6 +59,7 @@ impl Headers {
     pub const NONE: Self = Self {
         pair: [Context::NONE; 2],
         known: 0,
+        newest: 0,
         pending: 0,
         changed: How(0),
         since: 0,
@@ -88,7 +94,7 @@ impl Headers {
 
     /// The place of the next one.
     fn next(&self) -> usize {
-        usize::from(self.known == 1)
+        usize::from(self.newest == 1)
     }
 
     /// How to send the packet at this place, of `total` bytes that begin with `front`; `newest` if no later one has been
@@ -158,7 +164,7 @@ impl Headers {
         if saved > 1 {
             (self.losses, self.failures) = (0, 0);
         } else if self.awaits(meta.order) {
-            (self.known, self.pending) = (self.pending, 0);
+            (self.known, self.newest, self.pending) = (self.pending, self.pending, 0);
             (self.changed, self.losses, self.since) = (How(0), 0, 0);
         }
     }

@@ -338,7 +338,11 @@ impl Prober {
 
     /// The shell knows a reason to look at once (an ICMP error, a route change).
     pub fn look_now(&mut self, now: Instant) {
-        self.next_at = self.next_at.min(now);
+        // What cannot leave is asked for again and again otherwise, without an end: each challenge is refused at once, too.
+        let mut sent = self.sent.iter().flatten();
+        if !sent.any(|s| now.since(s.at) < RETRY) {
+            self.next_at = self.next_at.min(now);
+        }
         self.unconfirmed.get_or_insert(now);
     }
 }
@@ -346,6 +350,17 @@ impl Prober {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_takes_nothing_is_not_asked_twice_in_one_instant() {
+        let mut p = Prober::new(Instant::ZERO);
+        let now = Instant::from_millis(20_000);
+        let size = p.poll(now).unwrap();
+        p.sent(now, 1, size);
+        p.look_now(now);
+        assert_eq!(p.poll(now), None);
+        assert!(p.poll(now + RETRY.times(2)).is_some());
+    }
 
     #[test]
     fn a_path_is_live_with_the_largest_size_that_arrived() {

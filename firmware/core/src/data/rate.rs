@@ -84,6 +84,8 @@ struct Base {
 pub struct Rate {
     thresholds: Thresholds,
     rate: u32,
+    /// The most that the path was seen to carry since it began, which is what its narrowest line has; 0: nothing yet.
+    widest: u32,
     delivered: u32,
     /// The same of the last steps.
     lately: [u32; 4],
@@ -122,6 +124,7 @@ impl Rate {
         Self {
             thresholds,
             rate: known.unwrap_or(INITIAL),
+            widest: 0,
             delivered: 0,
             lately: [0; 4],
             starting: true,
@@ -191,6 +194,7 @@ impl Rate {
     pub fn trained(&mut self, rate: u32) {
         if self.starting {
             self.rate = self.rate.max(fraction(rate, 246));
+            self.widest = self.widest.max(self.rate);
             self.growth = TRAINED;
         }
     }
@@ -303,6 +307,7 @@ impl Rate {
         let queue = (self.queue_now - self.packet_us()).max(0);
         let [a, b, c, _] = self.lately;
         self.lately = [self.delivered, a, b, c];
+        self.widest = self.widest.max(self.delivered);
         let lossy = self.lost * 8 > self.acked + self.lost;
         if self.busy {
             self.busy_since.get_or_insert(now);
@@ -320,9 +325,15 @@ impl Rate {
         self.rate = self.rate.clamp(INITIAL / 8, MOST);
     }
 
-    /// By how much full packets are later than small ones where nothing waits, beyond what the thresholds bear.
+    /// By how much full packets are later than small ones where nothing waits, beyond what the thresholds bear. By the line's width
+    /// and not by the rate, or a lent path that has given way to the owner would bear a longer queue than he does.
     fn packet_us(&self) -> i32 {
-        let packet = PACKET * 1_000_000 / self.rate.max(1);
+        let width = if self.widest == 0 {
+            self.rate
+        } else {
+            self.widest
+        };
+        let packet = PACKET * 1_000_000 / width.max(1);
         packet.saturating_sub(BORNE).min(LONGEST) as i32
     }
 
@@ -399,9 +410,10 @@ impl Rate {
     /// After a silence: what was known is doubted.
     pub fn restart(&mut self) {
         let (thresholds, half) = (self.thresholds, self.rate / 2);
-        let base = self.base;
+        let (base, widest) = (self.base, self.widest);
         *self = Self {
             base,
+            widest,
             ..Self::new(thresholds, Some(half.max(INITIAL / 8)))
         };
     }

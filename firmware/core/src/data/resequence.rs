@@ -13,7 +13,7 @@ use super::pool::{List, Meta, PacketId, Pool};
 use super::work;
 use crate::error::Refusal;
 use crate::time::{Duration, Instant};
-use crate::wire::headers::{Context, How, restore_whole};
+use crate::wire::headers::{Context, How, REACH, restore_whole};
 use crate::wire::record::{FlowId, MAX_BODY, Order, Record, Records};
 
 /// Orders remembered per flow: half behind the next expected one (duplicates), half ahead of it (what may be held).
@@ -278,17 +278,24 @@ impl<'m> Resequencer<'m> {
         header.restore(how, told, out)
     }
 
-    /// Remembers the header of the packet at this place of a known flow. One that comes late does not replace a newer one.
+    /// Remembers the header of the packet at this place of a known flow. Its sender takes what arrived for remembered. So after
+    /// this its place holds it, or a later one, or none: never one before it.
     pub fn remember(&mut self, id: FlowId, order: Order, how: How, packet: &[u8]) {
-        let flow = self.find(id).and_then(|at| self.flows.get_mut(at));
-        let flow = flow.filter(|f| order.ahead_of(f.next) >= -AHEAD);
-        let place = flow.and_then(|f| f.headers.get_mut(how.place()));
-        let newer = |old: Order| !(-LATE..=0).contains(&order.ahead_of(old));
-        if let Some(place) = place
-            && place.order().is_none_or(newer)
-            && let Some(context) = Context::of(order, packet, packet.len())
-        {
-            *place = context;
+        let Some(flow) = self.find(id).and_then(|at| self.flows.get_mut(at)) else {
+            return;
+        };
+        let late = order.ahead_of(flow.next) < -AHEAD;
+        for old in flow.headers.iter_mut().filter(|_| !late) {
+            // Orders wrap: what is further away than any packet is told would look like one of another time.
+            let near = |at: Order| (-LATE..REACH).contains(&order.ahead_of(at));
+            if !old.order().is_some_and(near) {
+                *old = Context::NONE;
+            }
+        }
+        let place = flow.headers.get_mut(how.place());
+        if let Some(place) = place.filter(|p| p.order().is_none_or(|old| order.ahead_of(old) > 0)) {
+            let context = Context::of(order, packet, packet.len());
+            *place = context.filter(|_| !late).unwrap_or(Context::NONE);
         }
     }
 

@@ -87,9 +87,14 @@ impl AnyTunnel<'_> {
                     told,
                 } => {
                     let mut packet = [0; LONGEST_TOLD];
-                    let n = self
+                    let restored = self
                         .resequencer
-                        .restore(flow, order, how, told, &mut packet)?;
+                        .restore(flow, order, how, told, &mut packet);
+                    let n = match restored {
+                        // A record before it in this frame has begun a flow in its flow's place.
+                        Err(Refusal::Unknown) => continue,
+                        other => other?,
+                    };
                     let bytes = packet.get(..n).unwrap_or_default();
                     let flags = (how.has(How::PINNED), how.has(How::LEADS));
                     self.handle_packet(now, at, (flow, order), flags, bytes, sink);
