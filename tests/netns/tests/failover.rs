@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use burstmesh_netns::community::{Community, first_fetch, live_paths};
+use burstmesh_netns::daemon::Usage;
 use burstmesh_netns::emulator::Way;
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::transfer;
@@ -197,4 +198,25 @@ fn when_the_mesh_is_cut_homes_go_on_alone_and_meet_again() -> Result<()> {
     );
     assert!(first_fetch(&lab, "c1", &scene.small, OWN_LINE).is_some());
     lives_on(&mut direct)
+}
+
+/// The kernel refuses each datagram at once, and each refusal is a reason to look whether the line is back.
+#[test]
+fn a_line_without_a_route_costs_no_processor_time_and_the_agent_still_listens() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
+    let mut community = Community::up(&lab)?;
+    community.wait_all_pooling(BACK)?;
+    lab.ip("gw2", "link set wan0 down\nlink set mesh0 down\n")?;
+    sleep(Duration::from_millis(500));
+    let agent = community.agent("gw2")?.pid();
+    let before = Usage::of(agent)?.cpu;
+    sleep(Duration::from_secs(2));
+    let spent = Usage::of(agent)?.cpu - before;
+    println!("{spent:?} of 2 s");
+    assert!(spent < Duration::from_millis(400), "{spent:?} of 2 s");
+    community.status("gw2")?;
+    community.stop_agent("gw2")
 }
