@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use burstmesh_netns::canary::measure_quietly;
 use burstmesh_netns::community::{Community, fetches, live_paths};
 use burstmesh_netns::emulator::Way;
@@ -339,12 +339,20 @@ fn what_is_kept_stays_free_and_weights_count(
     community.reload("gw2")?;
     let less = |s: &Value| s["uplinks"][0]["lend_down_kbit"].as_u64() > Some(3_000);
     community.wait("gw2", SOON, "lending beside the reserve", less)?;
-    let (rates, each) = measure_quietly(lab, 3, || carried_for_two(lab, community))?;
-    println!("{rates:.2?} Mbit/s beside the reserve, {each:?} bytes for each");
-    for way in 0..2 {
-        ensure!((4.0..=6.3).contains(&rates[way]), "{rates:.2?}, way {way}");
-        let [light, heavy] = [0, 1].map(|who| each.get(who).map_or(0.0, |both| both[way] as f64));
-        ensure!((1.5..2.5).contains(&(heavy / light)), "{each:?}, way {way}");
+    // The exit hears of a borrower's new part with the renewal of his grant, up to ten seconds later.
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let (rates, each) = measure_quietly(lab, 3, || carried_for_two(lab, community))?;
+        println!("{rates:.2?} Mbit/s beside the reserve, {each:?} bytes for each");
+        let lent = rates.iter().all(|rate| (4.0..=6.3).contains(rate));
+        let weighted = (0..2).all(|way| {
+            let [light, heavy] = [0, 1].map(|who| each.get(who).map_or(0, |both| both[way]));
+            (1.5..2.5).contains(&(heavy as f64 / light as f64))
+        });
+        if lent && weighted {
+            return Ok(());
+        }
+        seen.push((rates, each));
     }
-    Ok(())
+    bail!("{seen:?}")
 }
