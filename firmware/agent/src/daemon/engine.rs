@@ -1,6 +1,7 @@
 //! The data loop: wait, take what came, let time pass, send what is due.
 
 mod errands;
+mod leave;
 mod requests;
 mod settings;
 
@@ -74,8 +75,6 @@ const SOCKET_ROUND: usize = 32;
 /// The network is looked at this often even if the kernel reports nothing.
 const LOOK: Duration = Duration::from_secs(5);
 const BEAT: Duration = Duration::from_millis(200);
-/// Clients on a radio answer within this.
-const FAREWELL: Duration = Duration::from_millis(200);
 
 /// The kernel's ends that the daemon holds.
 pub struct Parts {
@@ -513,25 +512,6 @@ impl Engine {
             }
         }
         self.meshes = meshes;
-    }
-
-    /// What leaves elsewhere ends now: its clients are told, and get a moment for their answers.
-    #[inline(never)]
-    fn take_leave(&mut self) {
-        let (mut now, until) = (clock::now(), clock::now() + FAREWELL);
-        self.pooler.lose_all(now);
-        while !self.pooler.endings.is_empty() && now < until {
-            let mut out = outlet(&mut self.road, &self.parts, self.config);
-            self.pooler.endings.handle_timeout(now, &mut out);
-            self.take_from_tun(now);
-            if matches!(self.stopping, Some(Exit::Failure)) {
-                // The device is gone: nobody can be told.
-                return;
-            }
-            outlet(&mut self.road, &self.parts, self.config).flush();
-            let _ = self.parts.tun.fd().wait_readable(10);
-            now = clock::now();
-        }
     }
 
     /// Leaves the router as it was.
