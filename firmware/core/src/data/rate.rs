@@ -20,8 +20,8 @@ const UPDATE: Duration = Duration::from_millis(50);
 /// become narrower, and at a rate that is twice too high each millisecond lost is one more in its queue.
 const SOON: Duration = Duration::from_millis(15);
 const OVERFULL: i32 = 4;
-/// After so many steps in a row above the high threshold every other one costs 1/256 more, up to [`INSIST`]: on fast lines a little
-/// more leaves than the rate says, since what was late is caught up on, and a queue of 9 ms stood for good.
+/// After so many steps in a row above the high threshold every other one costs 1/256 more, up to [`INSIST`]: what a borrower holds on to
+/// there is the owner's, who has 95.5 % of his line by this and 94.0 without.
 const BEAR: u8 = 4;
 const INSIST: u8 = 16;
 /// The delivered rate is taken over this much of the receiver's time.
