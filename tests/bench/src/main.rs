@@ -8,7 +8,6 @@
 mod flood;
 mod receive;
 
-use burstmesh_core::data::checksum::Sum;
 use burstmesh_core::data::inner::Inner;
 use burstmesh_core::data::path::Setup;
 use burstmesh_core::data::pool::{Block, Slot};
@@ -18,6 +17,7 @@ use burstmesh_core::data::seal::Keys;
 use burstmesh_core::data::tunnel::{Memory, Tunnel};
 use burstmesh_core::time::Instant;
 use burstmesh_core::wire::Capabilities;
+use burstmesh_core::wire::checksum::Sum;
 use std::hint::black_box;
 use std::ops::Range;
 use std::time::{Duration, Instant as Clock};

@@ -5,8 +5,8 @@
 //! numbers, equal sizes but for a shorter last one, and checksums that hold. PSH and FIN end a segment. Whatever does not
 //! fit passes as it is, after what its flow has waiting: a flow's packets never overtake each other.
 
-use super::checksum::Sum;
 use super::segment::{Kind, Large, Offload, Partial, get, put};
+use crate::wire::checksum::Sum;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;

@@ -6,7 +6,6 @@
 //! measure; [`tunnel`] resends.
 
 mod black_hole;
-pub mod checksum;
 pub mod coalesce;
 pub mod codel;
 mod headers;

@@ -5,8 +5,8 @@
 //! tracking lets one with SYN and ACK pass, be its numbers what they may. That answer, and whatever else the client sends, is
 //! answered as by a closed port, with a RST that carries the very number (RFC 9293, 3.10.7.1).
 
-use super::checksum::Sum;
 use super::inner::Inner;
+use crate::wire::checksum::Sum;
 
 /// IPv6 and TCP headers.
 pub const LONGEST: usize = 60;

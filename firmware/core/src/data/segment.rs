@@ -5,8 +5,8 @@
 //! headers of each packet are written in front of its payload, over payload that has been taken already. So every
 //! byte is read once, for its checksum, and copied only by whoever keeps the packet.
 
-use super::checksum::Sum;
 use super::inner::{self, Inner};
+use crate::wire::checksum::Sum;
 
 /// What stands before a packet that crosses the TUN: what of its making was left to the other side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

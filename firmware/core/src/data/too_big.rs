@@ -1,7 +1,7 @@
 //! The answer to a client's packet that no path carries in one piece: ICMP "fragmentation needed" (RFC 1191) and ICMPv6 "packet too
 //! big" (RFC 4443, 3.2). Written by hand: smoltcp's writer brings all of ICMPv6 with it, 5 KB on a router.
 
-use super::checksum::Sum;
+use crate::wire::checksum::Sum;
 
 /// Most of an IPv6 packet that is quoted: the answer stays far below IPv6's minimum MTU.
 const QUOTED_V6: usize = 480;

@@ -9,6 +9,7 @@
 mod tests;
 
 use super::bytes::Reader;
+use super::checksum::Sum;
 use super::record::Order;
 use crate::error::Refusal;
 use core::ops::Range;
@@ -199,7 +200,8 @@ impl Context {
         } else {
             put(&mut header, 2, &total.to_be_bytes())?;
             put(&mut header, 10, &[0, 0])?;
-            let sum = header_sum(header.get(..20).unwrap_or_default());
+            // As kernels write it, 0 for 0: it is not UDP's.
+            let sum = !Sum::of(header.get(..20).unwrap_or_default()).folded();
             put(&mut header, 10, &sum.to_be_bytes())?;
         }
         Ok(header)
@@ -287,15 +289,4 @@ fn put(out: &mut [u8], at: usize, bytes: &[u8]) -> Result<(), Refusal> {
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     let four = bytes.get(at..)?.first_chunk()?;
     Some(u32::from_be_bytes(*four))
-}
-
-/// The checksum of an IPv4 header whose own is 0 (RFC 1071).
-fn header_sum(header: &[u8]) -> u16 {
-    let words = header.chunks_exact(2).map(|pair| match pair {
-        [a, b] => u32::from(u16::from_be_bytes([*a, *b])),
-        _ => 0,
-    });
-    let sum: u32 = words.sum();
-    let sum = (sum & 0xffff) + (sum >> 16);
-    !(sum + (sum >> 16)) as u16
 }

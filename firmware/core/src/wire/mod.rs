@@ -4,6 +4,7 @@
 //! The normative text is `docs/wire-format.md`, whose byte examples the tests of this module read and check.
 
 pub mod admission;
+pub mod checksum;
 mod compact;
 pub mod control;
 pub mod feedback;

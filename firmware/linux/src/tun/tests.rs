@@ -217,7 +217,7 @@ fn a_large_udp_segment_arrives_as_its_datagrams() {
 
 /// From 10.1.1.2:9000 to 10.1.1.1:9000.
 fn datagram(identification: u16, payload: &[u8]) -> Vec<u8> {
-    use burstmesh_core::data::checksum::Sum;
+    use burstmesh_core::wire::checksum::Sum;
     let length = (8 + payload.len()) as u16;
     let mut p = vec![0x45, 0];
     p.extend((20 + length).to_be_bytes());

@@ -1,6 +1,6 @@
 //! Headers that do not travel.
 
-use burstmesh_core::data::checksum::Sum;
+use burstmesh_core::wire::checksum::Sum;
 use burstmesh_core::wire::headers::{Context, How, LONGEST, restore_whole};
 use burstmesh_core::wire::record::Order;
 

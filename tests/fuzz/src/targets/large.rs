@@ -1,9 +1,9 @@
 //! Large segments: cut as the kernel hands them over, glued on the way back to it.
 
-use burstmesh_core::data::checksum::Sum;
 use burstmesh_core::data::coalesce::{Coalescer, Takes};
 use burstmesh_core::data::inner::Inner;
 use burstmesh_core::data::segment::{Cut, Kind, Large, Offload, Partial, complete};
+use burstmesh_core::wire::checksum::Sum;
 
 /// Bytes that make one packet of a stream.
 const STEP: usize = 6;

@@ -1,11 +1,11 @@
 //! A sender's headers and a receiver's, over more packets than orders have numbers.
 
 use super::*;
-use crate::data::checksum::Sum;
 use crate::data::pool::tests::leak;
 use crate::data::pool::{Block, Pool, Slot};
 use crate::data::resequence::{Resequencer, RxFlow, Sink};
 use crate::time::Instant;
+use crate::wire::checksum::Sum;
 use crate::wire::record::FlowId;
 use std::collections::VecDeque;
 use std::vec::Vec;

@@ -46,7 +46,7 @@ fn packet(v6: bool, protocol: u8, now: Now, payload: &[u8]) -> Vec<u8> {
         ip[2..4].copy_from_slice(&(transport.len() as u16 + 20).to_be_bytes());
         ip[4..6].copy_from_slice(&now.ident.to_be_bytes());
         ip.extend([10, 0, 0, 2, 203, 0, 113, 9]);
-        let sum = header_sum(&ip);
+        let sum = !Sum::of(&ip).folded();
         ip[10..12].copy_from_slice(&sum.to_be_bytes());
         ip
     };
@@ -151,7 +151,7 @@ fn what_others_cannot_be_told_by_is_not_remembered() {
         let mut p = good.clone();
         p[at] = value;
         p[10..12].copy_from_slice(&[0, 0]);
-        let sum = header_sum(&p[..20]);
+        let sum = !Sum::of(&p[..20]).folded();
         p[10..12].copy_from_slice(&sum.to_be_bytes());
         context(&p)
     };
@@ -229,7 +229,7 @@ proptest! {
             later[at] = value;
             if summed && !v6 {
                 later[10..12].copy_from_slice(&[0, 0]);
-                let sum = header_sum(&later[..20]);
+                let sum = !Sum::of(&later[..20]).folded();
                 later[10..12].copy_from_slice(&sum.to_be_bytes());
             }
         }
