@@ -239,7 +239,7 @@ impl AnyTunnel<'_> {
         let room = usize::from(self.path(at)?.mtu());
         let frame = out.get_mut(headroom..)?;
         let filled = self.fill_frame(now, at, first, frame, room);
-        let stride = headroom + filled.inspect_err(|id| self.pool.release(*id)).ok()?;
+        let stride = headroom + filled.inspect_err(|id| self.pool.release(*id)).ok()??;
         let mut run = Transmit {
             path: at,
             len: stride,
@@ -258,7 +258,8 @@ impl AnyTunnel<'_> {
             };
             let frame = out.get_mut(run.len + headroom..run.len + stride)?;
             let len = match self.fill_frame(now, at, id, frame, stride - headroom) {
-                Ok(len) => headroom + len,
+                Ok(Some(len)) => headroom + len,
+                Ok(None) => break,
                 // Longer than it seemed: it begins the next run, of its own path if it keeps to one.
                 Err(id) if lane == 0 => {
                     self.stash = Some(id);
@@ -436,7 +437,7 @@ impl AnyTunnel<'_> {
     }
 
     /// Puts a packet into a frame, and other small ones if it is small and `room` bytes are not full; returns the frame's
-    /// length, or the packet if it does not fit.
+    /// length, `None` if it could not be sealed (its packets count as under way and are repaired), or the packet if it does not fit.
     fn fill_frame(
         &mut self,
         now: Instant,
@@ -444,7 +445,7 @@ impl AnyTunnel<'_> {
         first: PacketId,
         frame: &mut [u8],
         room: usize,
-    ) -> Result<usize, PacketId> {
+    ) -> Result<Option<usize>, PacketId> {
         let number = self.path(at).ok_or(first)?.next_number;
         let most = frame.len().saturating_sub(TAG);
         let mut body = 0;
@@ -463,7 +464,7 @@ impl AnyTunnel<'_> {
             let left = room.saturating_sub(HEADER + body + TAG);
             next = self.small_companion(now, at, self.pool.len_of(id), left);
         }
-        self.seal_frame(now, at, frame, body).map_err(|_| first)
+        Ok(self.seal_frame(now, at, frame, body).ok())
     }
 
     fn emit_packet(&mut self, id: PacketId, space: &mut [u8]) -> Option<usize> {
