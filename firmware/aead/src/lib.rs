@@ -32,3 +32,12 @@ pub use chacha20poly1305::ChaCha20Poly1305;
 pub use tuned::ChaCha20Poly1305;
 #[cfg(target_arch = "x86_64")]
 pub use wide::ChaCha20Poly1305;
+
+/// What both authenticate last: the lengths of associated data and text (RFC 8439, section 2.8).
+fn lengths(associated_data: &[u8], text: &[u8]) -> [u8; 16] {
+    let mut lengths = [0; 16];
+    let (first, second) = lengths.split_at_mut(8);
+    first.copy_from_slice(&(associated_data.len() as u64).to_le_bytes());
+    second.copy_from_slice(&(text.len() as u64).to_le_bytes());
+    lengths
+}

@@ -5,6 +5,7 @@
 mod chacha;
 mod poly;
 
+use crate::lengths;
 use chacha::Stream;
 use chacha20poly1305::aead::{self, consts};
 use chacha20poly1305::{AeadCore, AeadInPlace, Error, Key, KeyInit, KeySizeUser, Tag};
@@ -103,12 +104,8 @@ fn authenticator(stream: &mut Stream) -> Poly1305 {
 /// RFC 8439, section 2.8: associated data and text, each filled up with zeros, then their lengths.
 fn authenticate(mut mac: Poly1305, associated_data: &[u8], text: &[u8]) -> [u8; BLOCK] {
     mac.absorb_padded(associated_data);
-    let mut lengths = [0; BLOCK];
-    let (first, second) = lengths.split_at_mut(BLOCK / 2);
-    first.copy_from_slice(&(associated_data.len() as u64).to_le_bytes());
-    second.copy_from_slice(&(text.len() as u64).to_le_bytes());
     mac.absorb_padded(text);
-    mac.absorb(&[lengths]);
+    mac.absorb(&[lengths(associated_data, text)]);
     mac.finish()
 }
 

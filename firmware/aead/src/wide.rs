@@ -3,6 +3,7 @@
 //! The vector code makes four key stream blocks at a time, or sixteen, and for a single one it takes as long as for four. RustCrypto's
 //! AEAD asks for single blocks: the authenticator's key, and each block of the end. Here all are taken from whole groups.
 
+use crate::lengths;
 use chacha20_wide::ChaCha20;
 use chacha20_wide::cipher::{KeyIvInit, StreamCipher};
 use chacha20poly1305::aead::{self, consts};
@@ -142,11 +143,7 @@ impl Drop for Stream {
 fn authenticate(mut mac: Poly1305, associated_data: &[u8], text: &[u8]) -> Tag {
     mac.update_padded(associated_data);
     mac.update_padded(text);
-    let mut lengths = [0; 16];
-    let (first, second) = lengths.split_at_mut(8);
-    first.copy_from_slice(&(associated_data.len() as u64).to_le_bytes());
-    second.copy_from_slice(&(text.len() as u64).to_le_bytes());
-    mac.update(&[lengths.into()]);
+    mac.update(&[lengths(associated_data, text).into()]);
     mac.finalize()
 }
 
