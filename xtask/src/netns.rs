@@ -78,7 +78,10 @@ fn judge(test: &mut Command) -> Result<Verdict> {
         println!("{said}");
         return Ok(Verdict::Failed);
     }
-    println!("!!! FLAKY: it passed when it was repeated");
+    println!(
+        "!!! FLAKY: `{}` passed when it was repeated",
+        process::line(test)
+    );
     Ok(Verdict::Flaky)
 }
 
