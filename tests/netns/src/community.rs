@@ -374,3 +374,12 @@ pub fn sessions(status: &Value) -> usize {
     let peers = status["peers"].as_array();
     peers.map_or(0, |all| all.iter().filter(|p| p["session"] == true).count())
 }
+
+/// So many neighbours share their addresses with the home of a status: what to wait for where no exit is used.
+pub fn has_hosts(count: usize) -> impl Fn(&Value) -> bool {
+    move |status| {
+        status["hosts"]
+            .as_array()
+            .is_some_and(|all| all.len() == count)
+    }
+}

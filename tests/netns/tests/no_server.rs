@@ -6,23 +6,17 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use burstmesh_netns::community::Community;
+use burstmesh_netns::community::{Community, has_hosts};
 use burstmesh_netns::tools::crowd::Crowd;
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::transfer::{self, Running};
 use burstmesh_netns::topology::plan::in_prefix;
 use burstmesh_netns::{Lab, Topology, root};
-use serde_json::Value;
 
 const HOMES: [&str; 3] = ["gw1", "gw2", "gw3"];
 /// Payload bits per second of the three lines' sum.
 const SUM: f64 = 60e6;
 const READY: Duration = Duration::from_secs(10);
-
-/// So many neighbours share their addresses with the home.
-fn has_hosts(count: usize) -> impl Fn(&Value) -> bool {
-    move |status| status["hosts"].as_array().is_some_and(|h| h.len() == count)
-}
 
 /// Three homes, each with two hosts.
 fn street(lab: &Lab) -> Result<Community<'_>> {

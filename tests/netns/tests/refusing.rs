@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use burstmesh_netns::community::{Community, fetches, live_paths};
+use burstmesh_netns::community::{Community, fetches, has_hosts, live_paths};
 use burstmesh_netns::tools::crowd::Crowd;
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::transfer::{self, Running};
@@ -139,8 +139,7 @@ fn without_an_exit_nothing_of_a_refused_guest_leaves_here_and_new_connections_le
     }
     let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let community = Community::without_exit(&lab)?;
-    let hosts = |count| move |s: &Value| s["hosts"].as_array().is_some_and(|h| h.len() == count);
-    community.wait("gw1", SOON, "two hosts", hosts(2))?;
+    community.wait("gw1", SOON, "two hosts", has_hosts(2))?;
     let server = HttpServer::start(&lab, "web", 80)?;
     let web = lab.link("web")?.v4;
     let large = server.publish("large", 400_000_000, web)?;
@@ -156,7 +155,7 @@ fn without_an_exit_nothing_of_a_refused_guest_leaves_here_and_new_connections_le
         sleep(Duration::from_millis(200));
     }
     community.ask("gw2", &["refuse", node])?;
-    community.wait("gw1", AT_ONCE, "one host", hosts(1))?;
+    community.wait("gw1", AT_ONCE, "one host", has_hosts(1))?;
     sleep(Duration::from_millis(200));
     let before = carried(&community, node)?;
     for _ in 0..6 {
@@ -166,11 +165,11 @@ fn without_an_exit_nothing_of_a_refused_guest_leaves_here_and_new_connections_le
     ensure!(carried(&community, node)? == before, "gw2 carries on");
     // Who is accepted again at once is a guest under the same addresses, and what is new there is not ended with what was lost.
     community.ask("gw2", &["accept", node])?;
-    community.wait("gw1", AT_ONCE, "two hosts", hosts(2))?;
+    community.wait("gw1", AT_ONCE, "two hosts", has_hosts(2))?;
     community.ask("gw2", &["refuse", node])?;
-    community.wait("gw1", AT_ONCE, "one host", hosts(1))?;
+    community.wait("gw1", AT_ONCE, "one host", has_hosts(1))?;
     community.ask("gw2", &["accept", node])?;
-    community.wait("gw1", AT_ONCE, "two hosts again", hosts(2))?;
+    community.wait("gw1", AT_ONCE, "two hosts again", has_hosts(2))?;
     sleep(Duration::from_millis(100));
     let before = carried(&community, node)?;
     for _ in 0..12 {
@@ -190,8 +189,7 @@ fn every_connection_at_a_host_that_refuses_is_reset_within_a_second_and_no_other
     }
     let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let community = Community::without_exit(&lab)?;
-    let hosts = |count| move |s: &Value| s["hosts"].as_array().is_some_and(|h| h.len() == count);
-    community.wait("gw1", SOON, "two hosts", hosts(2))?;
+    community.wait("gw1", SOON, "two hosts", has_hosts(2))?;
     let crowd = Crowd::start(&lab, "c1", "web", 200)?;
     let line = lab.link("gw2")?;
     let there = [line.v4.into(), line.v6.into()];
