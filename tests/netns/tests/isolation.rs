@@ -55,10 +55,13 @@ fn nothing_private_and_no_member_is_reachable_through_the_exit_and_tries_are_cou
         &lab.link("exit")?.core6.to_string(),
         &beside.to_string(),
     ];
-    let own = lab
-        .ns("exit")
-        .run("ping", &["-c", "1", "-W", "1", &beside.to_string()]);
-    assert!(own.is_ok(), "{beside} does not even answer the exit");
+    let address = beside.to_string();
+    // Some tries: on a busy machine one answer may take its time.
+    let answers = (0..5).any(|_| {
+        let ping = ["-c", "1", "-W", "1", &address];
+        lab.ns("exit").run("ping", &ping).is_ok()
+    });
+    assert!(answers, "{beside} does not even answer the exit");
     for target in targets {
         let before = community.refused_inside()?;
         assert!(
