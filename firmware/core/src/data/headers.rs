@@ -13,13 +13,18 @@ use crate::wire::record::Order;
 /// A header is sent anew after so many packets: what has changed for good since then is told no more. Packets told by the one
 /// that it replaces have come by then, or are too late for their flow (`resequence::WINDOW`).
 const RENEW: u16 = 4_096;
-/// The second one replaces none, and what begins a flow is seldom what follows.
+/// The second one replaces none, and what begins a flow is seldom what follows. Nor does a flow that has changed wait for longer:
+/// timestamps of a slow one reach no further than a minute.
 const SECOND: u16 = 256;
 /// After so many packets in which no header has arrived none is told by one any more: orders wrap.
 const STALE: u16 = REACH as u16;
 /// So many packets in a row that cannot be told show that the flow has changed.
 const MISSES: u8 = 4;
-/// So many packets in a row are lost when the far end does not have the header.
+/// So many packets are told until one of them has arrived: a far end whose table is full does not take them.
+const TRIALS: u8 = 2;
+/// The far end has taken one.
+const PROVED: u8 = u8::MAX;
+/// So many packets in a row are lost when the far end does not have the header any more.
 const LOSSES: u8 = 8;
 /// And when that has happened so often in a row, it has no room.
 const FAILURES: u8 = 3;
@@ -39,6 +44,8 @@ pub struct Headers {
     /// Packets since one arrived.
     since: u16,
     misses: u8,
+    /// Packets that were told before the far end has taken one; [`PROVED`] once it has.
+    trials: u8,
     losses: u8,
     failures: u8,
     /// Bytes that the last packet was shorter.
@@ -64,6 +71,7 @@ impl Headers {
         changed: How(0),
         since: 0,
         misses: 0,
+        trials: 0,
         losses: 0,
         failures: 0,
         saved: 0,
@@ -71,7 +79,7 @@ impl Headers {
 
     /// The far end may have forgotten what it knew.
     pub fn forget(&mut self) {
-        self.known = 0;
+        (self.known, self.trials) = (0, 0);
     }
 
     /// How many bytes the flow's next packet is likely to be shorter.
@@ -117,21 +125,30 @@ impl Headers {
             return None;
         }
         let due = self.since >= self.lasts();
-        let told = self.tell(order, how, front, total);
+        let tried = self.trials == TRIALS;
+        let told = if tried {
+            None
+        } else {
+            self.tell(order, how, front, total)
+        };
         self.misses = match told {
-            Some(_) => 0,
-            None => self.misses.saturating_add(1),
+            None if !tried => self.misses.saturating_add(1),
+            _ => 0,
         };
         let wanted = match told {
             Some(_) => due,
             None if self.known == 0 => true,
-            None => self.misses >= MISSES && (due || !self.replaces()),
+            None if tried => due,
+            None => self.misses >= MISSES && (self.since >= SECOND || !self.replaces()),
         };
         // Only by the newest one can orders tell which packets are told by which header.
         if wanted && newest && self.pending == 0 {
             return self.send_header(order, how, front, total);
         }
         let short = told?;
+        if self.trials < TRIALS {
+            self.trials += 1;
+        }
         self.saved = (short.instead - short.prefix.len()) as u8;
         Some(short)
     }
@@ -162,10 +179,13 @@ impl Headers {
     /// A packet that was `saved` bytes shorter has arrived.
     pub fn arrived(&mut self, meta: &Meta, saved: u8) {
         if saved > 1 {
-            (self.losses, self.failures) = (0, 0);
+            (self.trials, self.losses, self.failures) = (PROVED, 0, 0);
         } else if self.awaits(meta.order) {
             (self.known, self.newest, self.pending) = (self.pending, self.pending, 0);
             (self.changed, self.losses, self.since) = (How(0), 0, 0);
+            if self.trials != PROVED {
+                self.trials = 0;
+            }
         }
     }
 
@@ -175,8 +195,14 @@ impl Headers {
             // Those told by the one before say nothing about this one.
             let of_it = self.known().is_some_and(|c| c.reaches(meta.order));
             self.losses += u8::from(of_it);
-            if self.losses >= LOSSES {
-                (self.known, self.losses) = (0, 0);
+            let most = if self.trials == PROVED {
+                LOSSES
+            } else {
+                TRIALS
+            };
+            if self.losses >= most {
+                self.forget();
+                self.losses = 0;
                 self.failures = self.failures.saturating_add(1);
             }
         } else if self.awaits(meta.order) {

@@ -34,6 +34,22 @@ fn segment(n: u32) -> Vec<u8> {
     p
 }
 
+/// The `n`th segment of a flow of 20 a second, with timestamps in milliseconds.
+fn slow(n: u32) -> Vec<u8> {
+    let mut p = segment(n);
+    p.truncate(40);
+    p.extend([1, 1, 8, 10]);
+    for clock in [n * 50, n * 50 - n % 7] {
+        p.extend(clock.to_be_bytes());
+    }
+    p.push(0);
+    (p[3], p[32]) = (53, 0x80);
+    p[10..12].fill(0);
+    let sum = Sum::of(&p[..20]).field();
+    p[10..12].copy_from_slice(&sum.to_be_bytes());
+    p
+}
+
 /// One on its way.
 struct Sent {
     n: u32,
@@ -46,7 +62,10 @@ struct Ends {
     receiver: Resequencer<'static>,
     pool: Pool<'static>,
     on_the_way: VecDeque<Sent>,
+    segment: fn(u32) -> Vec<u8>,
     next: u32,
+    /// Sent with all of their headers.
+    whole: u32,
     unread: u32,
 }
 
@@ -57,7 +76,9 @@ impl Ends {
             receiver: Resequencer::new(leak(RxFlow::FREE, 8)),
             pool: Pool::new(leak(Slot::FREE, 16), leak(Block::FREE, 16)),
             on_the_way: VecDeque::new(),
+            segment,
             next: 0,
+            whole: 0,
             unread: 0,
         }
     }
@@ -77,7 +98,7 @@ impl Ends {
     }
 
     fn send(&mut self) {
-        let (n, packet) = (self.next, segment(self.next));
+        let (n, packet) = (self.next, (self.segment)(self.next));
         self.next += 1;
         let place = (Order(n as u16), true);
         let short = self
@@ -87,6 +108,7 @@ impl Ends {
             let saved = s.instead as i32 - s.prefix.len() as i32;
             saved.max(1) as u8
         });
+        self.whole += u32::from(saved <= 1);
         let told = short.map(|s| [&s.prefix[..], &packet[s.instead..]].concat());
         self.on_the_way.push_back(Sent { n, told, saved });
     }
@@ -101,7 +123,7 @@ impl Ends {
             order,
             ..Meta::default()
         };
-        let mut packet = segment(sent.n);
+        let mut packet = (self.segment)(sent.n);
         if let Some(told) = &sent.told {
             let (how, told) = (How(told[0]), &told[1..]);
             let mut out = [0; 64];
@@ -149,10 +171,35 @@ fn no_header_of_another_time_is_used_when_orders_have_wrapped() {
 }
 
 #[test]
+fn a_far_end_without_room_loses_two_packets_a_trial_and_is_left_in_peace() {
+    let mut ends = Ends::new();
+    ends.receiver = Resequencer::new(&mut []);
+    ends.burst(10_000, 60);
+    assert!((1..=u32::from(TRIALS * FAILURES)).contains(&ends.unread));
+    let told = ends.on_the_way.iter().filter(|sent| sent.saved > 0);
+    assert_eq!(told.count(), 0, "it is asked without end");
+}
+
+#[test]
+fn a_slow_flow_whose_timestamps_have_moved_too_far_is_told_by_a_newer_header() {
+    let mut ends = Ends::new();
+    ends.segment = slow;
+    // Ten minutes of it.
+    ends.burst(12_000, 3);
+    assert_eq!(ends.unread, 0);
+    assert!(
+        ends.whole < 120,
+        "{} of {} were whole",
+        ends.whole,
+        ends.next
+    );
+}
+
+#[test]
 fn what_is_on_its_way_is_read_when_a_header_is_renewed_after_losses() {
     let mut ends = Ends::new();
     // Nothing has been sent by the second header yet: all is told by the first.
-    ends.burst(220, 100);
+    ends.burst(330, 100);
     assert!(ends.on_the_way.iter().all(|sent| sent.saved > 1));
     // Eight of the oldest are lost with their path; the new header comes by a faster one, before the others.
     for _ in 0..8 {
