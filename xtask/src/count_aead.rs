@@ -31,7 +31,7 @@ pub fn run(args: &Args) -> Result<()> {
     println!("{}, instructions per packet (per byte)", target.triple);
     println!("{:>6} {:<12} {:>16} {:>16}", "bytes", "", "seal", "open");
     for length in LENGTHS {
-        for whose in ["rustcrypto", "tuned"] {
+        for whose in ["rustcrypto", "tuned", "ours"] {
             let seal = per_packet(&binary, target, whose, "seal", length)?;
             // Whatever is opened was sealed first.
             let both = per_packet(&binary, target, whose, "open", length)?;

@@ -3,8 +3,9 @@
 use crate::process::{cargo, run as run_command};
 use crate::ring::{self, Options, Outcome, Ring};
 use crate::setup::{self, Purpose};
+use crate::targets::{self, Target};
 use crate::toolchain::{Sources, Zig};
-use crate::{build, check_core, log, netns, packaging, process, size, targets, vm};
+use crate::{build, check_core, log, netns, packaging, process, size, vm};
 use anyhow::{Result, bail, ensure};
 
 /// Arguments of `test`.
@@ -238,29 +239,34 @@ fn router_build(options: &Options) -> Result<()> {
 }
 
 /// Byte order and word size are run, not assumed. `--long` adds the other byte order, so that what fails on one of the two targets
-/// alone says which of them it is; the system calls, whose structs differ there; and core's tunnels and simulated networks. All of
-/// that takes minutes.
+/// alone says which of them it is; the system calls, whose structs differ there; core's tunnels and simulated networks; and the
+/// cipher's vector code on ARM. All of that takes minutes.
 fn big_endian(options: &Options) -> Result<()> {
-    let targets = if options.long { 2 } else { 1 };
-    for target in &targets::ALL[..targets] {
-        let mut cargo = Zig::ensure()?.cargo("test");
-        let which = if options.long { "--tests" } else { "--lib" };
-        cargo.args(["--locked", which, "--target", target.triple]);
-        cargo.args(["--package", "burstmesh-aead"]);
-        cargo.args(["--package", "burstmesh-core"]);
-        if options.long {
-            cargo.args(["--package", "burstmesh-linux"]);
-        }
-        Sources::ensure()?.build_for_tests(&mut cargo)?;
-        cargo.env(targets::variable(target, "RUNNER"), target.emulator);
-        if !options.long {
-            // The host has tried many; here it is about byte order.
-            cargo.env("PROPTEST_CASES", "64");
-            cargo.args(["--", "--skip", "data::tunnel::"]);
-        }
-        run_command(&mut cargo)?;
+    if !options.long {
+        // The host has tried many; here it is about byte order.
+        let few = ["--", "--skip", "data::tunnel::"];
+        return emulated(targets::STRICTEST, &["aead", "core"], "--lib", &few);
     }
-    Ok(())
+    for target in &targets::ALL[..2] {
+        emulated(target, &["aead", "core", "linux"], "--tests", &[])?;
+    }
+    let arm = targets::named("aarch64-unknown-linux-musl")?;
+    emulated(arm, &["aead"], "--tests", &[])
+}
+
+/// Tests of our crates under emulation; with `more` arguments only some of them, and with fewer cases.
+fn emulated(target: &Target, crates: &[&str], which: &str, more: &[&str]) -> Result<()> {
+    let mut cargo = Zig::ensure()?.cargo("test");
+    cargo.args(["--locked", which, "--target", target.triple]);
+    for name in crates {
+        cargo.args(["--package", &format!("burstmesh-{name}")]);
+    }
+    Sources::ensure()?.build_for_tests(&mut cargo)?;
+    cargo.env(targets::variable(target, "RUNNER"), target.emulator);
+    if !more.is_empty() {
+        cargo.env("PROPTEST_CASES", "64").args(more);
+    }
+    run_command(&mut cargo)
 }
 
 /// OpenWrt's checks run `--version` of every program and want exactly the package's version.

@@ -7,12 +7,13 @@ use std::hint::black_box;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [whose, what, length, times] = arguments.as_slice() else {
-        eprintln!("usage: repeat tuned|rustcrypto seal|open LENGTH TIMES");
+        eprintln!("usage: repeat ours|tuned|rustcrypto seal|open LENGTH TIMES");
         std::process::exit(2);
     };
     let (open, number) = (what == "open", |text: &String| text.parse().unwrap_or(0));
     let (length, times) = (number(length), number(times));
     match whose.as_str() {
+        "ours" => repeat::<burstmesh_aead::ChaCha20Poly1305>(open, length, times),
         "tuned" => repeat::<tuned::ChaCha20Poly1305>(open, length, times),
         _ => repeat::<chacha20poly1305::ChaCha20Poly1305>(open, length, times),
     }

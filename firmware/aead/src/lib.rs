@@ -21,16 +21,16 @@
 extern crate std;
 
 pub mod tuned;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub mod wide;
 
 pub use chacha20poly1305::{AeadCore, AeadInPlace, Error, Key, KeyInit, KeySizeUser, Nonce, Tag};
 
-#[cfg(not(any(target_arch = "mips", target_arch = "x86_64")))]
+#[cfg(not(any(target_arch = "mips", target_arch = "x86_64", target_arch = "aarch64")))]
 pub use chacha20poly1305::ChaCha20Poly1305;
 #[cfg(target_arch = "mips")]
 pub use tuned::ChaCha20Poly1305;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub use wide::ChaCha20Poly1305;
 
 /// What both authenticate last: the lengths of associated data and text (RFC 8439, section 2.8).

@@ -38,7 +38,7 @@ struct Sealed {
 impl Sealed {
     fn assert_seals(&self) {
         self.assert_sealed_by::<ChaCha20Poly1305>();
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
         self.assert_sealed_by::<crate::wide::ChaCha20Poly1305>();
     }
 
@@ -54,7 +54,7 @@ impl Sealed {
     /// The text, or the buffer as it was left where the message was refused.
     fn open(&self) -> Result<Vec<u8>, Vec<u8>> {
         let opened = self.open_by::<ChaCha20Poly1305>();
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
         assert_eq!(self.open_by::<crate::wide::ChaCha20Poly1305>(), opened);
         opened
     }

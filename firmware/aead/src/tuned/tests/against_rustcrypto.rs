@@ -87,7 +87,7 @@ proptest! {
     ) {
         let case = Case { key, nonce, associated_data, text, offset, flipped };
         check::<ChaCha20Poly1305>(&case);
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
         check::<crate::wide::ChaCha20Poly1305>(&case);
     }
 }
@@ -114,6 +114,6 @@ fn check_lengths<C: Cipher>(most: usize) {
 fn every_length_around_the_blocks_is_sealed_alike() {
     check_lengths::<ChaCha20Poly1305>(400);
     // Around its groups of blocks, too.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     check_lengths::<crate::wide::ChaCha20Poly1305>(2200);
 }
