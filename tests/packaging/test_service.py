@@ -180,6 +180,25 @@ class Service(RouterTest):
         router.service("reload")
         self.assertEqual({path: router.mode(path) for path in wanted}, wanted)
 
+    def test_a_link_that_a_taken_over_agent_plants_gives_it_nothing(self):
+        router = self.joined()
+        router.service("start")
+        router.write("etc/shadow", "root::0:0:99999:7:::\n", 0o600)
+        (router.root / "tmp/secrets").mkdir()
+        router.write("tmp/secrets/one", "")
+        for folder in ("etc/burstmesh", "tmp/run/burstmesh"):
+            (router.root / folder / "key.epoch").symlink_to("/etc/shadow")
+            (router.root / folder / "folder").symlink_to("/tmp/secrets")
+        router.write("etc/burstmesh/key", "by root")
+        router.write("tmp/running", "")
+        router.service("reload")
+        self.assertEqual(router.mode("etc/burstmesh/key")[1:], (4454, 4454))
+        for path in ("etc/shadow", "tmp/secrets", "tmp/secrets/one"):
+            self.assertEqual(router.mode(path)[1:], (0, 0), path)
+        router.service("stop")
+        self.assertTrue((router.root / "tmp/secrets/one").exists() and (router.root / "etc/shadow").exists())
+        self.assertFalse((router.root / "tmp/run/burstmesh").exists())
+
     def test_a_reload_signals_a_running_agent(self):
         router = self.joined()
         router.write("tmp/running", "")
