@@ -59,7 +59,11 @@ function luci(answers, may) {
 		} },
 		ui: { changes: { apply: (checked) => asked.changed.push(['apply', checked]) } },
 		uci: {
-			load: async () => { asked.loaded = true; },
+			load: async () => {
+				if (answers.uci === null)
+					throw new Error('Permission denied');
+				asked.loaded = true;
+			},
 			sections: (config, type) => asked.loaded && answers.uci && config === 'burstmesh' && type === 'community' ? [answers.uci] : [],
 			set: (...values) => asked.changed.push(values),
 			save: async () => asked.changed.push('save')
@@ -127,13 +131,31 @@ for (const path of views)
 
 test('the button pauses, ends a pause, and starts what does not run', async () => {
 	const paused = { ...running, status: { ...sample(), pause_s: 60 } };
-	for (const [answers, call] of [[running, ['burstmesh', 'pause']], [paused, ['burstmesh', 'resume']], [{}, ['luci', 'setInitAction', 'burstmesh', 'start']]]) {
+	const stopped = { uci: { enabled: '1' } };
+	for (const [answers, act] of [[running, 'burstmesh pause'], [paused, 'burstmesh resume'], [stopped, '/etc/init.d/burstmesh start']]) {
 		const { asked, open } = luci(answers, true);
 		(await open('view/burstmesh/overview.js')).find('button').actions.click();
-		assert.deepEqual(asked.calls.at(-1), call);
+		assert.equal(answers === stopped ? asked.commands.at(-1) : asked.calls.at(-1).join(' '), act);
 	}
 	const { open } = luci(running, false);
 	assert.equal((await open('view/burstmesh/overview.js')).find('button'), undefined);
+});
+
+test('what is switched off is said to be, and has no button that would start nothing', async () => {
+	const text = (node) => node instanceof Element ? node.children.map(text).join('') : node;
+	for (const view of ['overview', 'community']) {
+		const { open } = luci({ uci: { '.name': 'cfg01', enabled: '0' } }, true);
+		const page = await open('view/burstmesh/' + view + '.js');
+		assert.match(text(page), /Switched off\. Your devices/);
+		assert.ok(!page.findAll('button').some((one) => one.attributes.id === 'bm-start'));
+		// Ticked off, and not applied yet.
+		assert.match(text(await luci({ ...running, uci: { '.name': 'cfg01', enabled: '0' } }, true).open('view/burstmesh/' + view + '.js')), /Pooling/);
+	}
+});
+
+test('who may not see the settings sees the rest', async () => {
+	const { open } = luci({ uci: null }, false);
+	assert.match(JSON.stringify(await open('view/burstmesh/overview.js'), (key, value) => key === 'ownerDocument' ? undefined : value), /is not running/);
 });
 
 test('what changes slowly is asked for every fifth time, and the past once', async () => {

@@ -20,6 +20,8 @@ config mesh
 	option port '4460'
 """
 
+OFF = JOINED.replace("community", "community\n\toption enabled '0'")
+
 INSTANCE = """
 procd_open_instance
 procd_set_param command /usr/bin/burstmesh run --config /etc/config/burstmesh --socket /var/run/burstmesh/control.sock
@@ -127,6 +129,7 @@ class Service(RouterTest):
     def joined(self, **how):
         router = self.router(**how)
         router.install()
+        router.service("stop")
         router.write("etc/config/burstmesh", JOINED, 0o600)
         return router
 
@@ -153,7 +156,7 @@ class Service(RouterTest):
 
     def test_switched_off_there_is_no_instance_and_no_open_port(self):
         router = self.joined()
-        router.write("etc/config/burstmesh", JOINED.replace("community", "community\n\toption enabled '0'"))
+        router.write("etc/config/burstmesh", OFF)
         calls = without_validation(router.service("start"))
         self.assertEqual(calls, lines("procd_open_service burstmesh", "procd_add_reload_trigger burstmesh", "procd_close_service"))
 
@@ -213,12 +216,25 @@ class Service(RouterTest):
         calls = router.service("reload")
         self.assertEqual([call.split()[0] for call in calls], ["agent", "logger"])
 
-    def test_a_reload_starts_what_does_not_run_and_stops_what_is_switched_off(self):
+    def test_what_is_switched_off_stops_and_what_is_switched_on_again_starts(self):
         router = self.joined()
-        self.assertIn("procd_open_instance", router.service("reload"))
-        router.write("tmp/running", "")
-        router.write("etc/config/burstmesh", JOINED.replace("community", "community\n\toption enabled '0'"))
-        self.assertEqual(router.service("reload"), ["procd_kill burstmesh"])
+        self.assertIn("procd_open_instance", router.service("start"))
+        for _ in range(2):
+            router.write("etc/config/burstmesh", OFF)
+            calls = router.changed()
+            self.assertEqual(calls[0], "procd_kill burstmesh")
+            self.assertNotIn("procd_open_instance", calls)
+            self.assertEqual(router.mode("dev/net/tun"), ("0o600", 0, 0))
+            self.assertFalse((router.root / "tmp/run/burstmesh").exists())
+            router.write("etc/config/burstmesh", JOINED)
+            self.assertIn("procd_open_instance", router.changed())
+
+    def test_what_is_stopped_by_hand_stays_so_whatever_the_settings_become(self):
+        router = self.joined()
+        router.service("start")
+        router.service("stop")
+        router.write("etc/config/burstmesh", OFF)
+        self.assertEqual(router.changed(), [])
 
     def with_names(self, options):
         """A router with two instances of a dnsmasq of these compile options, and one name to bypass."""

@@ -10,14 +10,9 @@
 
 // Between LuCI and the pages, which know nothing of it: they are ES modules, loaded as such.
 
-function call(object, method, params) {
-	return rpc.declare({ object, method, params, expect: { '': {} } });
-}
-
 // The agent's own object on the bus: no process for each look, as a command would be.
 const METHODS = [ 'status', 'members', 'flows', 'counters', 'history', 'ledger', 'pause', 'resume', 'refuse', 'accept' ];
-const agent = Object.fromEntries(METHODS.map((method) => [ method, call('burstmesh', method, [ 'node' ]) ]));
-const setInitAction = call('luci', 'setInitAction', [ 'name', 'action' ]);
+const agent = Object.fromEntries(METHODS.map((method) => [ method, rpc.declare({ object: 'burstmesh', method, params: [ 'node' ], expect: { '': {} } }) ]));
 
 function community() {
 	return uci.sections('burstmesh', 'community')[0] || {};
@@ -30,7 +25,7 @@ function said(answer) {
 return baseclass.extend({
 	modules: function() {
 		const names = [ 'text', 'dom', 'pages', 'graph', 'watch', 'form', 'scan' ];
-		return Promise.all(names.map((name) => import(L.resource('burstmesh/' + name + '.js')))).then((found) => {
+		return Promise.all([ ...names.map((name) => import(L.resource('burstmesh/' + name + '.js'))), uci.load('burstmesh').catch(() => 0) ]).then((found) => {
 			const all = Object.fromEntries(names.map((name, n) => [ name, found[n] ]));
 			all.text.use(_);
 			return all;
@@ -73,7 +68,8 @@ return baseclass.extend({
 		return L.hasViewPermission() ? {
 			pause: agent.pause,
 			resume: agent.resume,
-			start: () => setInitAction('burstmesh', 'start'),
+			start: () => fs.exec('/etc/init.d/burstmesh', [ 'start' ]),
+			off: community().enabled === '0',
 			refused: () => L.toArray(community().refuse),
 			// At once, and for good by the settings.
 			refuse: (node, on) => agent[on ? 'refuse' : 'accept'](node).then(() => {
@@ -113,7 +109,7 @@ return baseclass.extend({
 	// A page of settings: the page of this name, and a form of these sections between what `around` gives.
 	settings: function(page, kinds, more, around) {
 		return {
-			load: () => Promise.all([ this.modules(), this.status(...more), uci.load('burstmesh') ]),
+			load: () => Promise.all([ this.modules(), this.status(...more) ]),
 			render: ([ all, first ]) => {
 				const now = this.live(all, first, (status) => all.pages[page](status, this.acts()), 5, more);
 				const map = new form.Map('burstmesh');
