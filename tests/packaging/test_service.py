@@ -41,36 +41,27 @@ procd_set_param group burstmesh
 procd_set_param capabilities /etc/capabilities/burstmesh.json
 """
 
-PORTS = """
-json_add_array firewall
+RULE = """
 json_add_object ''
 json_add_string type rule
-json_add_string name burstmesh-mesh0
+json_add_string name burstmesh-{device}-{proto}
 json_add_string src *
-json_add_string device mesh0
+json_add_string device {device}
 json_add_string direction in
 json_add_string family ipv6
-json_add_string proto udp
-json_add_string dest_port 4454
-json_add_string target ACCEPT
+json_add_string proto {proto}
+{port}json_add_string target ACCEPT
 json_close_object
-json_add_object ''
-json_add_string type rule
-json_add_string name burstmesh-eth0.9
-json_add_string src *
-json_add_string device eth0.9
-json_add_string direction in
-json_add_string family ipv6
-json_add_string proto udp
-json_add_string dest_port 4460
-json_add_string target ACCEPT
-json_close_object
-json_close_array
 """
 
 
+def mesh(device, port):
+    """What opens the firewall on a mesh device: the agent's port, and the ICMPv6 by which neighbours find each other's address."""
+    return RULE.format(device=device, proto="udp", port=f"json_add_string dest_port {port}\n") + RULE.format(device=device, proto="icmp", port="")
+
+
 def lines(*texts):
-    return [line for text in texts for line in text.strip().splitlines()]
+    return [line for text in texts for line in text.strip().splitlines() if line]
 
 
 def without_validation(calls):
@@ -133,7 +124,7 @@ class Service(RouterTest):
         router.write("etc/config/burstmesh", JOINED, 0o600)
         return router
 
-    def test_a_start_makes_one_jailed_instance_and_opens_the_mesh_ports(self):
+    def test_a_start_makes_one_jailed_instance_and_opens_every_mesh_device(self):
         calls = without_validation(self.joined().service("start"))
         expected = lines(
             "agent check --config /etc/config/burstmesh",
@@ -141,7 +132,10 @@ class Service(RouterTest):
             JAIL,
             "procd_close_instance",
             "procd_add_reload_trigger burstmesh",
-            PORTS,
+            "json_add_array firewall",
+            mesh("mesh0", 4454),
+            mesh("eth0.9", 4460),
+            "json_close_array",
             "procd_close_service",
         )
         self.assertEqual(calls, ["procd_open_service burstmesh", *expected])
@@ -208,6 +202,15 @@ class Service(RouterTest):
         calls = router.service("reload")
         self.assertEqual(calls[-1], "procd_send_signal burstmesh * HUP")
         self.assertIn("procd_open_instance", calls)
+
+    def test_a_mesh_device_that_is_named_later_is_opened_by_the_reload(self):
+        router = self.joined()
+        router.service("start")
+        router.write("etc/config/burstmesh", JOINED.replace("mesh0", "phy0-mesh0"))
+        calls = router.changed()
+        self.assertNotIn("procd_kill burstmesh", calls)
+        opened = [call.split()[-1] for call in calls if call.startswith("json_add_string name")]
+        self.assertEqual(opened, [f"burstmesh-{device}-{proto}" for device in ("phy0-mesh0", "eth0.9") for proto in ("udp", "icmp")])
 
     def test_a_reload_with_a_faulty_file_leaves_a_running_agent_alone(self):
         router = self.joined()
