@@ -57,7 +57,7 @@ function luci(answers, may) {
 				throw new Error('RPC call to burstmesh/' + method.method + ' failed with error -32000: Object not found');
 			return { history: { step_ms: 2000, paths: [] }, ledger: [] }[method.method] || answers.status;
 		} },
-		ui: { changes: { apply: (checked) => asked.changed.push(['apply', checked]) } },
+		ui: { changes: { apply: (checked) => asked.changed.push(['apply', checked]), init: () => asked.changed.push('shown as waiting') } },
 		uci: {
 			load: async () => {
 				if (answers.uci === null)
@@ -65,6 +65,7 @@ function luci(answers, may) {
 				asked.loaded = true;
 			},
 			sections: (config, type) => asked.loaded && answers.uci && config === 'burstmesh' && type === 'community' ? [answers.uci] : [],
+			changes: async () => answers.waiting || {},
 			set: (...values) => asked.changed.push(values),
 			save: async () => asked.changed.push('save')
 		},
@@ -218,8 +219,8 @@ test('an invitation in a picture goes into the form, and a picture without one c
 
 test('a neighbour is refused once that is confirmed, and shared with again, by the settings', async () => {
 	const [{ node }] = sample().peers;
-	const press = async (refuse, sure) => {
-		const { asked, open } = luci({ ...running, uci: { '.name': 'cfg01', refuse } }, true);
+	const press = async (refuse, sure, waiting) => {
+		const { asked, open } = luci({ ...running, waiting, uci: { '.name': 'cfg01', refuse } }, true);
 		globalThis.confirm = () => sure;
 		const page = await open('view/burstmesh/community.js');
 		page.findAll('button').find((one) => one.attributes.id === 'bm-trust-' + node).actions.click();
@@ -233,6 +234,8 @@ test('a neighbour is refused once that is confirmed, and shared with again, by t
 	assert.deepEqual(await press(['99ab'], true), [refused, ['burstmesh', 'cfg01', 'refuse', ['99ab', node]], ...then]);
 	assert.deepEqual(await press(['99ab', node], false), [accepted, ['burstmesh', 'cfg01', 'refuse', ['99ab']], ...then]);
 	assert.deepEqual(await press(node, false), [accepted, ['burstmesh', 'cfg01', 'refuse', null], ...then]);
+	// Somebody's other changes are not applied with it.
+	assert.deepEqual((await press(undefined, true, { wireless: [['set', 'radio0', 'disabled', '1']] })).slice(2), ['save', 'shown as waiting']);
 	const overview = await luci(running, true).open('view/burstmesh/overview.js');
 	assert.ok(!overview.findAll('button').some((one) => one.attributes.id.startsWith('bm-trust')));
 });

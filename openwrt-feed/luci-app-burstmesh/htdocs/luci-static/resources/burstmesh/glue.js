@@ -71,14 +71,16 @@ return baseclass.extend({
 			start: () => fs.exec('/etc/init.d/burstmesh', [ 'start' ]),
 			off: community().enabled === '0',
 			refused: () => L.toArray(community().refuse),
-			// At once, and for good by the settings.
+			// At once, and for good by the settings, unless others wait to be applied.
 			refuse: (node, on) => agent[on ? 'refuse' : 'accept'](node).then(() => {
 				const before = L.toArray(community().refuse);
 				const refuse = before.filter((one) => one !== node).concat(on ? node : []);
 				if (refuse.length === before.length)
 					return;
-				uci.set('burstmesh', community()['.name'], 'refuse', refuse.length > 0 ? refuse : null);
-				return uci.save().then(() => ui.changes.apply(true));
+				return uci.changes().then((others) => {
+					uci.set('burstmesh', community()['.name'], 'refuse', refuse.length > 0 ? refuse : null);
+					return uci.save().then(() => Object.keys(others).length ? ui.changes.init() : ui.changes.apply(true));
+				});
 			})
 		} : null;
 	},
