@@ -161,6 +161,19 @@ class Service(RouterTest):
         self.assertIn("logger -t burstmesh -p daemon.err '/etc/config/burstmesh:3: something is wrong'", calls)
         self.assertNotIn("procd_open_instance", calls)
 
+    def test_a_key_where_the_unprivileged_agent_cannot_write_is_told_in_the_log_and_starts_nothing(self):
+        said = "key_file must name a file in /etc/burstmesh"
+        for file, may in (("/etc/burstmesh/other", True), ("/root/key", False), ("/etc/burstmesh/../key", False)):
+            router = self.joined()
+            router.write("etc/config/burstmesh", JOINED.replace("community", f"community\n\toption key_file '{file}'"))
+            calls = router.service("start")
+            self.assertEqual(("procd_open_instance" in calls, said in "".join(calls)), (may, not may), file)
+        # A running agent goes on with what it has, and without a jail root can write anywhere.
+        router.write("tmp/running", "")
+        self.assertEqual([call.split()[0] for call in router.service("reload")], ["agent", "logger"])
+        (router.root / "sbin/ujail").unlink()
+        self.assertIn("procd_open_instance", router.service("start"))
+
     def test_the_unprivileged_agent_reaches_what_it_needs_after_every_commit(self):
         router = self.joined()
         router.service("start")
