@@ -8,9 +8,9 @@
 'require uci';
 'require tools.widgets as widgets';
 
-// Between LuCI and the pages, which know nothing of it: they are ES modules, loaded as such.
+// Between LuCI and the pages: ES modules that know nothing of it.
 
-// The agent's own object on the bus: no process for each look, as a command would be.
+// On the bus: no process for each look.
 const METHODS = [ 'status', 'members', 'flows', 'counters', 'history', 'ledger', 'pause', 'resume', 'refuse', 'accept' ];
 const agent = Object.fromEntries(METHODS.map((method) => [ method, rpc.declare({ object: 'burstmesh', method, params: [ 'node' ], expect: { '': {} } }) ]));
 
@@ -32,7 +32,7 @@ return baseclass.extend({
 		});
 	},
 
-	// What an agent tells, or `otherwise` when none runs (-32000: nobody knows its object).
+	// What an agent tells, or `otherwise` when none runs (-32000).
 	unless: function(otherwise, asked) {
 		return asked.catch((error) => {
 			if (!/-32000\b/.test(error.message))
@@ -59,7 +59,7 @@ return baseclass.extend({
 		return fs.exec('/usr/bin/burstmesh', [ 'check' ]).then(said);
 	},
 
-	// The last hundred lines: the whole log of a month would be a page of metres.
+	// The last hundred lines, and not a month's.
 	log: function() {
 		return fs.exec('/sbin/logread', [ '-e', 'burstmesh' ]).then((answer) => said(answer).split('\n').slice(-101).join('\n'));
 	},
@@ -71,7 +71,7 @@ return baseclass.extend({
 			start: () => fs.exec('/etc/init.d/burstmesh', [ 'start' ]),
 			off: community().enabled === '0',
 			refused: () => L.toArray(community().refuse),
-			// At once, and for good by the settings, unless others wait to be applied.
+			// At once; for good by the settings, unless others wait to be applied.
 			refuse: (node, on) => agent[on ? 'refuse' : 'accept'](node).then(() => {
 				const before = L.toArray(community().refuse);
 				const refuse = before.filter((one) => one !== node).concat(on ? node : []);
