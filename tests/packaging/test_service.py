@@ -163,7 +163,7 @@ class Service(RouterTest):
 
     def test_a_key_where_the_unprivileged_agent_cannot_write_is_told_in_the_log_and_starts_nothing(self):
         said = "key_file must name a file in /etc/burstmesh"
-        for file, may in (("/etc/burstmesh/other", True), ("/root/key", False), ("/etc/burstmesh/../key", False)):
+        for file, may in (("/etc/burstmesh/other", True), ("/srv/key", False), ("/etc/burstmesh/../key", False)):
             router = self.joined()
             router.write("etc/config/burstmesh", JOINED.replace("community", f"community\n\toption key_file '{file}'"))
             calls = router.service("start")
