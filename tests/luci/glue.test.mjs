@@ -57,10 +57,15 @@ function luci(answers, may) {
 				throw new Error('RPC call to burstmesh/' + method.method + ' failed with error -32000: Object not found');
 			return { history: { step_ms: 2000, paths: [] }, ledger: [] }[method.method] || answers.status;
 		} },
-		ui: { changes: { apply: (checked) => asked.changed.push(['apply', checked]) } },
+		ui: { changes: { apply: (checked) => asked.changed.push(['apply', checked]), init: () => asked.changed.push('shown as waiting') } },
 		uci: {
-			load: async () => { asked.loaded = true; },
+			load: async () => {
+				if (answers.uci === null)
+					throw new Error('Permission denied');
+				asked.loaded = true;
+			},
 			sections: (config, type) => asked.loaded && answers.uci && config === 'burstmesh' && type === 'community' ? [answers.uci] : [],
+			changes: async () => answers.waiting || {},
 			set: (...values) => asked.changed.push(values),
 			save: async () => asked.changed.push('save')
 		},
@@ -127,13 +132,31 @@ for (const path of views)
 
 test('the button pauses, ends a pause, and starts what does not run', async () => {
 	const paused = { ...running, status: { ...sample(), pause_s: 60 } };
-	for (const [answers, call] of [[running, ['burstmesh', 'pause']], [paused, ['burstmesh', 'resume']], [{}, ['luci', 'setInitAction', 'burstmesh', 'start']]]) {
+	const stopped = { uci: { enabled: '1' } };
+	for (const [answers, act] of [[running, 'burstmesh pause'], [paused, 'burstmesh resume'], [stopped, '/etc/init.d/burstmesh start']]) {
 		const { asked, open } = luci(answers, true);
 		(await open('view/burstmesh/overview.js')).find('button').actions.click();
-		assert.deepEqual(asked.calls.at(-1), call);
+		assert.equal(answers === stopped ? asked.commands.at(-1) : asked.calls.at(-1).join(' '), act);
 	}
 	const { open } = luci(running, false);
 	assert.equal((await open('view/burstmesh/overview.js')).find('button'), undefined);
+});
+
+test('what is switched off is said to be, and has no button that would start nothing', async () => {
+	const text = (node) => node instanceof Element ? node.children.map(text).join('') : node;
+	for (const view of ['overview', 'community']) {
+		const { open } = luci({ uci: { '.name': 'cfg01', enabled: '0' } }, true);
+		const page = await open('view/burstmesh/' + view + '.js');
+		assert.match(text(page), /Switched off\. Your devices/);
+		assert.ok(!page.findAll('button').some((one) => one.attributes.id === 'bm-start'));
+		// Ticked off, and not applied yet.
+		assert.match(text(await luci({ ...running, uci: { '.name': 'cfg01', enabled: '0' } }, true).open('view/burstmesh/' + view + '.js')), /Pooling/);
+	}
+});
+
+test('who may not see the settings sees the rest', async () => {
+	const { open } = luci({ uci: null }, false);
+	assert.match(JSON.stringify(await open('view/burstmesh/overview.js'), (key, value) => key === 'ownerDocument' ? undefined : value), /is not running/);
 });
 
 test('what changes slowly is asked for every fifth time, and the past once', async () => {
@@ -196,8 +219,8 @@ test('an invitation in a picture goes into the form, and a picture without one c
 
 test('a neighbour is refused once that is confirmed, and shared with again, by the settings', async () => {
 	const [{ node }] = sample().peers;
-	const press = async (refuse, sure) => {
-		const { asked, open } = luci({ ...running, uci: { '.name': 'cfg01', refuse } }, true);
+	const press = async (refuse, sure, waiting) => {
+		const { asked, open } = luci({ ...running, waiting, uci: { '.name': 'cfg01', refuse } }, true);
 		globalThis.confirm = () => sure;
 		const page = await open('view/burstmesh/community.js');
 		page.findAll('button').find((one) => one.attributes.id === 'bm-trust-' + node).actions.click();
@@ -211,6 +234,8 @@ test('a neighbour is refused once that is confirmed, and shared with again, by t
 	assert.deepEqual(await press(['99ab'], true), [refused, ['burstmesh', 'cfg01', 'refuse', ['99ab', node]], ...then]);
 	assert.deepEqual(await press(['99ab', node], false), [accepted, ['burstmesh', 'cfg01', 'refuse', ['99ab']], ...then]);
 	assert.deepEqual(await press(node, false), [accepted, ['burstmesh', 'cfg01', 'refuse', null], ...then]);
+	// Somebody's other changes are not applied with it.
+	assert.deepEqual((await press(undefined, true, { wireless: [['set', 'radio0', 'disabled', '1']] })).slice(2), ['save', 'shown as waiting']);
 	const overview = await luci(running, true).open('view/burstmesh/overview.js');
 	assert.ok(!overview.findAll('button').some((one) => one.attributes.id.startsWith('bm-trust')));
 });

@@ -24,10 +24,14 @@ echo "agent $*" >>/tmp/calls
 [ ! -e /tmp/faulty ] || { echo "/etc/config/burstmesh:3: something is wrong"; exit 2; }
 """
 
-# What whoever reloads finds of ours at that moment.
+# What whoever reloads finds of ours at that moment; and services are reloaded that have a trigger for settings that have changed.
 RELOAD = """#!/bin/sh
 echo reload_config >>/tmp/calls
 uci -q get firewall.burstmesh >/tmp/zone_at_reload
+now="$(md5sum /etc/config/burstmesh)"
+[ "$now" != "$(cat /tmp/seen 2>/dev/null)" ] || exit 0
+echo "$now" >/tmp/seen
+! grep -q burstmesh /tmp/triggers 2>/dev/null || exec /bin/sh /etc/rc.common /etc/init.d/burstmesh reload
 """
 
 NETWORK = """
@@ -188,6 +192,12 @@ class Router:
         (self.root / "tmp/calls").unlink(missing_ok=True)
         self.run("/bin/sh", "/etc/rc.common", "/etc/init.d/burstmesh", action)
         return self.calls()
+
+    def changed(self):
+        """What LuCI's Save & Apply does once it has written the settings; gives the calls that followed."""
+        (self.root / "tmp/calls").unlink(missing_ok=True)
+        self.run("/sbin/reload_config")
+        return self.calls()[1:]
 
     def calls(self):
         path = self.root / "tmp/calls"

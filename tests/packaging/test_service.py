@@ -20,6 +20,8 @@ config mesh
 	option port '4460'
 """
 
+OFF = JOINED.replace("community", "community\n\toption enabled '0'")
+
 INSTANCE = """
 procd_open_instance
 procd_set_param command /usr/bin/burstmesh run --config /etc/config/burstmesh --socket /var/run/burstmesh/control.sock
@@ -39,36 +41,27 @@ procd_set_param group burstmesh
 procd_set_param capabilities /etc/capabilities/burstmesh.json
 """
 
-PORTS = """
-json_add_array firewall
+RULE = """
 json_add_object ''
 json_add_string type rule
-json_add_string name burstmesh-mesh0
+json_add_string name burstmesh-{device}-{proto}
 json_add_string src *
-json_add_string device mesh0
+json_add_string device {device}
 json_add_string direction in
 json_add_string family ipv6
-json_add_string proto udp
-json_add_string dest_port 4454
-json_add_string target ACCEPT
+json_add_string proto {proto}
+{port}json_add_string target ACCEPT
 json_close_object
-json_add_object ''
-json_add_string type rule
-json_add_string name burstmesh-eth0.9
-json_add_string src *
-json_add_string device eth0.9
-json_add_string direction in
-json_add_string family ipv6
-json_add_string proto udp
-json_add_string dest_port 4460
-json_add_string target ACCEPT
-json_close_object
-json_close_array
 """
 
 
+def mesh(device, port):
+    """What opens the firewall on a mesh device: the agent's port, and the ICMPv6 by which neighbours find each other's address."""
+    return RULE.format(device=device, proto="udp", port=f"json_add_string dest_port {port}\n") + RULE.format(device=device, proto="icmp", port="")
+
+
 def lines(*texts):
-    return [line for text in texts for line in text.strip().splitlines()]
+    return [line for text in texts for line in text.strip().splitlines() if line]
 
 
 def without_validation(calls):
@@ -127,10 +120,11 @@ class Service(RouterTest):
     def joined(self, **how):
         router = self.router(**how)
         router.install()
+        router.service("stop")
         router.write("etc/config/burstmesh", JOINED, 0o600)
         return router
 
-    def test_a_start_makes_one_jailed_instance_and_opens_the_mesh_ports(self):
+    def test_a_start_makes_one_jailed_instance_and_opens_every_mesh_device(self):
         calls = without_validation(self.joined().service("start"))
         expected = lines(
             "agent check --config /etc/config/burstmesh",
@@ -138,7 +132,10 @@ class Service(RouterTest):
             JAIL,
             "procd_close_instance",
             "procd_add_reload_trigger burstmesh",
-            PORTS,
+            "json_add_array firewall",
+            mesh("mesh0", 4454),
+            mesh("eth0.9", 4460),
+            "json_close_array",
             "procd_close_service",
         )
         self.assertEqual(calls, ["procd_open_service burstmesh", *expected])
@@ -153,7 +150,7 @@ class Service(RouterTest):
 
     def test_switched_off_there_is_no_instance_and_no_open_port(self):
         router = self.joined()
-        router.write("etc/config/burstmesh", JOINED.replace("community", "community\n\toption enabled '0'"))
+        router.write("etc/config/burstmesh", OFF)
         calls = without_validation(router.service("start"))
         self.assertEqual(calls, lines("procd_open_service burstmesh", "procd_add_reload_trigger burstmesh", "procd_close_service"))
 
@@ -163,6 +160,19 @@ class Service(RouterTest):
         calls = router.service("start")
         self.assertIn("logger -t burstmesh -p daemon.err '/etc/config/burstmesh:3: something is wrong'", calls)
         self.assertNotIn("procd_open_instance", calls)
+
+    def test_a_key_where_the_unprivileged_agent_cannot_write_is_told_in_the_log_and_starts_nothing(self):
+        said = "key_file must name a file in /etc/burstmesh"
+        for file, may in (("/etc/burstmesh/other", True), ("/srv/key", False), ("/etc/burstmesh/../key", False)):
+            router = self.joined()
+            router.write("etc/config/burstmesh", JOINED.replace("community", f"community\n\toption key_file '{file}'"))
+            calls = router.service("start")
+            self.assertEqual(("procd_open_instance" in calls, said in "".join(calls)), (may, not may), file)
+        # A running agent goes on with what it has, and without a jail root can write anywhere.
+        router.write("tmp/running", "")
+        self.assertEqual([call.split()[0] for call in router.service("reload")], ["agent", "logger"])
+        (router.root / "sbin/ujail").unlink()
+        self.assertIn("procd_open_instance", router.service("start"))
 
     def test_the_unprivileged_agent_reaches_what_it_needs_after_every_commit(self):
         router = self.joined()
@@ -180,12 +190,40 @@ class Service(RouterTest):
         router.service("reload")
         self.assertEqual({path: router.mode(path) for path in wanted}, wanted)
 
+    def test_a_link_that_a_taken_over_agent_plants_gives_it_nothing(self):
+        router = self.joined()
+        router.service("start")
+        router.write("etc/shadow", "root::0:0:99999:7:::\n", 0o600)
+        (router.root / "tmp/secrets").mkdir()
+        router.write("tmp/secrets/one", "")
+        for folder in ("etc/burstmesh", "tmp/run/burstmesh"):
+            (router.root / folder / "key.epoch").symlink_to("/etc/shadow")
+            (router.root / folder / "folder").symlink_to("/tmp/secrets")
+        router.write("etc/burstmesh/key", "by root")
+        router.write("tmp/running", "")
+        router.service("reload")
+        self.assertEqual(router.mode("etc/burstmesh/key")[1:], (4454, 4454))
+        for path in ("etc/shadow", "tmp/secrets", "tmp/secrets/one"):
+            self.assertEqual(router.mode(path)[1:], (0, 0), path)
+        router.service("stop")
+        self.assertTrue((router.root / "tmp/secrets/one").exists() and (router.root / "etc/shadow").exists())
+        self.assertFalse((router.root / "tmp/run/burstmesh").exists())
+
     def test_a_reload_signals_a_running_agent(self):
         router = self.joined()
         router.write("tmp/running", "")
         calls = router.service("reload")
         self.assertEqual(calls[-1], "procd_send_signal burstmesh * HUP")
         self.assertIn("procd_open_instance", calls)
+
+    def test_a_mesh_device_that_is_named_later_is_opened_by_the_reload(self):
+        router = self.joined()
+        router.service("start")
+        router.write("etc/config/burstmesh", JOINED.replace("mesh0", "phy0-mesh0"))
+        calls = router.changed()
+        self.assertNotIn("procd_kill burstmesh", calls)
+        opened = [call.split()[-1] for call in calls if call.startswith("json_add_string name")]
+        self.assertEqual(opened, [f"burstmesh-{device}-{proto}" for device in ("phy0-mesh0", "eth0.9") for proto in ("udp", "icmp")])
 
     def test_a_reload_with_a_faulty_file_leaves_a_running_agent_alone(self):
         router = self.joined()
@@ -194,12 +232,25 @@ class Service(RouterTest):
         calls = router.service("reload")
         self.assertEqual([call.split()[0] for call in calls], ["agent", "logger"])
 
-    def test_a_reload_starts_what_does_not_run_and_stops_what_is_switched_off(self):
+    def test_what_is_switched_off_stops_and_what_is_switched_on_again_starts(self):
         router = self.joined()
-        self.assertIn("procd_open_instance", router.service("reload"))
-        router.write("tmp/running", "")
-        router.write("etc/config/burstmesh", JOINED.replace("community", "community\n\toption enabled '0'"))
-        self.assertEqual(router.service("reload"), ["procd_kill burstmesh"])
+        self.assertIn("procd_open_instance", router.service("start"))
+        for _ in range(2):
+            router.write("etc/config/burstmesh", OFF)
+            calls = router.changed()
+            self.assertEqual(calls[0], "procd_kill burstmesh")
+            self.assertNotIn("procd_open_instance", calls)
+            self.assertEqual(router.mode("dev/net/tun"), ("0o600", 0, 0))
+            self.assertFalse((router.root / "tmp/run/burstmesh").exists())
+            router.write("etc/config/burstmesh", JOINED)
+            self.assertIn("procd_open_instance", router.changed())
+
+    def test_what_is_stopped_by_hand_stays_so_whatever_the_settings_become(self):
+        router = self.joined()
+        router.service("start")
+        router.service("stop")
+        router.write("etc/config/burstmesh", OFF)
+        self.assertEqual(router.changed(), [])
 
     def with_names(self, options):
         """A router with two instances of a dnsmasq of these compile options, and one name to bypass."""

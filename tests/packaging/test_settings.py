@@ -81,6 +81,18 @@ class Settings(RouterTest):
         self.assertEqual(router.uci("get", "burstmesh.lan.ifname"), "br-home")
         self.assertEqual(router.uci("get", "burstmesh.@mesh[0].ifname"), "wmesh")
 
+    def test_of_a_modem_the_device_is_taken_that_has_the_address_and_never_its_path(self):
+        for path in ("/sys/devices/platform/soc/usb2/2-1", "/dev/cdc-wdm0"):
+            router = self.router()
+            router.write("etc/config/network", NETWORK.replace("eth1", path).replace("pppoe", "modemmanager"))
+            router.install()
+            self.assertEqual(router.uci("get", "burstmesh.wan.ifname"), "wan")
+            # Once the line is up.
+            router.write("bin/ubus", '#!/bin/sh\n[ "$*" = "call network.interface.wan status" ] && echo wwan0\n', 0o755)
+            router.write("bin/jsonfilter", "#!/bin/sh\ncat\n", 0o755)
+            router.defaults()
+            self.assertEqual(router.uci("get", "burstmesh.wan.ifname"), "wwan0")
+
     def test_settings_of_a_member_are_never_guessed_at(self):
         router = self.router()
         router.install()

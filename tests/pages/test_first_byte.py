@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -41,7 +42,10 @@ config wifi-iface 'mesh'
 	option ifname 'mesh0'
 """
 
-SWITCH_OFF = "uci set burstmesh.@community[0].enabled=0; uci commit burstmesh; /etc/init.d/burstmesh reload"
+# As LuCI's Save & Apply does it: whoever asked for a trigger is told.
+SWITCH = "uci set burstmesh.@community[0].enabled={}; uci commit burstmesh; reload_config"
+
+LIMIT = "uci set burstmesh.wan.lend_down=2Mbit; uci commit burstmesh; /etc/init.d/burstmesh reload"
 
 # What the guide says that stays after a removal, and the package's user.
 KEPT = re.compile(r"etc/(burstmesh/key(\.epoch|\.ledger)?|config/burstmesh|passwd|group)")
@@ -109,6 +113,8 @@ class House(Router):
             with (self.lab.folder / f"{self.name}.log").open("a") as log:
                 self.agent = subprocess.Popen(self.entering(shutil.which("setpriv"), *jail, *params["command"]), stdout=log, stderr=log)
             self.lab.processes.append(self.agent)
+        elif ["procd_send_signal", "burstmesh", "*", "HUP"] in calls and self.agent is not None:
+            self.agent.send_signal(signal.SIGHUP)
 
     def end(self):
         if self.agent is not None:
@@ -222,11 +228,27 @@ class FirstByte(unittest.TestCase):
         paths = town.status()["paths"]
         self.assertEqual(len([path for path in paths if path["rx_bytes"] > 5_000_000]), 2, paths)
         print(f"from the paste to pooling over two lines: {ready:.1f} s", file=sys.stderr)
+        self.new_settings_are_in_force_within_a_second(town)
         for name, house in town.houses.items():
-            house.run("/bin/sh", "-ec", SWITCH_OFF)
+            house.run("/bin/sh", "-ec", SWITCH.format(0))
             self.is_again(house, idle[name], "switched off")
+        for house in town.houses.values():
+            house.run("/bin/sh", "-ec", SWITCH.format(1))
+        town.wait(self.is_pooling_over_both)
+        for name, house in town.houses.items():
             house.uninstall()
             self.is_again(house, before[name], "removed")
+
+    def new_settings_are_in_force_within_a_second(self, town):
+        """From the commit by way of the service to what the running agent says of itself."""
+        before, begun = town.status(), time.monotonic()
+        town.houses["elm"].run("/bin/sh", "-ec", LIMIT)
+        while town.status()["uplinks"][0]["lend_down_kbit"] != 2000:
+            self.assertLess(time.monotonic() - begun, 5)
+        took = time.monotonic() - begun
+        print(f"from the commit until the new limit is in force: {took:.2f} s", file=sys.stderr)
+        self.assertLess(took, 1)
+        self.assertGreaterEqual(town.status()["uptime_s"], before["uptime_s"], "it was restarted")
 
     def is_again(self, house, before, why):
         """The router is as it was, once what was told to stop has stopped."""

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use burstmesh_netns::community::{Community, fetches, first_fetch};
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::transfer;
-use burstmesh_netns::{Lab, Topology, root};
+use burstmesh_netns::{Lab, Topology, packages, root};
 
 const SOON: Duration = Duration::from_secs(3);
 
@@ -75,23 +75,62 @@ fn names_are_resolved_and_pages_fetched_while_the_own_line_is_down() -> Result<(
     Ok(())
 }
 
+/// What of a router an agent could leave changed.
+fn look(lab: &Lab) -> Result<String> {
+    let ns = lab.ns("gw1");
+    let parts = [
+        ns.run("ip", &["rule"])?,
+        ns.run("ip", &["-6", "rule"])?,
+        ns.run("ip", &["route", "show", "table", "all"])?,
+        ns.run("ip", &["-br", "link"])?,
+        ns.run("nft", &["list", "tables"])?,
+    ];
+    Ok(parts.join("\n"))
+}
+
+/// As docs/household.md says: what stays in a pause is the device and the table, and no connection is marked.
+#[test]
+fn a_paused_agent_has_its_device_and_its_table_and_all_else_is_as_it_was() -> Result<()> {
+    if root::skip() {
+        return Ok(());
+    }
+    packages::require(&["conntrack"])?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
+    let server = HttpServer::start(&lab, "web", 80)?;
+    let web = lab.link("web")?.v4;
+    let url = server.publish("page", 20_000, web)?;
+    sleep(Duration::from_secs(1));
+    let before = look(&lab)?;
+    let community = Community::up(&lab)?;
+    community.wait_all_pooling(Duration::from_secs(10))?;
+    let marked = || -> Result<bool> {
+        let (ns, to) = (lab.ns("gw1"), web.to_string());
+        let _ = ns.run("conntrack", &["-D", "-d", &to]);
+        assert!(fetches(&lab, "c1", &url, Duration::from_secs(2)));
+        let tracked = ns.run("conntrack", &["-L", "-d", &to])?;
+        assert!(tracked.contains("mark="), "no connection: {tracked}");
+        Ok(tracked.lines().any(|line| !line.contains("mark=0 ")))
+    };
+    assert!(marked()?, "pooled connections are marked");
+    community.ask("gw1", &["pause", "5"])?;
+    sleep(Duration::from_secs(2));
+    assert!(!marked()?, "nothing is marked in a pause");
+    let ours = |line: &&str| !line.contains("bm0") && *line != "table inet burstmesh";
+    let now = look(&lab)?;
+    assert_ne!(now, before);
+    let rest: Vec<_> = now.lines().filter(ours).collect();
+    assert_eq!(rest, before.lines().collect::<Vec<_>>());
+    community.ask("gw1", &["resume"])?;
+    community.wait_pooling("gw1", 3, Duration::from_secs(10))?;
+    Ok(())
+}
+
 #[test]
 fn a_stopped_agent_leaves_the_router_as_it_was() -> Result<()> {
     if root::skip() {
         return Ok(());
     }
     let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
-    let look = |lab: &Lab| -> Result<String> {
-        let ns = lab.ns("gw1");
-        let parts = [
-            ns.run("ip", &["rule"])?,
-            ns.run("ip", &["-6", "rule"])?,
-            ns.run("ip", &["route", "show", "table", "all"])?,
-            ns.run("ip", &["-br", "link"])?,
-            ns.run("nft", &["list", "tables"])?,
-        ];
-        Ok(parts.join("\n"))
-    };
     sleep(Duration::from_secs(1));
     let before = look(&lab)?;
     let mut community = Community::up(&lab)?;

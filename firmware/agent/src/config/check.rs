@@ -8,6 +8,9 @@ use super::Config;
 use super::problem::{Problem, ProblemKind};
 use super::values::Ifname;
 
+/// Where keys and ledger outlive a sysupgrade, as the package says.
+const KEYS: &str = "/etc/burstmesh/";
+
 /// What the checks ask the router.
 pub trait System {
     /// Whether a network device of this name exists now.
@@ -66,14 +69,7 @@ pub fn check(config: &Config, system: &dyn System, problems: &mut dyn FnMut(Prob
             }
         }
     }
-    if let Some(client) = config.clients.first()
-        && system.firewall_knows_tunnel() == Some(false)
-    {
-        report(Problem {
-            line: client.line,
-            kind: ProblemKind::NoZone,
-        });
-    }
+    on_openwrt(config, system, &mut report);
     let own = system.own_key();
     for exit in config.exits.iter().filter(|exit| Some(exit.key) == own) {
         report(Problem {
@@ -82,6 +78,27 @@ pub fn check(config: &Config, system: &dyn System, problems: &mut dyn FnMut(Prob
         });
     }
     fine
+}
+
+/// What only a router is asked that has OpenWrt's settings.
+fn on_openwrt(config: &Config, system: &dyn System, report: &mut dyn FnMut(Problem)) {
+    let Some(knows_tunnel) = system.firewall_knows_tunnel() else {
+        return;
+    };
+    if let Some(client) = config.clients.first()
+        && !knows_tunnel
+    {
+        report(Problem {
+            line: client.line,
+            kind: ProblemKind::NoZone,
+        });
+    }
+    if !config.community.key_file.starts_with(KEYS) {
+        report(Problem {
+            line: config.community.line,
+            kind: ProblemKind::KeyElsewhere,
+        });
+    }
 }
 
 fn device(
@@ -159,6 +176,27 @@ mod tests {
             let (fine, all) = ask(&Router { devices, own, zone });
             assert!(fine && all.len() == notes, "{zone:?}: {all:?}");
             assert!(all.iter().all(|note| note.contains("'bm0'")), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_a_sysupgrade_does_not_keep_is_noted_on_a_router() {
+        let devices = &[("mesh0", None), ("wan", None), ("br-lan", None)];
+        let own = None;
+        let elsewhere = [
+            ("/etc/burstmesh/other", Some(true), 0),
+            ("/srv/key", Some(true), 1),
+            ("/srv/key", None, 0),
+        ];
+        for (file, zone, notes) in elsewhere {
+            let (mut config, mut all) = (good(), std::vec::Vec::new());
+            config.community.key_file = file.try_into().unwrap();
+            let router = Router { devices, own, zone };
+            let fine = check(&config, &router, &mut |p| all.push((p.line, p.to_string())));
+            assert!(fine && all.len() == notes, "{file}: {all:?}");
+            for (line, note) in all {
+                assert!(line == 2 && note.contains("key_file"), "{line}: {note}");
+            }
         }
     }
 

@@ -242,6 +242,7 @@ impl Draft {
             }
         }
         Some(Community {
+            line: draft.line,
             enabled: draft.enabled,
             name: name?.clone(),
             secret: secret?.clone(),

@@ -63,6 +63,8 @@ pub struct Config {
 /// The community section, or what its invitation says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Community {
+    /// Its line.
+    pub line: u32,
     /// Whether the service is to run.
     pub enabled: bool,
     /// The community's name.
@@ -300,7 +302,7 @@ impl Config {
 }
 
 /// The configuration's memory is part of the agent's budget.
-const _: () = assert!(core::mem::size_of::<Config>() <= 4200);
+const _: () = assert!(core::mem::size_of::<Config>() <= 4208);
 
 #[cfg(test)]
 mod tests;

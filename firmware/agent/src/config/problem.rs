@@ -157,6 +157,8 @@ pub enum ProblemKind {
     /// The router's firewall does not know the tunnel, so it refuses what clients send there. A note: it may be told by
     /// other means.
     NoZone,
+    /// The key lies where it is not kept. A note: somebody may keep it otherwise.
+    KeyElsewhere,
     /// What is lent costs money. A note: the owner may mean it.
     MeteredLent,
     /// An address is shared on a line of which nothing is lent. A note: it does nothing.
@@ -187,6 +189,7 @@ impl Problem {
             self.kind,
             ProblemKind::NoDevice(_)
                 | ProblemKind::NoZone
+                | ProblemKind::KeyElsewhere
                 | ProblemKind::MeteredLent
                 | ProblemKind::SharedNotLent
                 | ProblemKind::ExitAgainstWord
@@ -367,6 +370,9 @@ impl ProblemKind {
             }
             Self::NoZone => {
                 "no zone of /etc/config/firewall has the device 'bm0', so pooled connections would be refused; run '/usr/libexec/burstmesh/settings add', or add the zone by hand as docs/firewall.md shows"
+            }
+            Self::KeyElsewhere => {
+                "option key_file is not in /etc/burstmesh, the only folder that is kept over sysupgrade and in which an unprivileged agent can write; move the key there"
             }
             Self::SharedNotLent => {
                 "the address is shared, but nothing of the line is lent; add option lend '1', or remove option share_address"

@@ -388,7 +388,7 @@ const COMMUNITY: Section = Section {
             kind: Kind::Path,
             default: Some(KEY_FILE),
             example: "/etc/burstmesh/key2",
-            doc: "This gateway's private key. Made at the first start; kept over sysupgrade.",
+            doc: "This gateway's private key. Made at the first start; kept over sysupgrade in this folder, and the service can write in no other.",
             ..OPTION
         },
         Opt {

@@ -13,6 +13,12 @@ record() {
 	echo "$line" >>/tmp/calls
 }
 
+# As OpenWrt's busybox is built, without DESKTOP: there -R by itself follows links.
+chown() {
+	[ "$1" != -R ] || set -- -L "$@"
+	busybox chown "$@"
+}
+
 killall() { record killall "$@"; }
 
 logger() {

@@ -8,16 +8,11 @@
 'require uci';
 'require tools.widgets as widgets';
 
-// Between LuCI and the pages, which know nothing of it: they are ES modules, loaded as such.
+// Between LuCI and the pages: ES modules that know nothing of it.
 
-function call(object, method, params) {
-	return rpc.declare({ object, method, params, expect: { '': {} } });
-}
-
-// The agent's own object on the bus: no process for each look, as a command would be.
+// On the bus: no process for each look.
 const METHODS = [ 'status', 'members', 'flows', 'counters', 'history', 'ledger', 'pause', 'resume', 'refuse', 'accept' ];
-const agent = Object.fromEntries(METHODS.map((method) => [ method, call('burstmesh', method, [ 'node' ]) ]));
-const setInitAction = call('luci', 'setInitAction', [ 'name', 'action' ]);
+const agent = Object.fromEntries(METHODS.map((method) => [ method, rpc.declare({ object: 'burstmesh', method, params: [ 'node' ], expect: { '': {} } }) ]));
 
 function community() {
 	return uci.sections('burstmesh', 'community')[0] || {};
@@ -30,14 +25,14 @@ function said(answer) {
 return baseclass.extend({
 	modules: function() {
 		const names = [ 'text', 'dom', 'pages', 'graph', 'watch', 'form', 'scan' ];
-		return Promise.all(names.map((name) => import(L.resource('burstmesh/' + name + '.js')))).then((found) => {
+		return Promise.all([ ...names.map((name) => import(L.resource('burstmesh/' + name + '.js'))), uci.load('burstmesh').catch(() => 0) ]).then((found) => {
 			const all = Object.fromEntries(names.map((name, n) => [ name, found[n] ]));
 			all.text.use(_);
 			return all;
 		});
 	},
 
-	// What an agent tells, or `otherwise` when none runs (-32000: nobody knows its object).
+	// What an agent tells, or `otherwise` when none runs (-32000).
 	unless: function(otherwise, asked) {
 		return asked.catch((error) => {
 			if (!/-32000\b/.test(error.message))
@@ -64,7 +59,7 @@ return baseclass.extend({
 		return fs.exec('/usr/bin/burstmesh', [ 'check' ]).then(said);
 	},
 
-	// The last hundred lines: the whole log of a month would be a page of metres.
+	// The last hundred lines, and not a month's.
 	log: function() {
 		return fs.exec('/sbin/logread', [ '-e', 'burstmesh' ]).then((answer) => said(answer).split('\n').slice(-101).join('\n'));
 	},
@@ -73,16 +68,19 @@ return baseclass.extend({
 		return L.hasViewPermission() ? {
 			pause: agent.pause,
 			resume: agent.resume,
-			start: () => setInitAction('burstmesh', 'start'),
+			start: () => fs.exec('/etc/init.d/burstmesh', [ 'start' ]),
+			off: community().enabled === '0',
 			refused: () => L.toArray(community().refuse),
-			// At once, and for good by the settings.
+			// At once; for good by the settings, unless others wait to be applied.
 			refuse: (node, on) => agent[on ? 'refuse' : 'accept'](node).then(() => {
 				const before = L.toArray(community().refuse);
 				const refuse = before.filter((one) => one !== node).concat(on ? node : []);
 				if (refuse.length === before.length)
 					return;
-				uci.set('burstmesh', community()['.name'], 'refuse', refuse.length > 0 ? refuse : null);
-				return uci.save().then(() => ui.changes.apply(true));
+				return uci.changes().then((others) => {
+					uci.set('burstmesh', community()['.name'], 'refuse', refuse.length > 0 ? refuse : null);
+					return uci.save().then(() => Object.keys(others).length ? ui.changes.init() : ui.changes.apply(true));
+				});
 			})
 		} : null;
 	},
@@ -113,7 +111,7 @@ return baseclass.extend({
 	// A page of settings: the page of this name, and a form of these sections between what `around` gives.
 	settings: function(page, kinds, more, around) {
 		return {
-			load: () => Promise.all([ this.modules(), this.status(...more), uci.load('burstmesh') ]),
+			load: () => Promise.all([ this.modules(), this.status(...more) ]),
 			render: ([ all, first ]) => {
 				const now = this.live(all, first, (status) => all.pages[page](status, this.acts()), 5, more);
 				const map = new form.Map('burstmesh');

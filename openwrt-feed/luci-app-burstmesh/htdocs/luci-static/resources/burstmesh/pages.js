@@ -153,7 +153,7 @@ export function diagnostics(status, extra, acts) {
 			p(_('Version {version}, protocol {protocol}, {memory} of memory, {flows} flows.', {
 				version: status.version, protocol: status.protocol, memory: bytes(status.rss_bytes), flows: status.flows
 			}))] : [],
-		h3(_('Log')), ['pre', {}, extra.log || _('Empty.')]);
+		h3(_('Log')), ['pre', {}, extra.log || _('Empty. The tiny package logs for burstmesh log alone.')]);
 }
 
 // The box on LuCI's status page.

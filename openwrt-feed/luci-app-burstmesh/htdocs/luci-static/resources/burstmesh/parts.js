@@ -45,14 +45,15 @@ export function table(caption, titles, data, nothing) {
 
 // The state in one sentence, with the button that changes it; `acts` is null for who may only look.
 function state(status, acts) {
-	const { level, text } = headline(status);
+	const off = acts && acts.off && !status;
+	const { level, text } = headline(status, off);
 	const [action, title] = !status ? ['start', _('Start')] : status.pause_s > 0 ? ['resume', _('Resume')] : ['pause', _('Pause for an hour')];
 	const button = ['button', {
 		id: 'bm-' + action,
 		class: 'btn cbi-button' + (action === 'pause' ? '' : ' cbi-button-positive'),
 		onclick: acts && (() => acts[action]())
 	}, title];
-	return ['div', { class: 'bm-state bm-' + level, role: 'status' }, ['strong', {}, text], acts && button];
+	return ['div', { class: 'bm-state bm-' + level, role: 'status' }, ['strong', {}, text], acts && !off && button];
 }
 
 export function page(status, acts, ...content) {

@@ -9,9 +9,9 @@ function sentence(words) {
 }
 
 // One sentence and how serious it is: 'good', 'warning' or 'off'.
-export function headline(status) {
+export function headline(status, off) {
 	if (!status)
-		return { level: 'off', text: _('burstmesh is not running. Your devices use your own line.') };
+		return { level: 'off', text: off ? _('Switched off. Your devices use your own line.') : _('burstmesh is not running. Your devices use your own line.') };
 	if (status.pause_s > 0)
 		return { level: 'off', text: _('Paused for another {time}. Your devices use your own line, and nothing is lent.', { time: duration(status.pause_s) }) };
 	return {
