@@ -107,7 +107,7 @@ function luci(answers, may) {
 	};
 	const load = (path) => {
 		const text = read(resources + path).replace('import(', 'load(');
-		const names = [...text.matchAll(/^'require ([\w.]+)(?: as (\w+))?';$/gm)].map(([, name, as]) => [as || name, name]);
+		const names = [...text.matchAll(/'require ([\w.]+)(?: as (\w+))?';/g)].map(([, name, as]) => [as || name, name]);
 		const given = names.map(([, name]) => (name === 'burstmesh.glue' ? load('burstmesh/glue.js') : parts[name]));
 		assert.ok(given.every(Boolean), path + ' requires something that LuCI is not known for');
 		const globals = { L, E, _: (text) => text, document: { ...page, head: { appendChild: (child) => { asked.imports = child; } } }, performance, load: async (name) => answers[name] || module(name.split('/').pop().replace('.js', '')) };

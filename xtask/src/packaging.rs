@@ -17,6 +17,7 @@ pub fn run() -> Result<()> {
             .current_dir(root().join("tests/packaging")),
     )?;
     execute(cargo().args(["build", "--locked", "--package", "burstmesh"]))?;
+    npm(&root().join("tests/luci"))?;
     execute(
         command("node")
             .arg("--test")
@@ -28,15 +29,20 @@ pub fn run() -> Result<()> {
 /// Runs the tests of `tests/pages`: the pages in a browser, with the release daemons of `binaries` behind them.
 pub fn pages(binaries: &Path) -> Result<()> {
     let folder = root().join("tests/pages");
-    execute(
-        command("npm")
-            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-            .current_dir(&folder),
-    )?;
+    npm(&folder)?;
     execute(
         command("python3")
             .args(["-B", "-m", "unittest", "discover"])
             .current_dir(&folder)
             .env("BURSTMESH_BIN_DIR", binaries),
+    )
+}
+
+/// Installs what a folder's lock file pins.
+fn npm(folder: &Path) -> Result<()> {
+    execute(
+        command("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(folder),
     )
 }
