@@ -13,6 +13,8 @@ from neighbours import SERVER, Neighbours
 
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parent.parent
+sys.path.append(str(TREE / "tests/luci"))
+from told import faults  # noqa: E402, beside the schema
 SHOTS = TREE / "target/pages"
 SECONDS = 12
 
@@ -75,6 +77,12 @@ class Pages(unittest.TestCase):
         if os.environ.get("BLESS"):
             file.write_text(json.dumps(self.series[-1], indent="\t") + "\n")
         self.assertEqual(lacking(json.loads(file.read_text()), self.series[-1]), [])
+
+    def test_what_the_bus_says_is_as_the_schema_says(self):
+        told = {"status": [self.status, *(paused for paused in self.paused if "sentence" in paused)], "all": [*self.series, self.after], "history": [self.history], "ledger": [{"ledger": self.ledger}]}
+        for method, answers in told.items():
+            for answer in answers:
+                self.assertEqual(faults(method, answer), [], method)
 
     def test_a_poll_costs_at_most_4_kb_also_with_four_uplinks_and_eight_paths(self):
         full = dict(self.status, uplinks=self.status["uplinks"] * 4, paths=self.status["paths"] * 4)
