@@ -127,7 +127,7 @@ async function visit(size, name, [look, texts, dark]) {
 	page.on('console', (message) => message.type() === 'error' && found.errors.push(message.text()));
 	await page.goto('http://127.0.0.1:' + server.address().port + '/');
 	const seen = await page.evaluate(draw, { name, told: input, texts, dark });
-	seen.contrast = await page.evaluate(contrast);
+	Object.assign(seen, await page.evaluate(contrast));
 	if (name === 'community')
 		seen.trust = await trust(page);
 	found.pages[name + '-' + size + look] = seen;

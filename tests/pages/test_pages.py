@@ -117,8 +117,13 @@ class Pages(unittest.TestCase):
         self.assertEqual({name: page["overflow"] for name, page in self.found["pages"].items() if page["overflow"] > 0}, {})
 
     def test_every_text_has_the_contrast_that_wcag_aa_wants(self):
-        low = {name: page["contrast"] for name, page in self.found["pages"].items() if page["contrast"] < 4.5}
+        low = {name: page["texts"] for name, page in self.found["pages"].items() if page["texts"] < 4.5}
         self.assertEqual(low, {})
+
+    def test_every_area_of_a_graph_has_the_contrast_that_wcag_wants_of_graphics_on_light_and_on_dark(self):
+        seen = {name: page["graphs"] for name, page in self.found["pages"].items() if page["graphs"] is not None}
+        self.assertIn("overview-desktop-dark", seen)
+        self.assertEqual({name: ratio for name, ratio in seen.items() if ratio < 3}, {})
 
     def test_the_button_works_by_keyboard_and_keeps_the_focus_while_the_page_lives(self):
         for name, page in self.found["pages"].items():

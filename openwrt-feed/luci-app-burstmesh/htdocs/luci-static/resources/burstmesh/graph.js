@@ -5,7 +5,7 @@ import { pathName } from './status.js';
 import { rate } from './units.js';
 
 // Distinct for all kinds of colour sight; a test has their contrast. Own lines come first.
-const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8a6d00', '#5b8fd9', '#a0522d', '#6a8a00'];
+const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8a6d00', '#5b8fd9', '#b05a30', '#6a8a00'];
 export const WIDTH = 600;
 export const HEIGHT = 160;
 const TOP = 2;
