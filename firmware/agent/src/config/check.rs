@@ -78,14 +78,7 @@ pub fn check(config: &Config, system: &dyn System, problems: &mut dyn FnMut(Prob
             kind: ProblemKind::NoZone,
         });
     }
-    if let Some(end) = config.community.expires
-        && config.community.has_expired(system.wall())
-    {
-        report(Problem {
-            line: end.line,
-            kind: ProblemKind::Expired,
-        });
-    }
+    invitation(config, system, &mut report);
     let own = system.own_key();
     for exit in config.exits.iter().filter(|exit| Some(exit.key) == own) {
         report(Problem {
@@ -94,6 +87,17 @@ pub fn check(config: &Config, system: &dyn System, problems: &mut dyn FnMut(Prob
         });
     }
     fine
+}
+
+fn invitation(config: &Config, system: &dyn System, report: &mut dyn FnMut(Problem)) {
+    if let Some(end) = config.community.expires
+        && config.community.has_expired(system.wall())
+    {
+        report(Problem {
+            line: end.line,
+            kind: ProblemKind::Expired,
+        });
+    }
 }
 
 fn device(
