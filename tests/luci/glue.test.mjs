@@ -60,7 +60,13 @@ function luci(answers, may) {
 		ui: { changes: { apply: (checked) => asked.changed.push(['apply', checked]) } },
 		uci: {
 			load: async () => { asked.loaded = true; },
-			sections: (config, type) => !asked.loaded || config !== 'burstmesh' ? [] : type === undefined ? answers.sections : answers.uci && type === 'community' ? [answers.uci] : [],
+			// As LuCI's own: it lists sections with options that were removed a moment ago, and only `get` knows of that.
+			sections: (config, type, each = () => {}) => {
+				const all = !asked.loaded || config !== 'burstmesh' ? [] : !type ? answers.sections.map((one) => ({ ...one })) : answers.uci && type === 'community' ? [answers.uci] : [];
+				all.forEach((one) => each(one, one['.name']));
+				return all;
+			},
+			get: (config, id, name) => (answers.removed || []).includes(id + '.' + name) ? undefined : answers.sections.find((one) => one['.name'] === id)[name],
 			set: (...values) => asked.changed.push(values),
 			save: async () => asked.changed.push('save')
 		},
@@ -271,7 +277,7 @@ test('devices are named by themselves, never by an alias', async () => {
 });
 
 test('settings that do not fit each other are refused when they are saved, not when a section is added or removed', async () => {
-	const sections = [{ '.type': 'rule', lane: 'direct' }];
+	const sections = [{ '.type': 'rule', '.name': 'cfg1', lane: 'direct' }];
 	const { asked, open } = luci({ ...running, sections }, true);
 	await open('view/burstmesh/exits.js');
 	await assert.rejects(asked.maps[0].save(), /must say/);
@@ -280,6 +286,12 @@ test('settings that do not fit each other are refused when they are saved, not w
 	sections[0].port = '25';
 	await asked.maps[0].save();
 	assert.deepEqual(asked.changed, ['saved', 'saved']);
+	const lines = ['wan', 'lte'].map((ifname) => ({ '.type': 'uplink', '.name': ifname, ifname, default: '1' }));
+	for (const [removed, refused] of [[[], true], [['wan.default'], false]]) {
+		const mine = luci({ ...running, sections: lines, removed }, true);
+		await mine.open('view/burstmesh/uplinks.js');
+		await mine.asked.maps[0].save().then(() => assert.ok(!refused), (error) => assert.match(refused && error.message, /Only one/));
+	}
 });
 
 test('forms have a widget for each option, and judge what is typed', async () => {

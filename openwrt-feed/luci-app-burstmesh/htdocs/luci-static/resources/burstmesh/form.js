@@ -1,4 +1,4 @@
-// What the forms ask for, and which values are right: as the agent's schema (docs/uci.md) has it; a test compares.
+// What the forms ask for, and which values are right: as docs/uci.md has it; a test compares.
 
 import { _ } from './text.js';
 import { isWhole } from './invitation.js';
@@ -98,7 +98,7 @@ function isSecret(text) {
 	return new Set(bytes).size >= 12 && !bytes.every((byte) => byte >= 0x20 && byte < 0x7f);
 }
 
-// Kinds of values as the agent's schema names them.
+// As the agent's schema names them.
 export function kinds() {
 	return {
 		bool: among('0', '1'),

@@ -30,7 +30,7 @@ function said(answer) {
 return baseclass.extend({
 	modules: function() {
 		const names = [ 'text', 'dom', 'pages', 'graph', 'watch', 'form', 'scan', 'invitation', 'ledger', 'parts', 'status', 'units' ];
-		// After an upgrade browsers fetch them anew, also what they import.
+		// After an upgrade browsers fetch all anew.
 		const [ at, version ] = [ (name) => L.resource('burstmesh/' + name + '.js'), '?v=' + L.env.resource_version ];
 		const imports = Object.fromEntries(names.map((name) => [ at(name), at(name) + version ]));
 		document.head.appendChild(E('script', { type: 'importmap' }, [ JSON.stringify({ imports }) ]));
@@ -80,7 +80,7 @@ return baseclass.extend({
 			resume: agent.resume,
 			start: () => setInitAction('burstmesh', 'start'),
 			refused: () => L.toArray(community().refuse),
-			// At once, and for good by the settings.
+			// At once, and for good.
 			refuse: (node, on) => agent[on ? 'refuse' : 'accept'](node).then(() => {
 				const before = L.toArray(community().refuse);
 				const refuse = before.filter((one) => one !== node).concat(on ? node : []);
@@ -92,7 +92,7 @@ return baseclass.extend({
 		} : null;
 	},
 
-	// A place that shows `draw(status)`, anew every `seconds`. What the methods `more` tell changes slowly: they are asked every fifth time.
+	// A place that shows `draw(status)`, anew every `seconds`. The methods `more` are asked every fifth time.
 	live: function(all, first, draw, seconds, more) {
 		const place = E('div');
 		let [ known, looks ] = [ first, 0 ];
@@ -123,8 +123,12 @@ return baseclass.extend({
 				const now = this.live(all, first, (status) => all.pages[page](status, this.acts()), 5, more);
 				const map = new form.Map('burstmesh');
 				const save = map.save;
-				// What is saved silently, a section just added, is not ready yet.
-				map.save = (done, silent) => save.call(map, done || (() => silent || all.form.whole(uci.sections('burstmesh'), kinds)), silent);
+				// A section just added is saved silently, and not ready yet.
+				// Sections as LuCI lists them still have options that were just removed.
+				const typed = (one, id) => Object.keys(one).forEach((name) => {
+					one[name] = uci.get('burstmesh', id, name);
+				});
+				map.save = (done, silent) => save.call(map, done || (() => silent || all.form.whole(uci.sections('burstmesh', null, typed), kinds)), silent);
 				for (const kind of kinds)
 					this.section(map, all, kind);
 				return map.render().then((settings) => {
@@ -155,7 +159,7 @@ return baseclass.extend({
 	// A form of LuCI's from the description of a section.
 	section: function(map, all, kind) {
 		const about = all.form.sections()[kind];
-		// The first rule that fits counts, so rules can be moved.
+		// The first rule that fits counts.
 		const section = map.section(kind === 'rule' ? form.GridSection : form.TypedSection, kind, about.title);
 		section.sortable = true;
 		section.anonymous = !about.named;

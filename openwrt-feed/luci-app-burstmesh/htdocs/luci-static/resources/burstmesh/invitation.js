@@ -42,7 +42,7 @@ export function blake2s(bytes) {
 	return new Uint8Array(out.buffer);
 }
 
-// White space does not count: mail programs wrap long lines.
+// Mail programs wrap long lines.
 export function isWhole(text) {
 	const [, code] = text.replace(/\s/g, '').match(/^bm1([A-Za-z0-9_-]{40,})$/) || [];
 	if (!code || code.length % 4 === 1)

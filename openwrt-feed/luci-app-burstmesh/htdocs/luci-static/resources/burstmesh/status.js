@@ -3,7 +3,7 @@
 import { _ } from './text.js';
 import { bytes, millis, percent, rate } from './units.js';
 
-// The agent's words about its state, paths, lending and flows are translated as they are.
+// The agent's words are translated as they are.
 function sentence(words) {
 	return _(words).replace(/^./u, (first) => first.toUpperCase()) + '.';
 }
