@@ -3,14 +3,15 @@
 
 use burstmesh_agent::config::uci::{Reader, Statement};
 
-fn main() {
+fn main() -> std::io::Result<()> {
     for path in std::env::args().skip(1) {
-        let bytes = std::fs::read(&path).expect("a file that can be read");
+        let bytes = std::fs::read(&path)?;
         match statements(&bytes) {
             Some(all) => println!("[{}]", all.join(",")),
             None => println!("null"),
         }
     }
+    Ok(())
 }
 
 fn statements(bytes: &[u8]) -> Option<Vec<String>> {
