@@ -25,16 +25,27 @@ function ask(problem) {
 		} }, 'Show']]);
 }
 
+// What members used by day; asked for once a minute, as it is written.
+let [ledger, asked] = [null, -Infinity];
+
+function get(what) {
+	return fetch(what, { headers: { Authorization: 'Bearer ' + token() }, cache: 'no-store' });
+}
+
 async function look() {
 	try {
-		const answer = await fetch('status', { headers: { Authorization: 'Bearer ' + token() }, cache: 'no-store' });
+		const answer = await get('status');
 		if (answer.status === 401)
 			return ask(token() ? 'This token is not this exit’s.' : 'This page needs a token.');
 		if (!answer.ok)
 			throw new Error(await answer.text());
 		const status = await answer.json();
 		history.record(performance.now(), sample(status));
-		replace(place, page(status, history, Date.now() / 1000));
+		if (performance.now() - asked > 60_000) {
+			ledger = await (await get('ledger')).json();
+			asked = performance.now();
+		}
+		replace(place, page(status, history, Date.now() / 1000, ledger));
 	} catch (error) {
 		history.record(performance.now(), null);
 		replace(place, ['div', {}, ['h1', {}, 'burstmesh exit'], ['p', { class: 'state warning', role: 'alert' }, 'The exit does not answer: ' + error.message]]);

@@ -74,6 +74,9 @@ function pathRow({ member, path }) {
 
 const MEMBER = [['who', 'Member'], ['state', 'State'], ['address', 'Address'], ['down', 'Received', 1], ['up', 'Sent', 1], ['dropped', 'Packets dropped', 1]];
 const PATH = [['who', 'Member'], ['via', 'Uplink'], ['state', 'State'], ['rate', 'Carries', 1], ['delay', 'Round trip', 1], ['loss', 'Loss', 1], ['down', 'Down', 1], ['up', 'Up', 1]];
+const DAY = [['day', 'Day'], ['who', 'Member'], ['down', 'Received', 1], ['up', 'Sent', 1]];
+// Lines of the ledger that the page shows: a month of a dozen members.
+const LINES = 400;
 const COUNT = [['what', 'What'], ['count', 'Count', 1]];
 
 function table(caption, columns, rows, nothing) {
@@ -96,14 +99,23 @@ function refused(status) {
 	return [...Object.entries(status.refusals), ...firewall].filter(([, count]) => count > 0).map(([what, count]) => ({ what, count }));
 }
 
+// What members used, by day; `ledger` is null until it is here.
+function days(ledger) {
+	const several = new Set((ledger || []).map((entry) => entry.community)).size > 1;
+	return table('By day', DAY, (ledger || []).slice(0, LINES).map((entry) => ({
+		day: entry.day, who: several ? entry.member + ', ' + entry.community : entry.member, down: bytes(entry.down_bytes), up: bytes(entry.up_bytes)
+	})), 'Nothing is booked yet: it is done once a minute.');
+}
+
 // The page; `now` in seconds since 1970.
-export function page(status, history, now) {
+export function page(status, history, now, ledger) {
 	const { level, text } = headline(status);
 	return ['div', {}, ['h1', {}, 'burstmesh exit'], ['p', { class: 'state ' + level, role: 'status' }, text], health(status),
 		['div', { class: 'bm-graphs' }, graph(history, 'down', 'To members'), graph(history, 'up', 'From members')],
 		...status.communities.map((community) => table('Community ' + community.name, MEMBER, community.members.map((member) => memberRow(now, member)),
 			'Nobody yet. Invite: burstmesh-proxy invite "' + community.name + '"')),
 		table('Paths', PATH, livePaths(status).map(pathRow), 'None.'),
+		days(ledger),
 		table('Refused since the start', COUNT, refused(status), 'Nothing.'),
-		['p', {}, 'Amounts of members and paths are since their session began. This page only shows; changes are made by burstmesh-proxy on the server.']];
+		['p', {}, 'Amounts of members and paths are since their session began; days are by UTC, and forgotten after 400. This page only shows; changes are made by burstmesh-proxy on the server.']];
 }

@@ -15,6 +15,7 @@ use crate::control::{self, Socket};
 use crate::data::{self, Engine, Plan};
 use crate::ipv6::Leased;
 use crate::leases::{Book, LeaseBook};
+use crate::ledger::Ledger;
 use crate::lifecycle::{Lifecycle, lock};
 use crate::nat::Nat;
 use crate::status::{Board, Facts};
@@ -54,6 +55,7 @@ pub fn run(path: &Path, told: &Config) -> Result<()> {
         board: Arc::new(Board::new(facts, book.clone())),
         lifecycle: Arc::new(Lifecycle::default()),
     };
+    let ledger = Ledger::start(engine.board.clone(), book.clone())?;
     let nat = Arc::new(Nat::raise(&config)?);
     let reloader = Arc::new(Reloader {
         path: path.into(),
@@ -66,6 +68,7 @@ pub fn run(path: &Path, told: &Config) -> Result<()> {
     let served = serve(told, &socket, reloader, engine);
     // The threads keep their handles until the process ends: the rules are taken down here and now.
     nat.lower();
+    ledger.close();
     served
 }
 

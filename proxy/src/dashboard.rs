@@ -91,6 +91,7 @@ pub fn router(board: Arc<Board>, token: &str) -> Router {
             get(|| async { typed("text/html; charset=utf-8", PAGE) }),
         )
         .route("/status", get(status))
+        .route("/ledger", get(ledger))
         .route("/{part}", get(part))
         .layer(from_fn(guarded))
         .with_state(shown)
@@ -105,15 +106,30 @@ async fn part(Name(name): Name<String>) -> Response {
 }
 
 async fn status(State(shown): State<Shown>, headers: HeaderMap) -> Response {
+    match refused(&shown, &headers) {
+        Some(refusal) => refusal,
+        None => http::json(State(shown.board)).await,
+    }
+}
+
+async fn ledger(State(shown): State<Shown>, headers: HeaderMap) -> Response {
+    match refused(&shown, &headers) {
+        Some(refusal) => refusal,
+        None => http::ledger(&shown.board),
+    }
+}
+
+/// What who has no token gets.
+fn refused(shown: &Shown, headers: &HeaderMap) -> Option<Response> {
     let given = headers.get(header::AUTHORIZATION);
     let given = given.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     // In a time that does not tell how much was right.
-    if !given.is_some_and(|given| given.ct_eq(shown.token.as_bytes()).into()) {
-        let how = [(header::WWW_AUTHENTICATE, "Bearer")];
-        let said = "the token is missing or another; see: burstmesh-proxy dashboard\n";
-        return (StatusCode::UNAUTHORIZED, how, said).into_response();
+    if given.is_some_and(|given| given.ct_eq(shown.token.as_bytes()).into()) {
+        return None;
     }
-    http::json(State(shown.board)).await
+    let how = [(header::WWW_AUTHENTICATE, "Bearer")];
+    let said = "the token is missing or another; see: burstmesh-proxy dashboard\n";
+    Some((StatusCode::UNAUTHORIZED, how, said).into_response())
 }
 
 fn typed(kind: &'static str, text: &'static str) -> Response {

@@ -68,6 +68,14 @@ pub async fn json(State(board): State<Arc<Board>>) -> Response {
     }
 }
 
+/// What members used, by day.
+pub fn ledger(board: &Board) -> Response {
+    match board.ledger() {
+        Ok(entries) => Json(entries).into_response(),
+        Err(error) => failed(&error.into()),
+    }
+}
+
 fn snapshot(board: &Board) -> Result<Status> {
     Ok(board.snapshot()?)
 }

@@ -8,6 +8,7 @@
 //! | which resolvers members are told | [`dns`] |
 //! | translation, and what is never reachable | [`nat`] |
 //! | an admin's key, certificates, removals | [`admin`] |
+//! | what members used, by day | [`ledger`] |
 //! | what it is doing | [`status`], [`metrics`], [`http`], [`dashboard`], [`control`] |
 //! | the commands | [`cli`] |
 
@@ -24,6 +25,7 @@ pub mod http;
 pub mod ipv6;
 pub mod key;
 pub mod leases;
+pub mod ledger;
 pub mod lifecycle;
 pub mod metrics;
 pub mod nat;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::leases::Book;
 use crate::nat::Counter;
-use crate::store::StoreError;
+use crate::store::{Entry, StoreError};
 
 /// The whole picture, as `status --json` and `/status` give it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -163,6 +163,27 @@ impl Board {
             refusals,
             seats,
         };
+    }
+
+    /// Bytes up and down of every session, by community and key, since it began.
+    pub fn sessions(&self) -> Vec<((String, PublicKey), [u64; 2])> {
+        let published = self.published.read();
+        let published = published.unwrap_or_else(PoisonError::into_inner);
+        let members = published.members.iter();
+        members
+            .map(|m| {
+                let moved = [m.live.up.bytes, m.live.down.bytes];
+                ((m.community.clone(), m.key), moved)
+            })
+            .collect()
+    }
+
+    /// What members used, by day.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    pub fn ledger(&self) -> Result<Vec<Entry>, StoreError> {
+        self.book.with(|store| store.ledger())
     }
 
     /// The picture of now: the store's members joined with what is live, and the firewall's counters.

@@ -283,10 +283,14 @@ fn the_admins_page_shows_the_status_to_whoever_has_the_token_and_to_nobody_else(
         Some(&token[..63]),
         Some(&"0".repeat(64)),
     ] {
-        let (head, body) = page(&here, "/status", wrong);
-        assert!(head.starts_with("HTTP/1.0 401 "), "{wrong:?}: {head}");
-        assert!(!body.contains("communities"), "{body}");
+        for told in ["/status", "/ledger"] {
+            let (head, body) = page(&here, told, wrong);
+            assert!(head.starts_with("HTTP/1.0 401 "), "{wrong:?}: {head}");
+            assert!(body.contains("the token is missing"), "{body}");
+        }
     }
+    let (head, body) = page(&here, "/ledger", Some(token));
+    assert!(head.starts_with("HTTP/1.0 200 ") && body == "[]", "{body}");
     let (head, body) = page(&here, "/status", Some(token));
     assert!(head.starts_with("HTTP/1.0 200 "), "{head}");
     let status: serde_json::Value = serde_json::from_str(&body).unwrap();

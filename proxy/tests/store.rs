@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use burstmesh_core::identity::PublicKey;
 use burstmesh_core::wire::invitation::Secret;
 use burstmesh_proxy::config::Leases;
-use burstmesh_proxy::store::{Admission, Community, Member, Store, StoreError, now};
+use burstmesh_proxy::store::{Admission, Community, Member, Store, StoreError, Use, now};
 
 fn secret(n: u8) -> Secret {
     Secret::new([n; 32])
@@ -306,6 +306,7 @@ fn a_store_of_the_first_schema_is_taken_over_with_its_leases() {
         let sql = format!("ALTER TABLE communities DROP COLUMN {column}");
         db.execute_batch(&sql).unwrap();
     }
+    db.execute("DROP TABLE ledger", []).unwrap();
     db.pragma_update(None, "user_version", 1).unwrap();
     drop(db);
     let mut store = Store::open(dir.path(), &Leases::default()).unwrap();
@@ -336,4 +337,45 @@ fn members_that_were_not_seen_for_long_are_pruned_and_removed_ones_are_not() {
     assert_eq!(keys, [key(1), key(2)]);
     assert_eq!(store.members(&home).unwrap().len(), 1);
     assert_eq!(store.admit(&home, &key(3)).unwrap(), Admission::Revoked);
+}
+
+#[test]
+fn what_members_used_is_summed_by_day_kept_for_400_and_goes_with_the_member() {
+    const DAY: i64 = 86_400;
+    let mut store = Store::in_memory(&Leases::default()).unwrap();
+    let home = open_community(&mut store, "home");
+    admit(&mut store, &home, 1);
+    admit(&mut store, &home, 2);
+    store.rename_member(&home, &key(2), "attic").unwrap();
+    let used = |n, up, down| Use {
+        community: "home".into(),
+        key: key(n),
+        up,
+        down,
+    };
+    let first = 20_000 * DAY;
+    store
+        .book(first, &[used(1, 1, 10), used(2, 2, 20), used(9, 3, 30)])
+        .unwrap();
+    store.book(first + DAY - 1, &[used(1, 4, 40)]).unwrap();
+    store.book(first + DAY, &[used(2, 5, 50)]).unwrap();
+    let lines = |store: &Store| -> Vec<_> {
+        let all = store.ledger().unwrap().into_iter();
+        all.map(|e| (e.day, e.member, e.up_bytes, e.down_bytes))
+            .collect()
+    };
+    let line = |day: &str, member: &str, up, down| (day.to_owned(), member.to_owned(), up, down);
+    let one = key(1).node_id().to_string();
+    assert_eq!(
+        lines(&store),
+        [
+            line("2024-10-05", "attic", 5, 50),
+            line("2024-10-04", &one, 5, 50),
+            line("2024-10-04", "attic", 2, 20),
+        ]
+    );
+    store.book(first + 400 * DAY, &[]).unwrap();
+    assert_eq!(lines(&store), [line("2024-10-05", "attic", 5, 50)]);
+    store.forget_member(&home, &key(2)).unwrap();
+    assert_eq!(lines(&store), []);
 }

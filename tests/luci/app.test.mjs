@@ -21,10 +21,10 @@ test('every entry of the menu has a view and names rights that exist', () => {
 	}
 });
 
-test('views are glue, and all scripts together weigh at most 60 KB', () => {
+test('views are glue, and all scripts together weigh at most 60 KB of 1,024 bytes', () => {
 	for (const [name, text] of views)
 		assert.ok(text.split('\n').length <= 100, name);
-	assert.ok(scripts().reduce((sum, [, text]) => sum + Buffer.byteLength(text), 0) <= 60_000);
+	assert.ok(scripts().reduce((sum, [, text]) => sum + Buffer.byteLength(text), 0) <= 61_440);
 });
 
 // As published (npm, qr 0.5.0): who updates it compares the new files with what is published, and writes their sums here.

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { json, module, read, tree } from './load.mjs';
 
-const { judge, kinds, sections } = await module('form');
+const { judge, kinds, sections, whole } = await module('form');
 const { blake2s } = await module('invitation');
 const values = json(new URL('values.json', import.meta.url));
 
@@ -34,6 +34,45 @@ test('every option of the schema is in a form, with its kind and its default, an
 	const theirs = Object.entries(reference()).map(([name, options]) => [name, order(options)]);
 	assert.deepEqual(Object.fromEntries(ours), Object.fromEntries(theirs));
 });
+
+test('there may be as many sections as the agent has room for', () => {
+	const schema = ['schema', 'schema/uplink', 'schema/rule'].map((file) => read(tree + 'firmware/agent/src/config/' + file + '.rs')).join('');
+	const room = (word) => Number((schema.match(new RegExp('const ' + word + ': usize = (\\d+);')) || read(tree + 'firmware/core/src/wire/invitation.rs').match(/const EXITS: usize = (\d+);/))[1]);
+	for (const [kind, word] of [['uplink', 'UPLINKS'], ['client', 'CLIENTS'], ['mesh', 'MESHES'], ['exit', 'EXITS'], ['rule', 'RULES']])
+		assert.equal(sections()[kind].most, room(word), kind);
+});
+
+// Sections by kind, with what is in each.
+function file(parts) {
+	return Object.entries(parts).flatMap(([kind, found]) => found.map((one, n) => ({ '.type': kind, '.name': kind + n, ...one })));
+}
+
+const GOOD = { community: [{}], uplink: [{ ifname: 'wan' }], client: [{ ifname: 'br-lan' }], mesh: [{ ifname: 'mesh0' }], exit: [], rule: [{ lane: 'direct', port: '25' }] };
+const EVERY = Object.keys(GOOD);
+const many = (count, part) => Array.from({ length: count }, (_nothing, n) => ({ ...part, ifname: 'if' + n }));
+// What is wrong, how it is said, and the pages where it can be mended. The agent must be of the same opinion.
+const WRONG = {
+	'a rule without a condition': [{ rule: [{ lane: 'direct' }] }, /^A rule must/, ['rule']],
+	'a device twice': [{ client: [{ ifname: 'wan' }] }, /^wan: /, ['client', 'uplink']],
+	'two preferred lines': [{ uplink: many(2, { default: '1' }) }, /^Only one/, ['uplink']],
+	'a fifth uplink': [{ uplink: many(5) }, /^My lines: at most 4/, ['uplink']],
+	'a seventeenth rule': [{ rule: Array(17).fill(GOOD.rule[0]) }, /^Lanes by rule: at most 16/, ['rule']],
+	'the last uplink removed': [{ uplink: [] }, /^Without a line/, ['uplink']]
+};
+
+test('settings that fit each other pass', () => {
+	assert.doesNotThrow(() => whole(file(GOOD), EVERY));
+	assert.doesNotThrow(() => whole(file({ ...GOOD, uplink: [], community: [{ no_uplink: '1' }] }), EVERY));
+});
+
+for (const [what, [change, said, where]] of Object.entries(WRONG))
+	test('is refused where it can be mended, and nowhere else: ' + what, () => {
+		for (const kind of EVERY)
+			if (where.includes(kind))
+				assert.throws(() => whole(file({ ...GOOD, ...change }), [kind]), { message: said });
+			else
+				assert.doesNotThrow(() => whole(file({ ...GOOD, ...change }), [kind]), kind);
+	});
 
 test('every kind has a rule, and every refusal says what is right', () => {
 	for (const section of Object.values(sections()))
@@ -92,6 +131,25 @@ test('the agent is of the same opinion about each value', { skip: agent ? false 
 			for (const value of wrong)
 				assert.notDeepEqual(agentSays(agent, folder, kind, value), [], kind + ' ' + value);
 		}
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+});
+
+test('the agent refuses the same settings as a whole', { skip: agent ? false : 'BURSTMESH_AGENT names no agent' }, () => {
+	const folder = mkdtempSync(tmpdir() + '/burstmesh-whole-');
+	const says = (parts) => {
+		const text = file(parts).map(({ '.type': type, '.name': name, ...options }) => 'config ' + type + (sections()[type].named ? " '" + name + "'" : '') + '\n' +
+			Object.entries(options).map(([option, value]) => '\toption ' + option + " '" + value + "'\n").join('')).join('');
+		writeFileSync(folder + '/config', text);
+		return spawnSync(agent, ['check', '--config', folder + '/config'], { encoding: 'utf8' });
+	};
+	const good = { ...GOOD, community: [{ invitation: INVITATION }] };
+	try {
+		const { status, stdout } = says(good);
+		assert.equal(status, 0, stdout);
+		for (const [what, [change]] of Object.entries(WRONG))
+			assert.notEqual(says({ ...good, ...change }).status, 0, what);
 	} finally {
 		rmSync(folder, { recursive: true });
 	}

@@ -3,7 +3,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import vm from 'node:vm';
-import { json, app, module, read, resources, sample } from './load.mjs';
+import { json, app, module, read, resources, sample, scripts, tree } from './load.mjs';
 
 // An element, as far as anything here uses one.
 class Element {
@@ -31,7 +31,7 @@ const page = {
 
 // LuCI around one view; `answers` gives each command's answer, `may` whether the visitor may act.
 function luci(answers, may) {
-	const asked = { commands: [], calls: [], polls: [], sections: [], changed: [], typed: {} };
+	const asked = { commands: [], maps: [], imports: null, calls: [], polls: [], sections: [], changed: [], typed: {} };
 	const option = (widget, name) => ({ widget, name, choices: [], value(choice) { this.choices.push(choice); } });
 	class Section {
 		constructor(type) { Object.assign(this, { type, options: [] }); }
@@ -64,18 +64,32 @@ function luci(answers, may) {
 					throw new Error('Permission denied');
 				asked.loaded = true;
 			},
-			sections: (config, type) => asked.loaded && answers.uci && config === 'burstmesh' && type === 'community' ? [answers.uci] : [],
+			// As LuCI's own: it lists sections with options that were removed a moment ago, and only `get` knows of that.
+			sections: (config, type, each = () => {}) => {
+				const all = !asked.loaded || config !== 'burstmesh' ? [] : !type ? answers.sections.map((one) => ({ ...one })) : answers.uci && type === 'community' ? [answers.uci] : [];
+				all.forEach((one) => each(one, one['.name']));
+				return all;
+			},
+			get: (config, id, name) => (answers.removed || []).includes(id + '.' + name) ? undefined : answers.sections.find((one) => one['.name'] === id)[name],
 			changes: async () => answers.waiting || {},
 			set: (...values) => asked.changed.push(values),
 			save: async () => asked.changed.push('save')
 		},
 		form: {
-			Flag: 'flag', Value: 'value', DynamicList: 'list', TypedSection: 'typed',
+			Flag: 'flag', Value: 'value', DynamicList: 'list', TypedSection: 'typed', GridSection: 'grid',
 			Map: class {
-				constructor(config) { asked.map = config; }
-				section(_, type) {
-					asked.sections.push(new Section(type));
+				constructor(config) {
+					asked.map = config;
+					asked.maps.push(this);
+				}
+				section(widget, type) {
+					asked.sections.push(Object.assign(new Section(type), { widget }));
 					return asked.sections.at(-1);
+				}
+				// As LuCI's own: what is typed is in `uci` when `done` is called, and on its way when that threw nothing.
+				async save(done) {
+					await (done && done());
+					asked.changed.push('saved');
 				}
 				async render() { return new Element('form'); }
 				lookupOption(name, id) {
@@ -86,26 +100,28 @@ function luci(answers, may) {
 		'tools.widgets': { DeviceSelect: 'device' }
 	};
 	const L = {
+		env: { resource_version: '26.301' },
 		resource: (path) => path,
 		toArray: (value) => value ? [value].flat() : [],
 		hasViewPermission: () => may,
 		require: async (name) => ({ uqr: { renderSVG: (text, look) => '<svg><!-- ' + text + ' ' + look.border + ' --></svg>' } })[name]
 	};
 	// As LuCI's own: an array is a fragment of what each of it makes, and a text is a tag.
-	const E = (tag) => {
+	const E = (tag, attributes = {}, children = []) => {
 		if (tag instanceof Element)
 			return tag;
 		const made = new Element(Array.isArray(tag) ? 'fragment' : tag);
 		assert.match(made.tag, /^[a-z]+$/);
-		made.children = Array.isArray(tag) ? tag.map(E) : [];
+		made.children = Array.isArray(tag) ? tag.map((one) => E(one)) : children;
+		Object.assign(made.attributes, attributes);
 		return made;
 	};
 	const load = (path) => {
 		const text = read(resources + path).replace('import(', 'load(');
-		const names = [...text.matchAll(/^'require ([\w.]+)(?: as (\w+))?';$/gm)].map(([, name, as]) => [as || name, name]);
+		const names = [...text.matchAll(/'require ([\w.]+)(?: as (\w+))?';/g)].map(([, name, as]) => [as || name, name]);
 		const given = names.map(([, name]) => (name === 'burstmesh.glue' ? load('burstmesh/glue.js') : parts[name]));
 		assert.ok(given.every(Boolean), path + ' requires something that LuCI is not known for');
-		const globals = { L, E, _: (text) => text, document: page, performance, load: async (name) => answers[name] || module(name.split('/').pop().replace('.js', '')) };
+		const globals = { L, E, _: (text) => text, document: { ...page, head: { appendChild: (child) => { asked.imports = child; } } }, performance, load: async (name) => answers[name] || module(name.split('/').pop().replace('.js', '')) };
 		const body = vm.compileFunction(text, [...Object.keys(globals), ...names.map(([as]) => as)]);
 		return body(...Object.values(globals), ...given);
 	};
@@ -238,6 +254,69 @@ test('a neighbour is refused once that is confirmed, and shared with again, by t
 	assert.deepEqual((await press(undefined, true, { wireless: [['set', 'radio0', 'disabled', '1']] })).slice(2), ['save', 'shown as waiting']);
 	const overview = await luci(running, true).open('view/burstmesh/overview.js');
 	assert.ok(!overview.findAll('button').some((one) => one.attributes.id.startsWith('bm-trust')));
+});
+
+test('browsers fetch every module anew after an upgrade, whoever imports it', async () => {
+	const { asked, open } = luci(running, true);
+	await open('view/burstmesh/overview.js');
+	assert.equal(asked.imports.attributes.type, 'importmap');
+	const { imports } = JSON.parse(asked.imports.children[0]);
+	const modules = scripts().map(([name]) => name).filter((name) => name.startsWith('burstmesh/') && name !== 'burstmesh/glue.js');
+	assert.deepEqual(Object.keys(imports).sort(), modules);
+	assert.ok(Object.entries(imports).every(([name, versioned]) => versioned === name + '?v=26.301'));
+});
+
+test('every page says what the agent does not take of the settings, whether it runs or not', async () => {
+	const stdout = "/etc/config/burstmesh:7: the rule fits nothing; write two rules\n";
+	for (const path of views)
+		for (const status of [running.status, undefined]) {
+			const { open } = luci({ ...running, status, '/usr/bin/burstmesh check': { code: 1, stdout } }, false);
+			const alert = (await open('view/' + path + '.js')).findAll('div').find((one) => one.attributes.role === 'alert');
+			assert.deepEqual(alert.findAll('li').map((one) => one.children), [['the rule fits nothing; write two rules']], path);
+		}
+	// A note does not keep settings from being in force.
+	const { open } = luci({ ...running, '/usr/bin/burstmesh check': { code: 0, stdout: stdout + '/etc/config/burstmesh: good\n' } }, false);
+	assert.ok(!(await open('view/burstmesh/overview.js')).findAll('div').some((one) => one.attributes.role === 'alert'));
+});
+
+test('who would invite with an expired invitation is told so', async () => {
+	const words = 'the invitation has expired';
+	assert.ok(read(tree + 'firmware/agent/src/config/problem.rs').includes(words), 'the agent says it so');
+	const said = async (stdout) => JSON.stringify((await luci({ ...running, uci: { invitation: 'bm1abc' }, '/usr/bin/burstmesh check': { code: 0, stdout } }, true)
+		.open('view/burstmesh/community.js')).findAll('p').map((one) => one.children));
+	assert.match(await said('/etc/config/burstmesh:2: ' + words + '; and so on\n/etc/config/burstmesh: good\n'), /It has expired/);
+	assert.doesNotMatch(await said('/etc/config/burstmesh: good\n'), /It has expired/);
+});
+
+test('rules can be moved, since the first that fits counts', async () => {
+	const { asked, open } = luci(running, true);
+	await open('view/burstmesh/exits.js');
+	assert.deepEqual(asked.sections.filter((section) => section.widget === 'grid').map(({ type, sortable, anonymous, addremove }) => [type, sortable, anonymous, addremove]), [['rule', true, true, true]]);
+});
+
+test('devices are named by themselves, never by an alias', async () => {
+	const { asked, open } = luci(running, true);
+	await open('view/burstmesh/exits.js');
+	const devices = asked.sections.flatMap((section) => section.options).filter((option) => option.widget === 'device');
+	assert.deepEqual(devices.map((option) => option.noaliases), [true, true]);
+});
+
+test('settings that do not fit each other are refused when they are saved, not when a section is added or removed', async () => {
+	const sections = [{ '.type': 'rule', '.name': 'cfg1', lane: 'direct' }];
+	const { asked, open } = luci({ ...running, sections }, true);
+	await open('view/burstmesh/exits.js');
+	await assert.rejects(asked.maps[0].save(), /must say/);
+	assert.deepEqual(asked.changed, []);
+	await asked.maps[0].save(null, true);
+	sections[0].port = '25';
+	await asked.maps[0].save();
+	assert.deepEqual(asked.changed, ['saved', 'saved']);
+	const lines = ['wan', 'lte'].map((ifname) => ({ '.type': 'uplink', '.name': ifname, ifname, default: '1' }));
+	for (const [removed, refused] of [[[], true], [['wan.default'], false]]) {
+		const mine = luci({ ...running, sections: lines, removed }, true);
+		await mine.open('view/burstmesh/uplinks.js');
+		await mine.asked.maps[0].save().then(() => assert.ok(!refused), (error) => assert.match(refused && error.message, /Only one/));
+	}
 });
 
 test('forms have a widget for each option, and judge what is typed', async () => {

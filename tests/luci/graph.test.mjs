@@ -2,7 +2,7 @@
 
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { module, sample } from './load.mjs';
+import { module, sample, scripts } from './load.mjs';
 
 const { History, ceiling, graph } = await module('graph');
 
@@ -77,4 +77,27 @@ test('the areas lie upon each other and reach as high as the sum', () => {
 	// 2 * 10 Mbit/s on a scale to 20: the first area reaches half of the height, the second one all of it.
 	assert.deepEqual(heights, [2 + 158 / 2, 2]);
 	assert.match(picture[1]['aria-label'], /20 Mbit\/s now/);
+});
+
+// Luminance and contrast as WCAG 2 has them.
+function contrast(...colours) {
+	const light = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16) / 255)
+		.map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+		.reduce((sum, part, n) => sum + part * [0.2126, 0.7152, 0.0722][n], 0);
+	const [bright, dim] = colours.map(light).sort((a, b) => b - a);
+	return (bright + 0.05) / (dim + 0.05);
+}
+
+// What LuCI's theme has behind its pages, by day and by night.
+const GROUNDS = ['#ffffff', '#222222'];
+
+test('every colour of lines, bars, dots and edges is seen on light and on dark', () => {
+	assert.equal(contrast('#000000', '#ffffff'), 21);
+	const found = scripts().flatMap(([, text]) => [...text.matchAll(/#([0-9a-f]{6}|[0-9a-f]{3})\b/g)].map(([, hex]) => '#' + (hex.length === 3 ? hex.replace(/./g, '$&$&') : hex)));
+	// White is what a code is drawn on.
+	const colours = new Set(found.filter((colour) => colour !== '#ffffff'));
+	assert.ok(colours.size >= 9, [...colours].join(' '));
+	for (const colour of colours)
+		for (const ground of GROUNDS)
+			assert.ok(contrast(colour, ground) >= 3, colour + ' on ' + ground + ': ' + contrast(colour, ground).toFixed(2));
 });

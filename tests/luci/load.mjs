@@ -4,7 +4,8 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export const app = fileURLToPath(new URL('../../openwrt-feed/luci-app-burstmesh/', import.meta.url));
-export const resources = app + 'htdocs/luci-static/resources/';
+// Elsewhere, when a test has made something of them.
+export const resources = process.env.BURSTMESH_RESOURCES || app + 'htdocs/luci-static/resources/';
 export const tree = fileURLToPath(new URL('../../', import.meta.url));
 
 export function read(path) {

@@ -4,7 +4,7 @@
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
-import { app, resources } from '../luci/load.mjs';
+import { app, resources, scripts } from '../luci/load.mjs';
 import { contrast } from './contrast.mjs';
 
 const [, , told, folder] = process.argv;
@@ -18,9 +18,9 @@ const PAGES = ['overview', 'uplinks', 'community', 'ledger', 'diagnostics'];
 
 function serve() {
 	const server = createServer((request, response) => {
-		const script = request.url.match(/^\/burstmesh\/[a-z]+\.js$/);
+		const [script] = request.url.match(/^\/burstmesh\/[a-z]+\.js(?=\?v=1$)/) || [];
 		response.setHeader('Content-Type', script ? 'text/javascript' : 'text/html');
-		response.end(script ? readFileSync(resources + request.url) : HTML);
+		response.end(script ? readFileSync(resources + script) : HTML);
 	});
 	return new Promise((ready) => server.listen(0, '127.0.0.1', () => ready(server)));
 }
@@ -32,7 +32,10 @@ function catalogue(language) {
 }
 
 // Runs in the browser: draws a page from all statuses, as a visitor would have seen them pass.
-async function draw({ name, told, texts, dark }) {
+async function draw({ name, told, texts, dark, modules }) {
+	// As the glue does it: every module has a version, also where another imports it. Without one the server has none.
+	const imports = Object.fromEntries(modules.map((path) => [path, path + '?v=1']));
+	document.head.appendChild(Object.assign(document.createElement('script'), { type: 'importmap', textContent: JSON.stringify({ imports }) }));
 	const load = (module) => import('/burstmesh/' + module + '.js');
 	const [text, dom, pages, graph, watches] = await Promise.all(['text', 'dom', 'pages', 'graph', 'watch'].map(load));
 	text.use((id) => (texts ? texts[id] || '!' + id : id));
@@ -99,6 +102,7 @@ async function draw({ name, told, texts, dark }) {
 	};
 }
 
+const modules = scripts().map(([name]) => '/' + name).filter((name) => name.startsWith('/burstmesh/') && !name.endsWith('/glue.js'));
 const input = JSON.parse(readFileSync(told, 'utf8'));
 const server = await serve();
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox'] });
@@ -126,8 +130,8 @@ async function visit(size, name, [look, texts, dark]) {
 	page.on('pageerror', (error) => found.errors.push(String(error)));
 	page.on('console', (message) => message.type() === 'error' && found.errors.push(message.text()));
 	await page.goto('http://127.0.0.1:' + server.address().port + '/');
-	const seen = await page.evaluate(draw, { name, told: input, texts, dark });
-	seen.contrast = await page.evaluate(contrast);
+	const seen = await page.evaluate(draw, { name, told: input, texts, dark, modules });
+	Object.assign(seen, await page.evaluate(contrast));
 	if (name === 'community')
 		seen.trust = await trust(page);
 	found.pages[name + '-' + size + look] = seen;

@@ -34,7 +34,7 @@ async function visit(size, colorScheme) {
 	await page.locator('svg path').first().waitFor({ state: 'attached', timeout: 20_000 });
 	await page.waitForTimeout(2500);
 	const name = size + '-' + colorScheme;
-	found.pages[name] = { ...await page.evaluate(see), contrast: await page.evaluate(contrast) };
+	found.pages[name] = { ...await page.evaluate(see), contrast: (await page.evaluate(contrast)).texts };
 	await page.screenshot({ path: folder + '/exit-' + name + '.png', fullPage: true });
 	await page.close();
 }

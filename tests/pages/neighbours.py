@@ -115,9 +115,15 @@ class Neighbours:
         self.inside("exit", *proxy, "community", "add", "Elm Street")
         said = self.inside("exit", *proxy, "invite", "Elm Street", "--address", f"{EXIT}:4454")
         self.invitation = next(word for word in said.split() if word.startswith("bm1"))
-        self.spawn("exit", *proxy, "run")
+        self.exit = self.spawn("exit", *proxy, "run")
         (self.folder / "big").write_bytes(bytes(64_000_000))
         self.spawn("server", "python3", "-m", "http.server", "8000", "--directory", self.folder)
+
+    def restart_exit(self):
+        """As an admin does it: what it has counted is written before it ends."""
+        self.exit.terminate()
+        self.exit.wait(10)
+        self.exit = self.spawn("exit", BINARIES / "burstmesh-proxy", "--config", self.folder / "exit.toml", "run")
 
     def start_agents(self):
         """Elm's agent finds a bus."""

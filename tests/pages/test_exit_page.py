@@ -1,7 +1,9 @@
 """The exit's own page in a browser, from the real exit while a member downloads."""
 
 import json
+import sqlite3
 import subprocess
+import time
 import unittest
 from pathlib import Path
 
@@ -16,7 +18,19 @@ class ExitPage(unittest.TestCase):
     def setUpClass(cls):
         SHOTS.mkdir(parents=True, exist_ok=True)
         with Neighbours() as lab:
-            lab.wait(lambda status: status["pooling"] and sum(path["state"] == "live" for path in status["paths"]) == 2)
+            pooled = lambda status: status["pooling"] and sum(path["state"] == "live" for path in status["paths"]) == 2
+            lab.wait(pooled)
+            before = sum(path["rx_bytes"] for path in lab.status()["paths"])
+            first = lab.download()
+            time.sleep(4)
+            first.terminate()
+            time.sleep(1)
+            cls.received = sum(path["rx_bytes"] for path in lab.status()["paths"]) - before
+            lab.restart_exit()
+            time.sleep(2)
+            lab.wait(pooled)
+            with sqlite3.connect(lab.folder / "state/state.db") as store:
+                cls.booked = store.execute("SELECT max(down), date(day * 86400, 'unixepoch') FROM ledger").fetchone()
             link = lab.inside("exit", BINARIES / "burstmesh-proxy", "--config", lab.folder / "exit.toml", "dashboard").strip()
             lab.download()
             command = ["ip", "netns", "exec", lab.ns("exit"), "node", "browse_exit.mjs", link, str(SHOTS)]
@@ -41,6 +55,14 @@ class ExitPage(unittest.TestCase):
             self.assertEqual(page["tables"][:2], ["Community Elm Street", "Paths"], name)
             self.assertEqual(len(page["pictures"]), 2, name)
         self.assertGreater(max(self.found["pages"]["desktop-light"]["areas"]), 5)
+
+    def test_the_page_has_by_day_what_a_member_moved_also_before_a_restart(self):
+        booked, day = self.booked
+        # The member's own count is with the headers of the tunnel.
+        self.assertAlmostEqual(booked, self.received, delta=0.05 * self.received)
+        for name, page in self.found["pages"].items():
+            self.assertIn("By day", page["tables"], name)
+            self.assertIn(day, page["text"], name)
 
     def test_the_token_opens_the_page_and_does_not_stay_in_the_address(self):
         self.assertNotIn("Elm Street", self.found["locked"]["text"])

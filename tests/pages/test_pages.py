@@ -13,6 +13,8 @@ from neighbours import SERVER, Neighbours
 
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parent.parent
+sys.path.append(str(TREE / "tests/luci"))
+from told import faults  # noqa: E402, beside the schema
 SHOTS = TREE / "target/pages"
 SECONDS = 12
 
@@ -76,6 +78,12 @@ class Pages(unittest.TestCase):
             file.write_text(json.dumps(self.series[-1], indent="\t") + "\n")
         self.assertEqual(lacking(json.loads(file.read_text()), self.series[-1]), [])
 
+    def test_what_the_bus_says_is_as_the_schema_says(self):
+        told = {"status": [self.status, *(paused for paused in self.paused if "sentence" in paused)], "all": [*self.series, self.after], "history": [self.history], "ledger": [{"ledger": self.ledger}]}
+        for method, answers in told.items():
+            for answer in answers:
+                self.assertEqual(faults(method, answer), [], method)
+
     def test_a_poll_costs_at_most_4_kb_also_with_four_uplinks_and_eight_paths(self):
         full = dict(self.status, uplinks=self.status["uplinks"] * 4, paths=self.status["paths"] * 4)
         self.assertEqual((len(full["uplinks"]), len(full["paths"])), (4, 8))
@@ -109,8 +117,13 @@ class Pages(unittest.TestCase):
         self.assertEqual({name: page["overflow"] for name, page in self.found["pages"].items() if page["overflow"] > 0}, {})
 
     def test_every_text_has_the_contrast_that_wcag_aa_wants(self):
-        low = {name: page["contrast"] for name, page in self.found["pages"].items() if page["contrast"] < 4.5}
+        low = {name: page["texts"] for name, page in self.found["pages"].items() if page["texts"] < 4.5}
         self.assertEqual(low, {})
+
+    def test_every_area_of_a_graph_has_the_contrast_that_wcag_wants_of_graphics_on_light_and_on_dark(self):
+        seen = {name: page["graphs"] for name, page in self.found["pages"].items() if page["graphs"] is not None}
+        self.assertIn("overview-desktop-dark", seen)
+        self.assertEqual({name: ratio for name, ratio in seen.items() if ratio < 3}, {})
 
     def test_the_button_works_by_keyboard_and_keeps_the_focus_while_the_page_lives(self):
         for name, page in self.found["pages"].items():

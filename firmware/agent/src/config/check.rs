@@ -2,6 +2,7 @@
 //!
 //! The router is reached through [`System`], so that these checks run on any machine and in tests.
 
+use burstmesh_core::calendar::Wall;
 use burstmesh_core::identity::PublicKey;
 
 use super::Config;
@@ -24,6 +25,9 @@ pub trait System {
 
     /// Whether the router's firewall has a word about the tunnel; `None` where it has no such configuration.
     fn firewall_knows_tunnel(&self) -> Option<bool>;
+
+    /// What time it is, where the clock can be right.
+    fn wall(&self) -> Option<Wall>;
 }
 
 /// Compares the configuration with the router. Every problem goes to `problems`; true if none of them is fatal.
@@ -70,6 +74,7 @@ pub fn check(config: &Config, system: &dyn System, problems: &mut dyn FnMut(Prob
         }
     }
     on_openwrt(config, system, &mut report);
+    invitation(config, system, &mut report);
     let own = system.own_key();
     for exit in config.exits.iter().filter(|exit| Some(exit.key) == own) {
         report(Problem {
@@ -101,6 +106,17 @@ fn on_openwrt(config: &Config, system: &dyn System, report: &mut dyn FnMut(Probl
     }
 }
 
+fn invitation(config: &Config, system: &dyn System, report: &mut dyn FnMut(Problem)) {
+    if let Some(end) = config.community.expires
+        && config.community.has_expired(system.wall())
+    {
+        report(Problem {
+            line: end.line,
+            kind: ProblemKind::Expired,
+        });
+    }
+}
+
 fn device(
     system: &dyn System,
     ifname: &Ifname,
@@ -123,6 +139,7 @@ fn device(
 
 #[cfg(test)]
 mod tests {
+    use super::super::Expiry;
     use super::super::tests::{GOOD, good};
     use super::*;
 
@@ -149,6 +166,10 @@ mod tests {
 
         fn firewall_knows_tunnel(&self) -> Option<bool> {
             self.zone
+        }
+
+        fn wall(&self) -> Option<Wall> {
+            Some(Wall(1_800_000_000))
         }
     }
 
@@ -218,6 +239,37 @@ mod tests {
                 assert!(line == 7 && note.contains("option lend '1'"), "{note}");
             }
         }
+    }
+
+    #[test]
+    fn an_invitation_that_has_expired_is_noted_at_its_line() {
+        let devices = &[("mesh0", None), ("wan", None), ("br-lan", None)];
+        let (own, zone) = (None, None);
+        let router = Router { devices, own, zone };
+        for (at, notes) in [(1_800_000_000, 1), (1_800_000_001, 0)] {
+            let (mut config, mut all) = (good(), std::vec::Vec::new());
+            config.community.expires = Some(Expiry {
+                at: Wall(at),
+                line: 2,
+            });
+            let fine = check(&config, &router, &mut |p| all.push((p.line, p.to_string())));
+            assert!(fine && all.len() == notes, "{all:?}");
+            for (line, note) in all {
+                assert!(
+                    line == 2 && note.contains("ask whoever runs the exit"),
+                    "{note}"
+                );
+            }
+        }
+        let mut config = good();
+        config.community.expires = Some(Expiry {
+            at: Wall(0),
+            line: 2,
+        });
+        assert!(
+            !config.community.has_expired(None),
+            "the clock is not to be believed"
+        );
     }
 
     #[test]

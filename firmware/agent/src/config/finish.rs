@@ -1,5 +1,6 @@
 //! The draft as a whole: do its parts fit each other?
 
+use burstmesh_core::calendar::Wall;
 use burstmesh_core::wire::admission::AdminKey;
 use burstmesh_core::wire::invitation::Invitation;
 use heapless::Vec;
@@ -8,7 +9,7 @@ use super::problem::{Problem, ProblemKind};
 use super::read::{Draft, Given};
 use super::schema::{self, Field, Opt, SectionId};
 use super::values::{Ifname, Label};
-use super::{Community, Config, Exit, Rule};
+use super::{Community, Config, Exit, Expiry, Rule};
 
 /// Devices that a configuration can name.
 const DEVICES: usize = schema::MESHES + schema::UPLINKS + schema::CLIENTS;
@@ -253,10 +254,20 @@ impl Draft {
             lane: draft.lane,
             refused: draft.refused.clone(),
             weights: draft.weights.clone(),
-            expires: invitation.and_then(|invitation| invitation.expires),
+            expires: self.expiry(),
             admission: invitation.and_then(|invitation| invitation.admission.clone()),
             admin: self.admin(report),
             certificate: draft.certificate,
+        })
+    }
+
+    /// What is beyond the clocks of routers never comes.
+    fn expiry(&self) -> Option<Expiry> {
+        let given = self.community.invitation.as_ref()?;
+        let at = Wall(u32::try_from(given.value.expires?).ok()?);
+        Some(Expiry {
+            at,
+            line: given.line,
         })
     }
 

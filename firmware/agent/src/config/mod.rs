@@ -25,7 +25,7 @@ pub mod values;
 
 use core::net::SocketAddr;
 
-use burstmesh_core::calendar::Zone;
+use burstmesh_core::calendar::{Wall, Zone};
 use burstmesh_core::data::lane::Lane;
 use burstmesh_core::identity::{NodeId, PublicKey};
 use burstmesh_core::ledger::cap;
@@ -85,14 +85,32 @@ pub struct Community {
     pub refused: Vec<NodeId, REFUSED>,
     /// Members whose parts of what is lent count more than 1.
     pub weights: Weights,
-    /// After this time (Unix seconds) the invitation should not be used for joining any more.
-    pub expires: Option<u64>,
+    /// Until when exits admit new routers with the invitation.
+    pub expires: Option<Expiry>,
     /// The invitation's admission token.
     pub admission: Option<Token>,
     /// By whose word members are members.
     pub admin: Option<AdminKey>,
     /// That word for this gateway, as it was pasted.
     pub certificate: Option<Certificate>,
+}
+
+/// When an invitation ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    /// The first second at which it has.
+    pub at: Wall,
+    /// The line of the invitation.
+    pub line: u32,
+}
+
+impl Community {
+    /// Whether the invitation has expired, as far as this router knows the time.
+    #[must_use]
+    pub fn has_expired(&self, now: Option<Wall>) -> bool {
+        let both = self.expires.zip(now);
+        both.is_some_and(|(end, now)| end.at <= now)
+    }
 }
 
 /// A mesh section.

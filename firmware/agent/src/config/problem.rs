@@ -163,6 +163,8 @@ pub enum ProblemKind {
     MeteredLent,
     /// An address is shared on a line of which nothing is lent. A note: it does nothing.
     SharedNotLent,
+    /// The invitation has expired. A note: members stay members.
+    Expired,
     /// There is an exit in a community that says it has none. A note: the exit is used.
     ExitAgainstWord,
     /// The mesh's device is a port of a bridge.
@@ -192,6 +194,7 @@ impl Problem {
                 | ProblemKind::KeyElsewhere
                 | ProblemKind::MeteredLent
                 | ProblemKind::SharedNotLent
+                | ProblemKind::Expired
                 | ProblemKind::ExitAgainstWord
         )
     }
@@ -376,6 +379,9 @@ impl ProblemKind {
             }
             Self::SharedNotLent => {
                 "the address is shared, but nothing of the line is lent; add option lend '1', or remove option share_address"
+            }
+            Self::Expired => {
+                "the invitation has expired: members stay, but a router that comes new with it is not admitted; ask whoever runs the exit for another"
             }
             Self::ExitAgainstWord => {
                 "an exit despite option no_exit '1'; it is used, and shared addresses are not; remove one of the two"

@@ -116,7 +116,8 @@ fn one_paste_and_one_tick_are_a_configuration() {
     assert_eq!(all, []);
     let config = config.unwrap();
     assert_eq!(config.community.name, "hillside");
-    assert_eq!(config.community.expires, Some(1_800_000_000));
+    let end = config.community.expires.map(|end| (end.at.0, end.line));
+    assert_eq!(end, Some((1_800_000_000, 3)));
     assert_eq!(
         config
             .exits

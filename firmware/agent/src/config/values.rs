@@ -277,7 +277,7 @@ pub fn community_name(text: &str) -> Result<invitation::Name, ValueError> {
 /// [`ValueError::TooLong`], [`ValueError::Malformed`], or [`ValueError::ReservedDevice`] for `lo` and `bm0`.
 pub fn ifname(text: &str) -> Result<Ifname, ValueError> {
     let name: Ifname = short(text)?;
-    let forbidden = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
+    let forbidden = |c: char| matches!(c, '/' | ':' | '@') || c.is_whitespace() || c.is_control();
     match text {
         "" | "." | ".." => Err(ValueError::Malformed),
         "lo" | TUNNEL => Err(ValueError::ReservedDevice),

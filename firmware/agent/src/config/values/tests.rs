@@ -103,7 +103,7 @@ fn device_names_follow_the_kernel() {
     assert!(ifname("pppoe-wan").is_ok());
     assert!(ifname("eth0.2").is_ok());
     assert_eq!(ifname("a-name-too-long-"), Err(ValueError::TooLong(15)));
-    for text in ["", ".", "..", "a b", "a/b", "eth0:1"] {
+    for text in ["", ".", "..", "a b", "a/b", "eth0:1", "@wan"] {
         assert_eq!(ifname(text), Err(ValueError::Malformed), "{text}");
     }
     assert_eq!(ifname("bm0"), Err(ValueError::ReservedDevice));

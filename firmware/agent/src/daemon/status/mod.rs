@@ -14,10 +14,13 @@ use super::outlet::Road;
 use super::pause::Pause;
 use super::routing::Applied;
 use crate::config::Config;
+use burstmesh_core::calendar::Wall;
 use burstmesh_core::data::lane::Busy;
 use burstmesh_core::data::probe::State;
 use burstmesh_core::node::gateway::{Gateway, Peer, Route};
 use burstmesh_core::time::Instant;
+use burstmesh_core::wire::handshake::Denial;
+use burstmesh_linux::clock;
 use burstmesh_linux::tun::Tun;
 use core::fmt::{self, Write};
 use core::net::Ipv6Addr;
@@ -123,10 +126,14 @@ impl View<'_> {
         if self.pause.is_on() {
             return "paused: nothing is lent or borrowed; clients use the own line until it is over, or: burstmesh resume";
         }
+        let wall = Wall::sane(clock::wall_seconds());
+        let expired = self.config.community.has_expired(wall);
         if let Some(why) = self
             .gateway
             .denied(self.now)
             .filter(|_| !self.applied.pooling)
+            // What stands against a new router then is the invitation.
+            .filter(|why| *why != Denial::NoCertificate || !expired)
         {
             return admission::advice(why);
         }
@@ -141,6 +148,9 @@ impl View<'_> {
         ) {
             (false, _) if self.applied.spread.is_used() => {
                 "no exit is used: each new connection leaves at one line, the own one or a neighbour's"
+            }
+            (false, 0) if expired => {
+                "not pooling: no exit answers; the invitation has expired, so a router that is new needs another one; clients use the own line"
             }
             (false, 0) => "not pooling: no exit answers; clients use the own line",
             (false, _) => "about to pool",

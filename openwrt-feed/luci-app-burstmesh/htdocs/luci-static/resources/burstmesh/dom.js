@@ -1,5 +1,5 @@
 // Trees into elements. A tree is a string, or [tag, attributes, ...children]; null and false are nothing.
-// Text goes in as text and never as markup: names and addresses come from other people's routers.
+// Text never becomes markup: names come from other people's routers.
 
 const SVG = 'http://www.w3.org/2000/svg';
 const SVG_TAGS = ['svg', 'path', 'line'];
@@ -22,8 +22,8 @@ export function build(tree, doc) {
 	return node;
 }
 
-// Puts a new tree in the place of what was there; the focus stays. So does all while somebody selects a text, to copy it, and
-// always what is the same as before, or screen readers would read it anew each second.
+// Puts a new tree in the place of the old. The focus stays, a text that somebody selects, and what is the same as before:
+// screen readers would read it anew each second.
 export function replace(place, tree) {
 	const doc = place.ownerDocument;
 	const selection = doc.getSelection();

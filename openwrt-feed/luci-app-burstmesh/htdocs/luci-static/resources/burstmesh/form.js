@@ -1,4 +1,4 @@
-// What the forms ask for, and what a right value is. The agent's schema (docs/uci.md) is the master; a test compares.
+// What the forms ask for, and which values are right: as docs/uci.md has it; a test compares.
 
 import { _ } from './text.js';
 import { isWhole } from './invitation.js';
@@ -31,7 +31,7 @@ function isHours(text) {
 }
 
 function isDevice(text) {
-	return new TextEncoder().encode(text).length <= 15 && /^[^\/:\s]+$/.test(text) && !['.', '..', 'lo', 'bm0'].includes(text);
+	return new TextEncoder().encode(text).length <= 15 && /^[^\/:@\s]+$/.test(text) && !['.', '..', 'lo', 'bm0'].includes(text);
 }
 
 // A kind of values: whether one is right, and how a right one is.
@@ -92,13 +92,13 @@ function isKey(text) {
 	return /^[A-Za-z0-9+\/]{43}=$/.test(text);
 }
 
-// One that a person made up has few different bytes, or can be typed.
+// What a person made up has few different bytes, or can be typed.
 function isSecret(text) {
 	const bytes = isKey(text) ? [...atob(text)].map((char) => char.charCodeAt(0)) : [];
 	return new Set(bytes).size >= 12 && !bytes.every((byte) => byte >= 0x20 && byte < 0x7f);
 }
 
-// Kinds of values as the agent's schema names them.
+// As the agent's schema names them.
 export function kinds() {
 	return {
 		bool: among('0', '1'),
@@ -134,15 +134,15 @@ function option(name, kind, title, help, more) {
 	return { name, kind, title, help, list: false, required: false, preset: ['bool', 'rate'].includes(kind) ? '0' : null, ...more };
 }
 
-function section(title, named, ...options) {
-	return { title, named, options };
+function section(title, named, most, ...options) {
+	return { title, named, most, options };
 }
 
 // Sections of /etc/config/burstmesh with their options.
 export function sections() {
 	const [idle, kept] = [_('0: all that is idle.'), _('Never lent, of what the line was seen to carry.')];
 	return {
-		community: section(_('Community'), false,
+		community: section(_('Community'), false, 1,
 			option('invitation', 'invitation', _('Invitation'), _('Paste what a member or the admin gave you. It is as good as a key: hand it on only to those who should join.')),
 			option('enabled', 'bool', _('Switched on'), _('Switched off, the router is as it was before.'), { preset: '1' }),
 			option('no_uplink', 'bool', _('No line of its own'), _('This house lives from the lines of others.')),
@@ -159,7 +159,7 @@ export function sections() {
 			option('certificate', 'certificate', _('Certificate'), _('Only if the admin gave you one.')),
 			option('key_file', 'file', _('Key file'), _('The private key of this router.'), { preset: '/etc/burstmesh/key' })
 		),
-		uplink: section(_('My lines'), true,
+		uplink: section(_('My lines'), true, 4,
 			option('ifname', 'device', _('Device'), _('The device that has the address of the line, such as pppoe-wan.'), { required: true }),
 			option('lend', 'bool', _('Lend it'), _('Others may use what is idle. Your own traffic always comes first.')),
 			option('share_address', 'bool', _('Share its address'), _('Connections of neighbours may leave here without an exit. What they do is seen as coming from your address.')),
@@ -174,22 +174,22 @@ export function sections() {
 			option('lend_hours', 'hours', _('Lend only at'), _('Parts of the day. Without any, always.'), { list: true }),
 			option('metered', 'bool', _('Volume costs money'), _('Connections use it only while no other line carries them.'))
 		),
-		client: section(_('Networks that use the pool'), true,
+		client: section(_('Networks that use the pool'), true, 8,
 			option('ifname', 'device', _('Device'), _('Of a bridge its own name, such as br-lan.'), { required: true }),
 			option('bypass', 'prefix or name', _('Always direct'), _('Destinations that never use the pool.'), { list: true }),
 			option('gro', 'bool', _('Large segments'), _('Saves a slow router work where the driver can.'), { preset: '1' })
 		),
-		mesh: section(_('Mesh'), false,
+		mesh: section(_('Mesh'), false, 4,
 			option('ifname', 'device', _('Device'), _('Where the routers hear each other. Never part of a bridge.'), { required: true }),
 			option('port', 'port', _('Port'), _('The same on every router.'), { preset: '4454' }),
 			option('open', 'bool', _('Open to other services'), _('Otherwise neighbours reach nothing but burstmesh over the mesh.'))
 		),
-		exit: section(_('Exits'), true,
+		exit: section(_('Exits'), true, 4,
 			option('key', 'public key', _('Public key'), _('An exit is believed by its key alone.'), { required: true }),
 			option('address', 'address:port', _('Addresses'), _('The best first.'), { list: true, required: true }),
 			option('preference', 'preference', _('Preference'), _('The smallest is used while it answers; of equals the nearest.'), { preset: '0' })
 		),
-		rule: section(_('Lanes by rule'), false,
+		rule: section(_('Lanes by rule'), false, 16,
 			option('lane', 'lane or direct', _('Lane'), _('If all of the following is so; the first rule that fits counts.'), { required: true }),
 			option('client', 'prefix', _('Device'), _('Devices of this house, by address.')),
 			option('destination', 'prefix', _('Destination'), _('Addresses on the Internet.')),
@@ -200,7 +200,21 @@ export function sections() {
 	};
 }
 
-// True, or the sentence that says what is right. An empty value means "not set".
+// Throws what is wrong with all sections together, if those of `kinds` can mend it.
+export function whole(all, kinds) {
+	const [about, of] = [sections(), (kind) => all.filter((one) => one['.type'] === kind)];
+	const [full, lines] = [kinds.find((kind) => of(kind).length > about[kind].most), of('uplink')];
+	const twice = kinds.flatMap(of).find((one) => all.some((other) => other !== one && one.ifname && other.ifname === one.ifname));
+	const wrong = full ? _('{title}: at most {most}.', about[full]) :
+		twice ? _('{ifname}: a device serves one purpose.', twice) :
+		kinds.includes('uplink') && lines.filter((line) => line.default === '1').length > 1 ? _('Only one line can be preferred.') :
+		kinds.includes('uplink') && lines.length < 1 && of('community')[0]?.no_uplink !== '1' ? _('Without a line, tick "No line of its own" under Community.') :
+		kinds.includes('rule') && !of('rule').every((rule) => about.rule.options.slice(1).some(({ name }) => rule[name])) ? _('A rule must say what it is about.') : '';
+	if (wrong)
+		throw new Error(wrong);
+}
+
+// True, or what is right. An empty value means "not set".
 export function judge(kind, value) {
 	const rule = kinds()[kind];
 	return value === '' || value === null || rule.is(value) ? true : rule.how;

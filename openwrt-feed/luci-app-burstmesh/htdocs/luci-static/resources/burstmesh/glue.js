@@ -24,15 +24,20 @@ function said(answer) {
 
 return baseclass.extend({
 	modules: function() {
-		const names = [ 'text', 'dom', 'pages', 'graph', 'watch', 'form', 'scan' ];
-		return Promise.all([ ...names.map((name) => import(L.resource('burstmesh/' + name + '.js'))), uci.load('burstmesh').catch(() => 0) ]).then((found) => {
+		const names = [ 'text', 'dom', 'pages', 'graph', 'watch', 'form', 'scan', 'invitation', 'ledger', 'parts', 'status', 'units' ];
+		// After an upgrade browsers fetch all anew.
+		const [ at, version ] = [ (name) => L.resource('burstmesh/' + name + '.js'), '?v=' + L.env.resource_version ];
+		const imports = Object.fromEntries(names.map((name) => [ at(name), at(name) + version ]));
+		document.head.appendChild(E('script', { type: 'importmap' }, [ JSON.stringify({ imports }) ]));
+		return Promise.all([ this.check().catch(() => ''), uci.load('burstmesh').catch(() => 0), ...names.map((name) => import(at(name))) ]).then(([ check, , ...found ]) => {
 			const all = Object.fromEntries(names.map((name, n) => [ name, found[n] ]));
 			all.text.use(_);
+			all.parts.judged(check);
 			return all;
 		});
 	},
 
-	// What an agent tells, or `otherwise` when none runs (-32000).
+	// -32000: nobody knows its object, so no agent runs.
 	unless: function(otherwise, asked) {
 		return asked.catch((error) => {
 			if (!/-32000\b/.test(error.message))
@@ -41,7 +46,7 @@ return baseclass.extend({
 		});
 	},
 
-	// The agent's status, and what these methods tell beside it; null when it does not run.
+	// The status, and what these methods tell beside it; null when no agent runs.
 	status: function(...more) {
 		return this.unless(null, Promise.all([ 'status', ...more ].map((method) => agent[method]()))
 			.then((parts) => parts[0].version ? Object.assign({}, ...parts) : null));
@@ -59,7 +64,7 @@ return baseclass.extend({
 		return fs.exec('/usr/bin/burstmesh', [ 'check' ]).then(said);
 	},
 
-	// The last hundred lines, and not a month's.
+	// A month's log would be metres long.
 	log: function() {
 		return fs.exec('/sbin/logread', [ '-e', 'burstmesh' ]).then((answer) => said(answer).split('\n').slice(-101).join('\n'));
 	},
@@ -85,7 +90,7 @@ return baseclass.extend({
 		} : null;
 	},
 
-	// A place that shows `draw(status)`, drawn anew every `seconds`. The methods `more` are asked every fifth time: theirs changes slowly.
+	// A place that shows `draw(status)`, anew every `seconds`. The methods `more` are asked every fifth time.
 	live: function(all, first, draw, seconds, more) {
 		const place = E('div');
 		let [ known, looks ] = [ first, 0 ];
@@ -97,7 +102,7 @@ return baseclass.extend({
 		return place;
 	},
 
-	// A page without a form: `make` gives what draws it, from the first status and the answers of what is `asked`.
+	// A page without a form: `make` gives what draws it, from the first status and what is `asked`.
 	show: function(seconds, more, asked, make) {
 		return {
 			load: () => Promise.all([ this.modules(), this.status(...more), ...asked.map((name) => this[name]()) ]),
@@ -108,13 +113,20 @@ return baseclass.extend({
 		};
 	},
 
-	// A page of settings: the page of this name, and a form of these sections between what `around` gives.
+	// A page with a form of these sections between what `around` gives.
 	settings: function(page, kinds, more, around) {
 		return {
 			load: () => Promise.all([ this.modules(), this.status(...more) ]),
 			render: ([ all, first ]) => {
 				const now = this.live(all, first, (status) => all.pages[page](status, this.acts()), 5, more);
 				const map = new form.Map('burstmesh');
+				const save = map.save;
+				// A section just added is saved silently, and not ready yet.
+				// Sections as LuCI lists them still have options that were just removed.
+				const typed = (one, id) => Object.keys(one).forEach((name) => {
+					one[name] = uci.get('burstmesh', id, name);
+				});
+				map.save = (done, silent) => save.call(map, done || (() => silent || all.form.whole(uci.sections('burstmesh', null, typed), kinds)), silent);
 				for (const kind of kinds)
 					this.section(map, all, kind);
 				return map.render().then((settings) => {
@@ -125,7 +137,7 @@ return baseclass.extend({
 		};
 	},
 
-	// One in a picture goes into the form; the own one is drawn by LuCI's encoder once somebody wants it.
+	// One in a picture goes into the form; LuCI draws the own one once somebody wants it.
 	invitations: function(all, map) {
 		const [ before, behind ] = [ E('div'), E('div') ];
 		const { '.name': id, invitation } = community();
@@ -145,7 +157,9 @@ return baseclass.extend({
 	// A form of LuCI's from the description of a section.
 	section: function(map, all, kind) {
 		const about = all.form.sections()[kind];
-		const section = map.section(form.TypedSection, kind, about.title);
+		// The first rule that fits counts.
+		const section = map.section(kind === 'rule' ? form.GridSection : form.TypedSection, kind, about.title);
+		section.sortable = true;
 		section.anonymous = !about.named;
 		section.addremove = kind !== 'community';
 		for (const one of about.options)
@@ -157,6 +171,7 @@ return baseclass.extend({
 		const option = section.option(widget, one.name, one.title, one.help);
 		for (const word of all.form.kinds()[one.kind].words)
 			option.value(word);
+		option.noaliases = true;
 		option.rmempty = !one.required;
 		option.default = one.preset;
 		option.placeholder = one.kind === 'bool' ? null : one.preset;

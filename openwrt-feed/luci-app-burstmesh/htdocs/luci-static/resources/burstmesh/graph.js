@@ -1,17 +1,16 @@
-// Throughput over time, from the counters of one status after another.
+// Throughput over time, from one status after another.
 
 import { _ } from './text.js';
 import { pathName } from './status.js';
 import { rate } from './units.js';
 
-// Distinct for all kinds of colour sight, and 3:1 on white and on dark; own lines come first.
-const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8a6d00', '#5b8fd9', '#a0522d', '#6a8a00'];
+// Distinct for all kinds of colour sight; a test has their contrast. Own lines come first.
+const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8a6d00', '#5b8fd9', '#b05a30', '#6a8a00'];
 export const WIDTH = 600;
 export const HEIGHT = 160;
 const TOP = 2;
 
 export class History {
-	// `nameOf` tells paths apart.
 	constructor(seconds, nameOf = pathName) {
 		this.nameOf = nameOf;
 		this.span = seconds * 1000;
@@ -20,7 +19,7 @@ export class History {
 		this.layers = [];
 	}
 
-	// Takes a status read at `now` (milliseconds of a clock that never jumps); null is a time without an agent.
+	// Takes a status read at `now`, in steady milliseconds; null is a time without an agent.
 	record(now, status) {
 		const counters = new Map((status ? status.paths : []).map((path) => [this.nameOf(path), path]));
 		for (const path of counters.values())
@@ -31,8 +30,7 @@ export class History {
 		this.points = this.points.filter((point) => now - point.now <= this.span);
 	}
 
-	// What the agent remembers: of each path by `step_ms` what it received and sent, in kilobytes a second, the
-	// oldest first.
+	// What the agent remembers: by `step_ms` what each path received and sent, in kB/s, the oldest first.
 	recall(now, status, told) {
 		const lines = told.paths.map((line) => [status.paths.find((path) => path.id === line.id), line]).filter(([path]) => path);
 		const steps = Math.max(0, ...lines.map(([, line]) => line.speeds.length / 2));
@@ -50,7 +48,7 @@ export class History {
 		this.layers.sort((a, b) => a.lent - b.lent);
 	}
 
-	// Rates between the last status and this one. A path that began anew counts from nothing.
+	// A path that began anew counts from nothing.
 	point(now, counters) {
 		const seconds = (now - this.last.now) / 1000;
 		const rates = { now, down: {}, up: {} };
@@ -68,7 +66,7 @@ export class History {
 	}
 }
 
-// The next of 1, 2, 5 times a power of ten that is not below.
+// The next of 1, 2, 5 times a power of ten.
 export function ceiling(value) {
 	const power = Math.pow(10, Math.floor(Math.log10(Math.max(value, 1000))));
 	return [1, 2, 5, 10].map((step) => step * power).find((top) => top >= value);
@@ -89,7 +87,7 @@ function area(history, layer, below, direction, top) {
 	return ['path', { d: 'M' + upper.concat(lower).join('L') + 'Z', fill: layer.colour }];
 }
 
-// A picture of `marks` with what is at its top, and a key of colours and their meanings.
+// A picture of `marks`, with a key of colours and meanings.
 export function figure(caption, top, label, marks, key) {
 	return ['figure', { class: 'bm-graph' },
 		['figcaption', {}, caption],
@@ -99,7 +97,7 @@ export function figure(caption, top, label, marks, key) {
 			['span', { class: 'bm-swatch', style: 'background:' + colour }], meaning])]];
 }
 
-// One direction as a picture: lines of one's own at the bottom, lent ones upon them.
+// One direction: own lines at the bottom, lent ones upon them.
 export function graph(history, direction, title) {
 	const latest = history.points.at(-1);
 	const peak = Math.max(0, ...history.points.map((point) => history.total(point, direction)));

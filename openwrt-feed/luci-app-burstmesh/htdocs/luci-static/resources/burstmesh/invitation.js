@@ -1,4 +1,4 @@
-// Is an invitation whole? Behind its content stand the first four bytes of BLAKE2s-256 (RFC 7693) of all before them.
+// An invitation ends in the first four bytes of the BLAKE2s-256 (RFC 7693) of all before them.
 
 const START = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
 // Which word of a block each step of a round takes.
@@ -42,7 +42,7 @@ export function blake2s(bytes) {
 	return new Uint8Array(out.buffer);
 }
 
-// White space does not count: mail programs wrap long lines.
+// Mail programs wrap long lines.
 export function isWhole(text) {
 	const [, code] = text.replace(/\s/g, '').match(/^bm1([A-Za-z0-9_-]{40,})$/) || [];
 	if (!code || code.length % 4 === 1)

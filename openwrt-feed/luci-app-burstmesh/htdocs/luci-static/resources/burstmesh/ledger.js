@@ -1,10 +1,10 @@
-// The agent's ledger as days, months and a file. Its rows: day, kind (own, lent, borrowed), uplink, member, up_bytes, down_bytes.
+// The ledger by days and months. Its rows: day, kind (own, lent, borrowed), uplink, member, up_bytes, down_bytes.
 
 import { _ } from './text.js';
 import { WIDTH, HEIGHT, figure } from './graph.js';
 import { bytes } from './units.js';
 
-// Own use and what others lent lie above the line, what was given to others below it.
+// What is lent lies below the line, the rest above.
 const COLOURS = { own: '#0072b2', borrowed: '#009e73', lent: '#d55e00' };
 
 function newest(rows) {
@@ -16,7 +16,7 @@ function total(rows) {
 	return { own: of('own'), lent: of('lent'), borrowed: of('borrowed') };
 }
 
-// The last `count` days of the ledger, the oldest first, with those without any use.
+// The last `count` days, the oldest first, with those without any use.
 export function days(rows, count) {
 	const last = newest(rows);
 	if (!last)
@@ -27,7 +27,7 @@ export function days(rows, count) {
 	});
 }
 
-// The newest month of the ledger, `2026-11`, and what went over each line of one's own in it.
+// The newest month, `2026-11`, and what went over each own line in it.
 export function month(rows, uplinks) {
 	const name = (newest(rows) || '').slice(0, 7);
 	const its = rows.filter((row) => name && row.day.startsWith(name));
@@ -37,14 +37,14 @@ export function month(rows, uplinks) {
 	}) };
 }
 
-// What each member took and gave, as far as the ledger still knows; those who used most come first.
+// What each member took and gave; those who used most come first.
 export function members(rows) {
 	const names = [...new Set(rows.map((row) => row.member).filter(Boolean))];
 	return names.map((name) => ({ name, ...total(rows.filter((row) => row.member === name)) }))
 		.sort((a, b) => b.lent + b.borrowed - a.lent - a.borrowed);
 }
 
-// The same lines as `burstmesh ledger --csv`.
+// As `burstmesh ledger --csv`.
 export function csv(rows) {
 	const columns = ['day', 'kind', 'uplink', 'member', 'up_bytes', 'down_bytes'];
 	return [columns, ...rows.map((row) => columns.map((column) => row[column]))].map((line) => line.join(',') + '\n').join('');

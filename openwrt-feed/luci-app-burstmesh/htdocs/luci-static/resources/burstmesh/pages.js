@@ -1,9 +1,9 @@
-// The pages as trees (see dom.js): what LuCI shows, and what any other page could.
+// The pages as trees (see dom.js).
 
 import { _ } from './text.js';
 import { graph } from './graph.js';
 import * as book from './ledger.js';
-import { bar, h3, p, page, table } from './parts.js';
+import { bar, expired, h3, list, p, page, table } from './parts.js';
 import { bytes, duration } from './units.js';
 import * as rows from './status.js';
 
@@ -76,16 +76,17 @@ export function ledger(status, entries, acts) {
 			href: 'data:text/csv;charset=utf-8,' + encodeURIComponent(book.csv(entries)) }, _('Save as a CSV file')]));
 }
 
-// The own invitation: `picture` is the address of its code, null while it is hidden.
+// `picture` is the address of the invitation's code, null while it is hidden.
 export function invitation(picture, toggle) {
 	return ['div', { class: 'bm-page' }, h3(_('Invite a neighbour')),
 		p(_('Neighbours scan this on their own router, under Community. Show it only to those who should join. The exit decides how long newcomers are admitted.')),
+		expired && p(_('It has expired: ask the admin of the exit for a new one before you invite.')),
 		['button', { id: 'bm-invite', class: 'btn cbi-button', 'aria-expanded': String(picture !== null), onclick: toggle },
 			picture === null ? _('Show the invitation as a QR code') : _('Hide it')],
 		picture && ['img', { class: 'bm-qr', src: picture, alt: _('The invitation as a QR code') }]];
 }
 
-// For who has no invitation yet (`open`) or a new one; `note` says how it went, `take` gets the file.
+// `open` for who has none yet; `note` says how it went, `take` gets the file.
 export function scan(open, note, take) {
 	const choose = (id, title, capture) => p(['label', {}, title + ' ',
 		['input', { id, type: 'file', accept: 'image/*', capture, onchange: (event) => take(event.target.files[0]) }]]);
@@ -114,11 +115,7 @@ function lease(status) {
 		: _('No exit has given an address yet.'));
 }
 
-function list(items, nothing) {
-	return items.length > 0 ? ['ul', {}, ...items.map((item) => ['li', {}, item])] : p(nothing);
-}
-
-// Looks at the lines while something is downloaded; `watch` is null before the first time.
+// `watch` is null before the first time.
 function watched(watch, begin) {
 	const over = watch && watch.done();
 	const running = watch && !over;
@@ -133,7 +130,7 @@ function watched(watch, begin) {
 		}, watch.rows(), _('None yet.'))];
 }
 
-// `extra`: the words of `check` and of the log, the watch and what begins one.
+// `extra`: the words of `check` and of the log, the watch and its beginning.
 export function diagnostics(status, extra, acts) {
 	return page(status, acts,
 		h3(_('What stands out')),

@@ -1,7 +1,7 @@
-// What the pages are made of: their frame with state and button, tables, bars. Trees, see dom.js.
+// What the pages are made of, as trees (see dom.js).
 
 import { _ } from './text.js';
-import { bytes } from './units.js';
+import { bytes, duration } from './units.js';
 import { headline } from './status.js';
 
 const STYLE = [
@@ -17,7 +17,7 @@ const STYLE = [
 	'.bm-page meter,.bm-page progress{width:100%;max-width:12em;height:1em;display:block}',
 	'.bm-qr{width:100%;max-width:18em;background:#fff;display:block;margin:.5em 0}',
 	'.bm-page td{overflow-wrap:anywhere}.bm-page pre{overflow-x:auto;white-space:pre-wrap}',
-	// On a phone each row is a block of lines, `title value`, whatever the theme does.
+	// On a phone each row is a block of lines.
 	'@media(max-width:600px){.bm-page .tr.table-titles{display:none}.bm-page .table,.bm-page tbody,.bm-page .tr:not(.table-titles),.bm-page .td{display:block;width:auto;text-align:left}',
 	'.bm-page .tr{padding:.5em 0;border-bottom:1px solid rgba(128,128,128,.4)}.bm-page .td{border:0;padding:.1em .25em}.bm-page .td::before{content:attr(data-title) ": ";font-weight:bold}}',
 	'.bm-dot::before{content:"●";margin-right:.4em;color:#009e73}.bm-dot.bm-no::before{content:"○";color:#888}'
@@ -31,7 +31,11 @@ export function p(text) {
 	return ['p', {}, text];
 }
 
-// Titles of columns by key; a row without `live` has no dot. On a phone LuCI shows data-title before each value.
+export function list(items, nothing) {
+	return items.length > 0 ? ['ul', {}, ...items.map((item) => ['li', {}, item])] : p(nothing);
+}
+
+// `titles` of columns by key; only a row that is `live` has a full dot. Phones show data-title before each value.
 export function table(caption, titles, data, nothing) {
 	if (data.length === 0)
 		return ['div', {}, h3(caption), p(nothing)];
@@ -43,7 +47,7 @@ export function table(caption, titles, data, nothing) {
 		...data.map((row) => ['tr', { class: 'tr' }, ...columns.map((column) => cell(row, column))])]];
 }
 
-// The state in one sentence, with the button that changes it; `acts` is null for who may only look.
+// The state, and the button that changes it; `acts` is null for who may only look.
 function state(status, acts) {
 	const off = acts && acts.off && !status;
 	const { level, text } = headline(status, off);
@@ -53,14 +57,26 @@ function state(status, acts) {
 		class: 'btn cbi-button' + (action === 'pause' ? '' : ' cbi-button-positive'),
 		onclick: acts && (() => acts[action]())
 	}, title];
-	return ['div', { class: 'bm-state bm-' + level, role: 'status' }, ['strong', {}, text], acts && !off && button];
+	return ['div', { class: 'bm-state bm-' + level }, ['strong', { role: 'status' }, text], acts && !off && button];
+}
+
+// What is wrong with the settings, and whether the invitation has expired.
+let mistakes = null;
+export let expired = false;
+
+export function judged(check) {
+	expired = /invitation has expired/.test(check);
+	mistakes = /: good\s*$/.test(check) || !check ? null : ['div', { class: 'bm-state bm-warning', role: 'alert' },
+		['strong', {}, _('The settings have a mistake and are not in force.')], list(check.trim().split('\n').map((line) => line.replace(/^\S+:\d+: /, '')))];
 }
 
 export function page(status, acts, ...content) {
-	return ['div', { class: 'bm-page' }, ['style', {}, STYLE], state(status, acts), ...content];
+	return ['div', { class: 'bm-page' }, ['style', {}, STYLE], mistakes, state(status, acts),
+		// Not where screen readers read what changes.
+		status && status.pause_s > 0 && p(_('The pause ends in {time}.', { time: duration(status.pause_s) })), ...content];
 }
 
-// How much of a plan is used, as a bar and in words; the agent lends slowly from four fifths on.
+// How much of a plan is used; the agent lends slowly from four fifths on.
 export function bar(used, cap) {
 	const text = _('{used} of {cap}', { used: bytes(used), cap: bytes(cap) });
 	return ['span', {}, ['meter', { min: 0, max: cap, high: 0.8 * cap, value: Math.min(used, cap), 'aria-label': text }], text];

@@ -1,9 +1,9 @@
-// An invitation in a picture. The decoder in qr/ is not ours; browsers fetch it when somebody chooses a picture.
+// An invitation in a picture. Browsers fetch the decoder, which is not ours, when somebody chooses one.
 
 import { _ } from './text.js';
 import { isWhole } from './invitation.js';
 
-// Longest sides, in pixels, at which a picture is looked at: a telephone's has many more.
+// Longest sides, in pixels, at which a picture is looked at.
 const SIDES = [600, 1000, 1600];
 
 function pixels(picture, side) {

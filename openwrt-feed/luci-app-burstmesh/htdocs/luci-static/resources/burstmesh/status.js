@@ -1,9 +1,9 @@
-// The agent's status as rows: what each page shows, without any markup.
+// The agent's status as rows, without any markup.
 
 import { _ } from './text.js';
-import { bytes, duration, millis, percent, rate } from './units.js';
+import { bytes, millis, percent, rate } from './units.js';
 
-// What the agent says in English is translated as it is: its words about its state, paths, lending and flows.
+// The agent's words are translated as they are.
 function sentence(words) {
 	return _(words).replace(/^./u, (first) => first.toUpperCase()) + '.';
 }
@@ -13,14 +13,14 @@ export function headline(status, off) {
 	if (!status)
 		return { level: 'off', text: off ? _('Switched off. Your devices use your own line.') : _('burstmesh is not running. Your devices use your own line.') };
 	if (status.pause_s > 0)
-		return { level: 'off', text: _('Paused for another {time}. Your devices use your own line, and nothing is lent.', { time: duration(status.pause_s) }) };
+		return { level: 'off', text: _('Paused. Your devices use your own line, and nothing is lent.') };
 	return {
 		level: status.pooling || status.sentence.startsWith('no exit is used') ? 'good' : 'warning',
 		text: sentence(status.sentence)
 	};
 }
 
-// The lender's part of a path's name, `node/uplink`; null on a line of one's own.
+// Of a path's name, `node/uplink`; null on an own line.
 function lender(path) {
 	return path.lent ? path.via.split('/')[0] : null;
 }
@@ -60,7 +60,7 @@ export function given(status, node) {
 	return peers.reduce((sum, peer) => sum + peer.up_bytes + peer.down_bytes, 0);
 }
 
-// With those of `refused`, with whom the settings share nothing, who are not heard.
+// With those who are refused by the settings and not heard.
 export function memberRows(status, refused) {
 	const away = refused.filter((node) => !status.peers.some((peer) => peer.node === node));
 	return status.peers.map((peer) => ({
@@ -99,7 +99,7 @@ export function uplinkRows(status) {
 	});
 }
 
-// Where new connections leave in a community without an exit, if somebody shares an address.
+// Where new connections leave without an exit, if somebody shares an address.
 export function hostRows(status) {
 	const of = (name, share, most) => ({ name, share: _('{n} of {all}', { n: share, all: status.round }), most });
 	const hosts = (status.hosts || []).map((host) => of(_('lent by {node}', host), host.share, host.down_kbit + host.up_kbit > 0 ? ways(host.down_kbit, host.up_kbit) : _('not known yet')));
@@ -155,7 +155,6 @@ function refusals() {
 	};
 }
 
-// Datagrams that were refused, by reason; reasons without any are left out.
 export function refusedRows(status) {
 	const names = refusals();
 	return Object.entries(Object.assign({}, status.refused, status.mesh_refused))
@@ -163,7 +162,7 @@ export function refusedRows(status) {
 		.map(([why, count]) => ({ name: names[why] || why, count: String(count) }));
 }
 
-// What is likely wrong, in the order of what to look at first; empty when all is well.
+// What is likely wrong, in the order of what to look at first.
 export function findings(status) {
 	const found = [];
 	for (const uplink of status.uplinks.filter((one) => !one.up))

@@ -1,4 +1,4 @@
-// Texts of the pages. LuCI's own translation is put in by `use`; without it texts stay English.
+// Texts of the pages, by LuCI's translation once `use` has it.
 
 let translate = (text) => text;
 
@@ -10,7 +10,7 @@ export function _(text, values = {}) {
 	return fill(translate(text), values);
 }
 
-// Puts values into a text: _('{a} of {b}', { a: 1, b: 2 }). They are never read as templates themselves.
+// Values are never read as templates themselves.
 export function fill(template, values) {
 	return template.split(/([{][a-z]+[}])/).map((part) => {
 		const name = part.slice(1, -1);

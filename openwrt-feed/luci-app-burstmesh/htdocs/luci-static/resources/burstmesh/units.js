@@ -1,4 +1,4 @@
-// Numbers as people read them. Powers of 1000, as lines are sold.
+// Numbers as people read them, and lines are sold: in powers of 1000.
 
 const PREFIXES = ['', 'k', 'M', 'G', 'T'];
 

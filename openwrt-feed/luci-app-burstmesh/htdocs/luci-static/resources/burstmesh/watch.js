@@ -1,10 +1,10 @@
-// Why is it slow? What the paths do while a person downloads something: no traffic is made for it.
+// Why is it slow? What the paths do during somebody's download.
 
 import { _ } from './text.js';
 import { pathName } from './status.js';
 import { millis, percent, rate } from './units.js';
 
-// Below this, in bit/s, nobody was downloading.
+// In bit/s.
 const HARDLY_ANYTHING = 500_000;
 // A queue of this length, in microseconds, is felt; so many lost are too many.
 const LONG_QUEUE = 60_000;
@@ -17,7 +17,7 @@ export class Watch {
 		this.seen = [];
 	}
 
-	// Takes a status read at `now`, in milliseconds, until the time is over.
+	// Takes a status read at `now`, in milliseconds.
 	record(now, status) {
 		if (status && !this.done())
 			this.seen.push({ now, paths: new Map(status.paths.map((path) => [path.id + ' ' + pathName(path), path])) });
@@ -36,7 +36,6 @@ export class Watch {
 		return this.passed() >= this.span;
 	}
 
-	// What each path did meanwhile.
 	lines() {
 		const [first, last] = [this.seen[0], this.seen.at(-1)];
 		const seconds = Math.max(0.001, this.passed() / 1000);
