@@ -83,7 +83,7 @@ fn is_explained(flow: &Value, kind: &str) -> bool {
         // A piece of a stream may be spread for a moment.
         "steady stream" if paths.len() == 3 => why == "spread" && second.is_none(),
         "steady stream" => !paths.is_empty() && other,
-        _ => !paths.is_empty() && other && ["where it arrives first", "spread"].contains(&why),
+        _ => paths.len() == 1 && other && why == "where it arrives first",
     }
 }
 
@@ -194,7 +194,7 @@ fn without_an_exit_each_connection_is_told_with_the_line_where_it_leaves() -> Re
             paths.len() == 1 && second.is_some_and(|s| s != paths[0]),
             "{flow:#}"
         );
-        let turn = "its turn: each line gets connections by what it has over";
+        let turn = "its turn, by shares";
         ensure!(flow["why"] == turn, "{flow:#}");
         *lines.entry(paths[0].to_owned()).or_default() += 1;
     }

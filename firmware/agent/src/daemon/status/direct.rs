@@ -52,9 +52,7 @@ impl Alone {
             Leaves::Direct(Reason::Network) => "a network that is always direct, else pooled",
             Leaves::Direct(Reason::Name) => "a name that is always direct, else pooled",
             Leaves::Direct(Reason::Rule(_)) => "a rule sends it direct, else pooled",
-            Leaves::Direct(Reason::Turn) | Leaves::Host(_) => {
-                "its turn: each line gets connections by what it has over"
-            }
+            Leaves::Direct(Reason::Turn) | Leaves::Host(_) => "its turn, by shares",
         }
     }
 

@@ -274,7 +274,10 @@ impl View<'_> {
             let [up, down] = flow.rates.map(|rate| Tenths::mega(bits(rate)));
             let kind = flow.shape.name();
             write!(out, "{far:<52} {kind:<13} {up:>6}/{down}\n  ")?;
-            self.ways(flow.paths, "", out)?;
+            match flow.paths.count_ones() {
+                more @ 4.. => write!(out, "{more} paths")?,
+                _ => self.ways(flow.paths, "", out)?,
+            }
             write!(out, " ({})", flow.why.name())?;
             if let Some(second) = flow.second {
                 out.write_str(" rather than ")?;
