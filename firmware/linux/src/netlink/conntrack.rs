@@ -61,7 +61,7 @@ pub fn delete_marked(value: u32, mask: u32) -> Result<()> {
 /// Looks at every connection with `mark & mask == value`, and forgets those that `goes` says.
 pub fn delete_those(value: u32, mask: u32, mut goes: impl FnMut(&Tracked) -> bool) -> Result<()> {
     let mut beside = Socket::open(libc::NETLINK_NETFILTER, 0)?;
-    each(value, mask, |tracked, payload| {
+    each(value, mask, &mut |tracked, payload| {
         if goes(tracked)
             && let [family, _, _, _, all @ ..] = payload
         {
@@ -75,10 +75,12 @@ pub fn delete_those(value: u32, mask: u32, mut goes: impl FnMut(&Tracked) -> boo
 
 /// Looks at connections with `mark & mask == value`, as long as `goes_on` says so.
 pub fn list(value: u32, mask: u32, mut goes_on: impl FnMut(&Tracked) -> bool) -> Result<()> {
-    each(value, mask, |tracked, _| goes_on(tracked))
+    each(value, mask, &mut |tracked, _| goes_on(tracked))
 }
 
-fn each(value: u32, mask: u32, mut goes_on: impl FnMut(&Tracked, &[u8]) -> bool) -> Result<()> {
+// One for all that look.
+#[inline(never)]
+fn each(value: u32, mask: u32, goes_on: &mut dyn FnMut(&Tracked, &[u8]) -> bool) -> Result<()> {
     let mut message = Message::new(GET, LIST, &FIXED);
     filter(&mut message, value, mask);
     let mut socket = Socket::open(libc::NETLINK_NETFILTER, 0)?;
