@@ -149,9 +149,9 @@ function catalogue(path) {
 
 // What the agent says of its state, paths, lending and flows; a page translates it as it is.
 function words() {
-	const files = ['agent/src/daemon/lending', 'core/src/data/lane', 'agent/src/daemon/admission', 'agent/src/daemon/status/mod'];
+	const files = ['agent/src/daemon/lending', 'core/src/data/lane', 'core/src/data/shape', 'agent/src/daemon/admission', 'agent/src/daemon/status/mod', 'agent/src/daemon/status/direct'];
 	const found = files.map((file) => [...read(tree + 'firmware/' + file + '.rs').matchAll(/=>\s*(?:\{\s*)?"([^"]+)"/g)].map(([, said]) => said));
-	assert.deepEqual(found.map((one) => one.length > 3), [true, true, true, true]);
+	assert.deepEqual(found.map((one) => one.length > 3), [true, true, true, true, true, true]);
 	return found.flat().filter((said) => !['auto', 'per_packet', 'per_session'].includes(said));
 }
 

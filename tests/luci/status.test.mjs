@@ -61,13 +61,29 @@ test('a line tells why it is lent as it is, and what is used of it', () => {
 test('connections tell why they go where they go', () => {
 	const now = sample();
 	now.busiest = [
-		{ flow: 'tcp 192.0.2.1:443', packets_per_s: 9, lane: 'per_session', why: 'the other fell silent', path: 'wan', second: 'aa/0' },
-		{ flow: 'udp 192.0.2.1:443', packets_per_s: 1, lane: 'auto', why: 'spread', path: null, second: null }
+		{ flow: 'tcp 192.0.2.1:443', kind: 'light', packets_per_s: 9, why: 'the other fell silent', paths: ['wan'], second: 'aa/0' },
+		{ flow: 'udp 192.0.2.1:443', kind: 'burst', packets_per_s: 1, why: 'spread', paths: ['wan', 'aa/0'], second: null },
+		{ flow: 'tcp 192.0.2.2:22', kind: 'direct', packets_per_s: null, why: 'a rule sends it direct, else pooled', rule: 2, paths: ['wan'], second: null }
 	];
-	assert.deepEqual(status.flowRows(now).map((row) => [row.line, row.second, row.why]), [
-		['own line wan', 'lent by aa', 'the other fell silent'],
-		['–', '–', 'spread']
+	assert.deepEqual(status.flowRows(now).map((row) => [row.kind, row.packets, row.line, row.second, row.why]), [
+		['light', 9, 'own line wan', 'lent by aa', 'the other fell silent'],
+		['burst', 1, 'own line wan, lent by aa', '–', 'spread'],
+		['direct', '–', 'own line wan', '–', 'a rule sends it direct, else pooled']
 	]);
+});
+
+test('a neighbour that floods is named, and certificates have a column where an admin gives them', async () => {
+	const now = sample();
+	const { community } = await module('pages');
+	const [peer] = now.peers;
+	assert.ok(!JSON.stringify(community(now, null)).includes('Certified until'));
+	Object.assign(now, { admin: 'AAAA' });
+	Object.assign(peer, { floods: true, certified_until: 1_795_651_200 });
+	const [row] = status.memberRows(now, []);
+	assert.deepEqual([row.state, row.until], ['sends too much', new Date(1_795_651_200_000).toLocaleDateString()]);
+	assert.ok(JSON.stringify(community(now, null)).includes('Certified until'));
+	peer.certified_until = 0;
+	assert.equal(status.memberRows(now, [])[0].until, '–');
 });
 
 test("the agent's words about state, paths, lending and flows are shown in the visitor's language", async () => {

@@ -97,7 +97,8 @@ fn one_line_each(status: &serde_json::Value) -> Result<()> {
     ensure!(flows.len() >= 6, "{flows:#?}");
     for flow in &flows {
         ensure!(flow["lane"] == "per_session", "{flow:#}");
-        ensure!(flow["path"].is_string(), "{flow:#}");
+        let paths = flow["paths"].as_array().map_or(0, Vec::len);
+        ensure!(paths == 1, "{flow:#}");
         ensure!(
             flow["why"].is_string() && !flow["second"].is_null(),
             "{flow:#}"

@@ -35,7 +35,23 @@ fn certified(lab: &Lab) -> Result<Community<'_>> {
         "certified by the exit and pooling after {:?}",
         begun.elapsed()
     );
+    each_tells_by_whose_word(&community)?;
     Ok(community)
+}
+
+/// Each neighbour with a session has shown a certificate, and by whose word is told once.
+fn each_tells_by_whose_word(community: &Community<'_>) -> Result<()> {
+    let status = community.status("gw1")?;
+    ensure!(status["admin"].as_str().is_some_and(|key| key.len() == 44));
+    let peers = status["peers"].as_array().cloned().unwrap_or_default();
+    ensure!(peers.len() == 2, "{peers:#?}");
+    for peer in &peers {
+        ensure!(peer["certified_until"].is_u64(), "{peer:#}");
+    }
+    let table = community.status_table("gw1")?;
+    println!("{table}");
+    ensure!(table.matches("\n  certified ").count() == 2, "{table}");
+    Ok(())
 }
 
 /// Removes `gw3`, and waits until everybody knows; since when.

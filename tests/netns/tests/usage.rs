@@ -230,7 +230,8 @@ fn flows_go_to_the_house_that_is_out_at_noon_and_to_the_other_one_in_the_evening
         let out = node(&community, ["gw1", "gw2", "gw3"][out])?;
         ensure!(said["lane"] == "per_session", "{said:#}");
         ensure!(said["why"] == "more is lent there now", "{said:#}");
-        ensure!(said["path"] == format!("{out}/0"), "not {out}: {said:#}");
+        let only = [format!("{out}/0")];
+        ensure!(said["paths"] == Value::from(only), "not {out}: {said:#}");
     }
     Ok(())
 }

@@ -414,6 +414,12 @@ impl Engine {
     /// Junk is counted; a flood of it is worth one line now and then.
     fn tell_refusals(&mut self, now: Instant) {
         self.papers.look(now, self.gateway);
+        self.gateway.look_for_floods(now, |node, dropped| {
+            warn!(
+                "{} sends far more than it is lent: {} of its datagrams dropped so far",
+                node, dropped
+            );
+        });
         let (road, version, gate) = self.gateway.refusals();
         let total = gate
             .refused()

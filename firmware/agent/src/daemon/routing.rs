@@ -6,6 +6,7 @@
 //! are never touched.
 
 pub mod device;
+pub mod direct;
 mod guests;
 
 use super::spread::Spread;
@@ -19,10 +20,11 @@ use burstmesh_linux::watchdog::Cause;
 use burstmesh_linux::{file, nft, warn};
 use core::fmt::Write;
 use core::net::{Ipv4Addr, Ipv6Addr};
+use direct::Reason;
 use heapless::String;
 use heapless::string::StringView;
 
-/// The mark of a pooled connection, and the bits that are ours: apart from mwan3's (0x3f00) and pbr's (0xff0000).
+/// The mark of a pooled connection, and the bits that say what becomes of a connection: apart from mwan3's (0x3f00) and pbr's (0xff0000).
 pub const POOLED: u32 = 0x1000_0000;
 /// See [`POOLED`].
 pub const MASK: u32 = 0x3000_0000;
@@ -217,15 +219,16 @@ fn write_lanes(config: &Config, s: &mut StringView) -> core::fmt::Result {
 fn write_rules(rules: &[config::Rule], s: &mut StringView) -> core::fmt::Result {
     let direct = |r: &config::Rule| r.lane.is_none();
     let count = rules.iter().rposition(direct).map_or(0, |last| last + 1);
+    let mut place = 0;
     for rule in rules.iter().take(count) {
-        let verdict = if direct(rule) {
-            "return"
-        } else {
-            "goto decide"
-        };
+        let to = direct(rule).then_some(Reason::Rule(place));
+        place += usize::from(to.is_some());
         for family in FAMILIES.into_iter().filter(|f| rule.fits(*f == "ip6")) {
             write_match(rule, family, s)?;
-            writeln!(s, "{verdict}")?;
+            match to {
+                Some(reason) => writeln!(s, "goto {reason}")?,
+                None => writeln!(s, "goto decide")?,
+            }
             if rule.is_of_both() {
                 break;
             }
@@ -258,6 +261,7 @@ fn write_bypass(config: &Config, s: &mut StringView) -> core::fmt::Result {
     if config.bypasses_names {
         write_sets(s)?;
     }
+    direct::write_chains(config, s)?;
     writeln!(s, "chain bypass {{")?;
     writeln!(s, "fib daddr type {{ local, broadcast, multicast }} return")?;
     writeln!(
@@ -273,8 +277,11 @@ fn write_bypass(config: &Config, s: &mut StringView) -> core::fmt::Result {
             };
             writeln!(
                 s,
-                "iifname \"{}\" {family} daddr {}/{} return",
-                c.ifname, prefix.address, prefix.length
+                "iifname \"{}\" {family} daddr {}/{} goto {}",
+                c.ifname,
+                prefix.address,
+                prefix.length,
+                Reason::Network
             )?;
         }
     }
@@ -284,7 +291,8 @@ fn write_bypass(config: &Config, s: &mut StringView) -> core::fmt::Result {
         for (family, digit) in FAMILIES.into_iter().zip([4, 6]) {
             writeln!(
                 s,
-                "{family} daddr @direct{digit} update @direct{digit} {{ {family} daddr }} return"
+                "{family} daddr @direct{digit} update @direct{digit} {{ {family} daddr }} goto {}",
+                Reason::Name
             )?;
         }
     }
@@ -607,12 +615,12 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "iifname \"br-lan\" ip daddr 198.51.100.0/24 return",
+                "iifname \"br-lan\" ip daddr 198.51.100.0/24 goto why0",
                 "tcp dport 8080 goto decide",
-                "ip dscp 46 return",
-                "ip6 dscp 46 return",
-                "ip daddr @direct4 update @direct4 { ip daddr } return",
-                "ip6 daddr @direct6 update @direct6 { ip6 daddr } return",
+                "ip dscp 46 goto why3",
+                "ip6 dscp 46 goto why3",
+                "ip daddr @direct4 update @direct4 { ip daddr } goto why1",
+                "ip6 daddr @direct6 update @direct6 { ip6 daddr } goto why1",
                 "jump decide"
             ]
         );

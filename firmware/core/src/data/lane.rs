@@ -1,6 +1,6 @@
 //! Lanes: whether a flow is spread over the paths or keeps to one of them.
 
-use crate::time::Instant;
+use crate::data::shape::Shape;
 
 /// What a flow's packets do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Why {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Spread => "spread",
-            Self::Light => "light: the first to arrive",
+            Self::Light => "where it arrives first",
             Self::Began => "best at start",
             Self::Burst => "best for burst",
             Self::Followed => "the exit's choice",
@@ -88,57 +88,18 @@ pub struct Busy {
     pub port: u16,
     /// The transport protocol's number.
     pub protocol: u8,
-    /// Packets in the last second or so.
+    /// Packets sent in the last second or so.
     pub packets: u16,
+    /// What it sends and gets, bytes a second.
+    pub rates: [u32; 2],
+    /// What it looks like.
+    pub shape: Shape,
     /// What they do.
     pub lane: Lane,
-    /// The place of the path to which it keeps.
-    pub path: Option<usize>,
+    /// The places of the paths that carry it, a bit each; of what comes, where more comes than goes.
+    pub paths: u8,
     /// The place of the path that came second.
     pub second: Option<usize>,
-    /// Why it is that path.
+    /// Why it is those paths.
     pub why: Why,
-}
-
-/// Packets of a flow by second, of 2^20 us each.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    second: u16,
-    now: u16,
-    before: u16,
-}
-
-impl Pace {
-    /// None so far.
-    pub const NONE: Self = Self {
-        second: 0,
-        now: 0,
-        before: 0,
-    };
-
-    fn second(now: Instant) -> u16 {
-        (now.as_micros() >> 20) as u16
-    }
-
-    /// One more.
-    pub fn count(&mut self, now: Instant) {
-        let second = Self::second(now);
-        if second != self.second {
-            *self = Self {
-                second,
-                now: 0,
-                before: self.lately(now),
-            };
-        }
-        self.now = self.now.saturating_add(1);
-    }
-
-    /// In the last whole second.
-    pub fn lately(&self, now: Instant) -> u16 {
-        match Self::second(now).wrapping_sub(self.second) {
-            0 => self.before,
-            1 => self.now,
-            _ => 0,
-        }
-    }
 }

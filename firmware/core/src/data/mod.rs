@@ -24,6 +24,7 @@ pub mod reset;
 pub mod runs;
 pub mod seal;
 pub mod segment;
+pub mod shape;
 pub mod too_big;
 pub mod tunnel;
 mod work;

@@ -15,8 +15,9 @@ pub use flow::TxFlow;
 use super::codel::Measure;
 use super::headers::Headers;
 use super::inner::{self, Inner};
-use super::lane::{Busy, Lane, Why};
+use super::lane::{Lane, Why};
 use super::pool::{Meta, PacketId, Pool};
+use super::shape::Pace;
 use super::work;
 use crate::time::{Duration, Instant};
 use crate::wire::record::FlowId;
@@ -195,20 +196,25 @@ impl<'m> FairQueue<'m> {
         }
     }
     /// The flows that sent the most packets lately, the busiest first.
-    pub fn busiest(&self, now: Instant) -> Vec<Busy, BUSIEST> {
-        let mut all = Vec::<Busy, BUSIEST>::new();
+    pub fn busiest(&self, now: Instant) -> Vec<&TxFlow, BUSIEST> {
+        let mut all = Vec::<&TxFlow, BUSIEST>::new();
+        let packets = |flow: &TxFlow| flow.pace(now).lately();
         for flow in self.flows.iter().filter(|f| f.used) {
-            let told = flow.told(now);
-            let at = all.iter().position(|b| b.packets < told.packets);
+            let at = all.iter().position(|f| packets(f) < packets(flow));
             let at = at.unwrap_or(all.len());
-            if told.packets > 0 && at < BUSIEST {
+            if packets(flow) > 0 && at < BUSIEST {
                 if all.is_full() {
                     all.pop();
                 }
-                let _ = all.insert(at, told);
+                let _ = all.insert(at, flow);
             }
         }
         all
+    }
+    /// What each flow sends.
+    pub fn paces(&self, now: Instant) -> impl Iterator<Item = Pace> {
+        let used = self.flows.iter().filter(|f| f.used);
+        used.map(move |f| f.pace(now))
     }
     /// The first flow in this round.
     pub fn first(&self, turn: Turn) -> Option<u16> {
@@ -257,7 +263,7 @@ impl<'m> FairQueue<'m> {
             flow.headers.forget();
         }
         flow.last = now;
-        flow.pace.count(now);
+        flow.pace.count(now, packet.len());
         (flow.ect, flow.acks, flow.ack) = (inner.ect, pinned, inner.ack);
         flow.plain = inner.plain_ack && inner.hash == flow.hash;
         if flow.stage == Stage::Idle {

@@ -9,7 +9,9 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+use super::inner::Inner;
 use super::pool::{List, Meta, PacketId, Pool};
+use super::shape::Pace;
 use super::work;
 use crate::error::Refusal;
 use crate::time::{Duration, Instant};
@@ -50,6 +52,11 @@ pub struct RxFlow {
     last: Instant,
     /// The path to which the flow keeps at the other end, as its place + 1; 0 = it does not.
     led: u8,
+    /// For people: what comes, by which paths in this second and the one before (a bit each), and a part of the name of the
+    /// flow that goes the other way.
+    pace: Pace,
+    via: [u8; 2],
+    name: u32,
     /// Headers by which its packets may be told.
     headers: [Context; 2],
     seen: [u32; WORDS],
@@ -66,9 +73,32 @@ impl RxFlow {
         deadline: Instant::ZERO,
         last: Instant::ZERO,
         led: 0,
+        pace: Pace::NONE,
+        via: [0; 2],
+        name: 0,
         headers: [Context::NONE; 2],
         seen: [0; WORDS],
     };
+
+    /// What comes.
+    pub fn pace(&self, now: Instant) -> Pace {
+        self.pace.at(now)
+    }
+    /// By which paths it came lately, by their places, a bit each.
+    pub fn came(&self) -> u8 {
+        self.via[0] | self.via[1]
+    }
+
+    /// One more packet, for people. `names`: the key of flows' names.
+    fn count(&mut self, now: Instant, at: usize, bytes: &[u8], names: Option<&[u8; 16]>) {
+        if self.pace.count(now, bytes.len()) {
+            self.via = [0, self.via[0]];
+            // Another flow may have its number by now.
+            let back = names.and_then(|key| Inner::parse_back(bytes, key));
+            self.name = back.map_or(0, |inner| inner.hash as u32);
+        }
+        self.via[0] |= 1 << (at & 7);
+    }
 
     fn has(&self, order: Order) -> bool {
         let at = order.0 & (WINDOW - 1);
@@ -148,6 +178,8 @@ pub struct Resequencer<'m> {
     hold: Duration,
     next_deadline: Instant,
     counters: Counters,
+    /// The key by which flows that go the other way are named, where people ask for them.
+    names: Option<[u8; 16]>,
 }
 
 impl<'m> Resequencer<'m> {
@@ -159,7 +191,23 @@ impl<'m> Resequencer<'m> {
             hold: Duration::from_millis(300),
             next_deadline: Instant::FAR,
             counters: Counters::default(),
+            names: None,
         }
+    }
+
+    /// People ask for flows, which have their names by this key.
+    pub fn set_names(&mut self, key: Option<[u8; 16]>) {
+        self.names = key;
+    }
+    /// What comes of the flow that goes the other way under this name.
+    pub fn named(&self, name: u32) -> Option<&RxFlow> {
+        let mut used = self.flows.iter().filter(|f| f.used);
+        used.find(|f| f.name == name)
+    }
+    /// What comes of each flow.
+    pub fn paces(&self, now: Instant) -> impl Iterator<Item = Pace> {
+        let used = self.flows.iter().filter(|f| f.used);
+        used.map(move |f| f.pace(now))
     }
 
     /// What happened so far.
@@ -181,8 +229,8 @@ impl<'m> Resequencer<'m> {
         fronts.map(|id| pool.meta(id).at).min()
     }
 
-    /// Takes one packet; delivers it, holds it, or drops a duplicate. `led`: the path to which the other end keeps its flow
-    /// (place + 1, or 0). Says whether that is news.
+    /// Takes one packet that came by path `via`; delivers it, holds it, or drops a duplicate. `led`: the path to which the other
+    /// end keeps its flow (place + 1, or 0). Says whether that is news.
     #[allow(clippy::too_many_arguments)] // the fields of one record, and where it goes
     pub fn handle_packet(
         &mut self,
@@ -190,7 +238,7 @@ impl<'m> Resequencer<'m> {
         pool: &mut Pool<'_>,
         id: FlowId,
         order: Order,
-        (pinned, led): (bool, u8),
+        (pinned, led, via): (bool, u8, usize),
         bytes: &[u8],
         sink: &mut dyn Sink,
     ) -> bool {
@@ -213,6 +261,7 @@ impl<'m> Resequencer<'m> {
             self.counters.duplicates = self.counters.duplicates.wrapping_add(1);
             return false;
         }
+        flow.count(now, via, bytes, self.names.as_ref());
         // What was sent before, and again, says nothing about where the flow is now.
         let news = ahead >= 0 && flow.led != led;
         if news {

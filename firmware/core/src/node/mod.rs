@@ -6,6 +6,7 @@
 pub mod alarm;
 mod borrow;
 mod bucket;
+mod excess;
 pub mod exit;
 pub mod gateway;
 mod guest;

@@ -1,6 +1,7 @@
 //! A neighbour: the sealed session with it, what it offers, and what we have borrowed.
 
 use super::borrow::Loan;
+use super::excess::Excess;
 use super::guest::{self, Guest, Host};
 use super::lend::Carried;
 use super::part::{Part, Parts};
@@ -170,8 +171,13 @@ pub struct Peer {
     pub weight: u8,
     /// Its owner refuses us.
     pub refuses_us: bool,
+    /// Until when it is a member by the admin's word, as it last showed, Unix seconds; 0: without an end. `None`: no word is asked
+    /// for.
+    pub certified: Option<u64>,
     /// What we carried for it, ended grants included.
     pub carried: Carried,
+    /// What was dropped of it since it is more than that.
+    pub excess: Excess,
     /// What it may use of each of our uplinks, and what it does.
     pub(super) parts: Parts,
     /// What was carried for it over each of our uplinks, not booked yet.
@@ -216,7 +222,9 @@ impl Peer {
             refused: false,
             weight: 1,
             refuses_us: false,
+            certified: None,
             carried: Carried::default(),
+            excess: Excess::default(),
             parts: [[Part::NEW; 2]; MAX_UPLINKS],
             lent: Default::default(),
             borrowed: Default::default(),

@@ -102,6 +102,28 @@ fn members_with_certificates_pool() {
 }
 
 #[test]
+fn of_each_neighbour_it_is_known_until_when_it_is_certified_and_of_none_where_nobody_asks() {
+    let until = |w: &World, i: usize| {
+        let peers = w.gateways[i].gw().peers();
+        let mut all: Vec<_> = peers.map(|(_, p)| p.certified).collect();
+        all.sort_unstable();
+        all
+    };
+    let mut w = World::three();
+    ask_at_exits(&mut w);
+    for (i, end) in [NOW + 1_000, NOW + 2_000, 0].into_iter().enumerate() {
+        let certificate = certificate_until(&w, i, end);
+        join(&mut w, i, Some(certificate));
+    }
+    w.run_until(10_000, |w| (0..3).all(|i| sessions(w, i) == 2));
+    assert_eq!(until(&w, 0), [Some(0), Some(NOW + 2_000)]);
+    assert_eq!(until(&w, 2), [Some(NOW + 1_000), Some(NOW + 2_000)]);
+    let mut w = World::three();
+    w.run_until(10_000, |w| (0..3).all(|i| sessions(w, i) == 2));
+    assert_eq!(until(&w, 0), [None, None]);
+}
+
+#[test]
 fn without_a_certificate_nobody_makes_a_session_and_the_one_knows_why() {
     let mut w = three();
     join(&mut w, 2, None);

@@ -123,6 +123,36 @@ fn a_guest_gets_no_more_than_the_owner_lends() {
 }
 
 #[test]
+fn a_guest_that_floods_is_told_by_its_name_and_one_that_does_not_is_not() {
+    for (kbit, named) in [(1_000, true), (0, false)] {
+        let mut w = street();
+        let limited = UplinkConfig {
+            lend_up_kbit: kbit,
+            ..LINE
+        };
+        set_line(&mut w, 1, limited);
+        w.run(100);
+        let (near, mut id) = (hosts(&w)[0].1, 0);
+        w.run_with(6_000, 2_000, |w| {
+            send(w, 0, packet(near, FAR, 7, id, 1_250));
+            id += 1;
+        });
+        let (now, mut told) = (w.instant(), Vec::new());
+        let host = w.gateways[1].gw.as_mut().unwrap();
+        host.look_for_floods(now, |node, dropped| told.push((node, dropped > 2_000)));
+        let guest = w.gateways[0].key().node_id();
+        let expected = if named { vec![(guest, true)] } else { vec![] };
+        assert_eq!(told, expected);
+        let floods = |node| {
+            let mut peers = w.gateways[1].gw().peers();
+            peers.any(|(_, p)| p.key.node_id() == node && p.excess.floods())
+        };
+        assert_eq!(floods(guest), named);
+        assert!(!floods(w.gateways[2].key().node_id()));
+    }
+}
+
+#[test]
 fn a_host_that_falls_silent_is_none_any_more_within_a_second_and_the_other_is_one() {
     let mut w = street();
     let ways = hosts(&w);

@@ -1,4 +1,4 @@
-//! Forgetting tracked connections by their mark.
+//! Tracked connections by their mark: looking at them, forgetting them.
 
 use super::message::{Attributes, Message, u32_at};
 use super::socket::{ASK, LIST, Socket};
@@ -12,6 +12,9 @@ const CTA_TUPLE_ORIG: u16 = 1;
 const CTA_TUPLE_REPLY: u16 = 2;
 const CTA_PROTOINFO: u16 = 4;
 const CTA_MARK: u16 = 8;
+/// Both ways.
+const CTA_COUNTERS: [u16; 2] = [9, 10];
+const CTA_COUNTERS_BYTES: u16 = 2;
 const CTA_MARK_MASK: u16 = 21;
 /// Both in a tuple.
 const CTA_TUPLE_IP: u16 = 1;
@@ -33,6 +36,12 @@ const FIXED: [u8; 4] = [libc::AF_UNSPEC as u8, 0, 0, 0];
 pub struct Tracked {
     /// The way of what comes back: from the server to the address under which the connection leaves.
     pub back: Way,
+    /// The transport protocol's number.
+    pub protocol: u8,
+    /// Its mark.
+    pub mark: u32,
+    /// What it carried both ways; 0 where the kernel does not count (`nf_conntrack_acct`).
+    pub bytes: u64,
     /// Of TCP, and both ends know of it.
     pub is_open_tcp: bool,
 }
@@ -51,21 +60,34 @@ pub fn delete_marked(value: u32, mask: u32) -> Result<()> {
 
 /// Looks at every connection with `mark & mask == value`, and forgets those that `goes` says.
 pub fn delete_those(value: u32, mask: u32, mut goes: impl FnMut(&Tracked) -> bool) -> Result<()> {
-    let mut message = Message::new(GET, LIST, &FIXED);
-    filter(&mut message, value, mask);
     let mut beside = Socket::open(libc::NETLINK_NETFILTER, 0)?;
-    Socket::open(libc::NETLINK_NETFILTER, 0)?.query("list connections", message, |_, payload| {
-        let all = payload.get(FIXED.len()..).unwrap_or_default();
-        let mark = u32_at(find(all, CTA_MARK), 0).map_or(0, u32::from_be);
-        let Some(tracked) = read(payload, all).filter(|_| mark & mask == value) else {
-            return;
-        };
-        if goes(&tracked) {
-            let [family, ..] = *payload else { return };
-            let mut one = Message::new(DELETE, ASK, &[family, 0, 0, 0]);
+    each(value, mask, &mut |tracked, payload| {
+        if goes(tracked)
+            && let [family, _, _, _, all @ ..] = payload
+        {
+            let mut one = Message::new(DELETE, ASK, &[*family, 0, 0, 0]);
             one.attribute(CTA_TUPLE_ORIG, find(all, CTA_TUPLE_ORIG));
             let _ = forget(&mut beside, one);
         }
+        true
+    })
+}
+
+/// Looks at connections with `mark & mask == value`, as long as `goes_on` says so.
+pub fn list(value: u32, mask: u32, mut goes_on: impl FnMut(&Tracked) -> bool) -> Result<()> {
+    each(value, mask, &mut |tracked, _| goes_on(tracked))
+}
+
+// One for all that look.
+#[inline(never)]
+fn each(value: u32, mask: u32, goes_on: &mut dyn FnMut(&Tracked, &[u8]) -> bool) -> Result<()> {
+    let mut message = Message::new(GET, LIST, &FIXED);
+    filter(&mut message, value, mask);
+    let mut socket = Socket::open(libc::NETLINK_NETFILTER, 0)?;
+    socket.query_while("list connections", message, |_, payload| {
+        let all = payload.get(FIXED.len()..).unwrap_or_default();
+        let tracked = read(payload, all).filter(|t| t.mark & mask == value);
+        tracked.is_none_or(|t| goes_on(&t, payload))
     })
 }
 
@@ -91,7 +113,11 @@ fn read(payload: &[u8], all: &[u8]) -> Option<Tracked> {
     });
     let state = find(find(all, CTA_PROTOINFO), CTA_PROTOINFO_TCP);
     let state = find(state, CTA_PROTOINFO_TCP_STATE).first();
-    let is_tcp = *find(transport, CTA_PROTO_NUM).first()? == TCP;
+    let protocol = *find(transport, CTA_PROTO_NUM).first()?;
+    let bytes = CTA_COUNTERS.map(|way| {
+        let counted = find(find(all, way), CTA_COUNTERS_BYTES).first_chunk();
+        counted.copied().map_or(0, u64::from_be_bytes)
+    });
     Some(Tracked {
         back: Way {
             v6,
@@ -99,7 +125,10 @@ fn read(payload: &[u8], all: &[u8]) -> Option<Tracked> {
             to,
             ports: (a, b),
         },
-        is_open_tcp: is_tcp && state.is_some_and(|s| *s >= SYN_RECEIVED),
+        protocol,
+        mark: u32_at(find(all, CTA_MARK), 0).map_or(0, u32::from_be),
+        bytes: bytes.into_iter().fold(0, u64::saturating_add),
+        is_open_tcp: protocol == TCP && state.is_some_and(|s| *s >= SYN_RECEIVED),
     })
 }
 

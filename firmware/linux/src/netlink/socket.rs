@@ -63,8 +63,21 @@ impl Socket {
     pub fn query(
         &mut self,
         op: &'static str,
-        mut message: Message,
+        message: Message,
         mut each: impl FnMut(u16, &[u8]),
+    ) -> Result<()> {
+        self.query_while(op, message, |kind, payload| {
+            each(kind, payload);
+            true
+        })
+    }
+
+    /// The same as long as `each` says so; a socket on which it said no is of no more use.
+    pub fn query_while(
+        &mut self,
+        op: &'static str,
+        mut message: Message,
+        mut each: impl FnMut(u16, &[u8]) -> bool,
     ) -> Result<()> {
         self.converse(op, &mut message, &mut each)
     }
@@ -75,7 +88,7 @@ impl Socket {
         &mut self,
         op: &'static str,
         message: &mut Message,
-        each: &mut dyn FnMut(u16, &[u8]),
+        each: &mut dyn FnMut(u16, &[u8]) -> bool,
     ) -> Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let request = message.finish(self.sequence)?;
@@ -106,7 +119,8 @@ impl Socket {
                             Ok(())
                         };
                     }
-                    kind => each(kind, received.payload),
+                    kind if each(kind, received.payload) => {}
+                    _ => return Ok(()),
                 }
             }
         }

@@ -411,6 +411,34 @@ fn only_connections_with_the_mark_are_forgotten() {
 }
 
 #[test]
+fn connections_with_the_mark_are_listed_with_what_they_carried_until_enough_were_seen() {
+    in_namespace(|| {
+        run("echo 1 > /proc/sys/net/netfilter/nf_conntrack_acct; ip addr add 10.5.0.1/32 dev lo");
+        run(
+            "printf 'table inet t { chain o { type filter hook output priority 0; udp dport { 1000, 1001, 1002 } ct mark set 0x30001;\\n}\\n}\\n' | nft -f -",
+        );
+        let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+        for port in [1000, 1001, 1002, 1003] {
+            socket.send_to(&[0; 72], ("10.5.0.1", port)).unwrap();
+        }
+        let listed = |most: usize| {
+            let mut all = std::vec::Vec::new();
+            let list = conntrack::list(0x30000, 0xff0000, |tracked| {
+                all.push(*tracked);
+                all.len() < most
+            });
+            list.unwrap();
+            all
+        };
+        assert_eq!([1, 2, 9].map(|most| listed(most).len()), [1, 2, 3]);
+        for tracked in listed(9) {
+            assert_eq!((tracked.protocol, tracked.mark), (17, 0x30001));
+            assert_eq!(tracked.bytes, 100);
+        }
+    });
+}
+
+#[test]
 fn counters_count_bytes_that_pass() {
     in_namespace(|| {
         let before = crate::ifstat::counters("lo").unwrap().unwrap();

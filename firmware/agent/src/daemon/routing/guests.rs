@@ -1,5 +1,6 @@
 //! The firewall's and the routes' part of sessions that leave at one line without an exit: ours at a host's, and guests' at ours.
 
+use super::direct::Reason;
 use super::{DIRECT_V4, GUEST, HOST_MASK, TUN, note};
 use crate::config::Config;
 use crate::daemon::spread::Spread;
@@ -99,11 +100,7 @@ pub fn write_source(mark: u32, mask: u32, near: Near, s: &mut StringView) -> cor
 pub fn write_deal(spread: &Spread, s: &mut StringView) -> core::fmt::Result {
     writeln!(s, "add rule inet burstmesh decide tcp dport 25 return")?;
     for (family, v6) in [("ipv4", false), ("ipv6", true)] {
-        let hosts = || {
-            let deal = spread.deal(v6).enumerate();
-            deal.filter_map(|(turn, place)| Some((turn, place?)))
-        };
-        if hosts().next().is_none() {
+        if spread.deal(v6).flatten().next().is_none() {
             continue;
         }
         write!(
@@ -111,9 +108,12 @@ pub fn write_deal(spread: &Spread, s: &mut StringView) -> core::fmt::Result {
             "add rule inet burstmesh decide meta nfproto {family} numgen inc mod {} vmap {{",
             spread.deal(v6).count()
         )?;
-        for (n, (turn, place)) in hosts().enumerate() {
-            let comma = if n == 0 { "" } else { "," };
-            write!(s, "{comma} {turn} : goto host{place}")?;
+        for (turn, place) in spread.deal(v6).enumerate() {
+            let comma = if turn == 0 { "" } else { "," };
+            match place {
+                Some(place) => write!(s, "{comma} {turn} : goto host{place}")?,
+                None => write!(s, "{comma} {turn} : goto {}", Reason::Turn)?,
+            }
         }
         writeln!(s, " }}")?;
     }

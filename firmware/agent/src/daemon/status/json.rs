@@ -6,6 +6,7 @@ use crate::daemon::routing;
 use crate::json::Quoted;
 use burstmesh_core::error::Refusals;
 use burstmesh_core::node::gateway::Route;
+use burstmesh_core::wire::text::key_to_text;
 use burstmesh_core::wire::{MAJOR, MINOR};
 use burstmesh_linux::process;
 use core::fmt::{self, Write};
@@ -173,15 +174,20 @@ impl View<'_> {
     }
 
     fn json_peers(&self, out: &mut dyn Write) -> fmt::Result {
+        if let Some(a) = self.gateway.admission() {
+            write!(out, "\"admin\":\"{}\",", key_to_text(&a.admin.0))?;
+        }
         write!(out, "\"peers\":[")?;
         for (n, (_, p)) in self.gateway.peers().enumerate() {
             write!(
                 out,
-                "{}{{\"node\":\"{}\",\"address\":\"{}\",\"session\":{},\"refused\":{},\"refuses_us\":{},\"hops\":{},\"minor\":{},\"rtt_us\":{},\"offers\":{},\"up_bytes\":{},\"down_bytes\":{},\"up_packets\":{},\"down_packets\":{}}}",
+                "{}{{\"node\":\"{}\",\"address\":\"{}\",\"session\":{},\"floods\":{},\"over_part\":{},\"refused\":{},\"refuses_us\":{},\"hops\":{},\"minor\":{},\"rtt_us\":{},\"offers\":{},\"up_bytes\":{},\"down_bytes\":{},\"up_packets\":{},\"down_packets\":{},\"certified_until\":",
                 comma(n),
                 p.key.node_id(),
                 p.addr,
                 p.is_up(),
+                p.excess.floods(),
+                p.excess.dropped(),
                 p.refused,
                 p.refuses_us,
                 p.hops(),
@@ -193,6 +199,10 @@ impl View<'_> {
                 p.carried.up_packets,
                 p.carried.down_packets
             )?;
+            match p.certified {
+                Some(until) => write!(out, "{until}}}")?,
+                None => write!(out, "null}}")?,
+            }
         }
         write!(out, "],")
     }
@@ -248,28 +258,56 @@ impl View<'_> {
         write!(out, "\"busiest\":[")?;
         let busiest = self.gateway.link().tunnel().busiest(self.now);
         for (n, flow) in busiest.iter().enumerate() {
+            let [up, down] = flow.rates.map(bits);
             write!(
                 out,
-                "{}{{\"flow\":\"{}\",\"packets_per_s\":{},\"lane\":\"{}\",\"why\":\"{}\"",
+                "{}{{\"flow\":\"{}\",\"kind\":\"{}\",\"packets_per_s\":{},\"up_bps\":{up},\"down_bps\":{down},\"lane\":\"{}\",\"why\":\"{}\",\"paths\":[",
                 comma(n),
-                Far(flow),
+                Far(flow.protocol, &flow.far, flow.port),
+                flow.shape.name(),
                 flow.packets,
                 flow.lane.name(),
                 flow.why.name()
             )?;
-            for (name, path) in [("path", flow.path), ("second", flow.second)] {
-                match path {
-                    Some(path) => {
-                        write!(out, ",\"{name}\":\"")?;
-                        self.way(path, out)?;
-                        out.write_char('"')?;
-                    }
-                    None => write!(out, ",\"{name}\":null")?,
+            self.ways(flow.paths, "\"", out)?;
+            match flow.second {
+                Some(second) => {
+                    write!(out, "],\"second\":\"")?;
+                    self.way(second, out)?;
+                    write!(out, "\"}}")?;
                 }
+                None => write!(out, "],\"second\":null}}")?,
             }
-            out.write_char('}')?;
         }
+        self.json_alone(busiest.is_empty(), out)?;
         write!(out, "],")
+    }
+
+    /// Connections that use no exit, among the flows.
+    fn json_alone(&self, mut first: bool, out: &mut dyn Write) -> fmt::Result {
+        for alone in &self.alone() {
+            let t = &alone.tracked;
+            write!(
+                out,
+                "{}{{\"flow\":\"{}\",\"kind\":\"{}\",\"packets_per_s\":null,\"bytes\":{},\"lane\":null,\"why\":\"{}\",",
+                comma(usize::from(!core::mem::take(&mut first))),
+                Far(t.protocol, &t.back.from, t.back.ports.0),
+                alone.kind(),
+                t.bytes,
+                alone.why()
+            )?;
+            if let Some(rule) = alone.rule(self) {
+                write!(out, "\"rule\":{rule},")?;
+            }
+            write!(out, "\"paths\":[\"")?;
+            self.leaves_at(alone, out)?;
+            let mut next = heapless::String::<64>::new();
+            match self.next_turn(alone, &mut next)? {
+                true => write!(out, "\"],\"second\":\"{next}\"}}")?,
+                false => write!(out, "\"],\"second\":null}}")?,
+            }
+        }
+        Ok(())
     }
 
     /// What crosses to and from the kernel in large pieces.

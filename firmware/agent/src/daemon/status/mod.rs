@@ -1,5 +1,6 @@
 //! What `burstmesh status` shows: a table for people, JSON for programs.
 
+mod direct;
 mod json;
 mod table;
 
@@ -15,7 +16,6 @@ use super::pause::Pause;
 use super::routing::Applied;
 use crate::config::Config;
 use burstmesh_core::calendar::Wall;
-use burstmesh_core::data::lane::Busy;
 use burstmesh_core::data::probe::State;
 use burstmesh_core::node::gateway::{Gateway, Peer, Route};
 use burstmesh_core::time::Instant;
@@ -80,17 +80,12 @@ fn state_name(state: State) -> &'static str {
     }
 }
 
-/// The protocol, and where the flow goes.
-struct Far<'a>(&'a Busy);
+/// The protocol, and where a flow goes: address and port.
+struct Far<'a>(u8, &'a [u8; 16], u16);
 
 impl fmt::Display for Far<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Busy {
-            far,
-            port,
-            protocol,
-            ..
-        } = self.0;
+        let Self(protocol, far, port) = *self;
         match protocol {
             6 => f.write_str("tcp ")?,
             17 => f.write_str("udp ")?,
@@ -176,6 +171,17 @@ impl View<'_> {
             },
             None => write!(out, "-"),
         }
+    }
+
+    /// The names of the ways that these paths go (a bit for each place), in quotes or not.
+    fn ways(&self, paths: u8, quote: &str, out: &mut dyn Write) -> fmt::Result {
+        let places = (0..8).filter(|place| paths & 1 << place != 0);
+        for (n, place) in places.enumerate() {
+            write!(out, "{}{quote}", if n == 0 { "" } else { ", " })?;
+            self.way(place, out)?;
+            out.write_str(quote)?;
+        }
+        Ok(())
     }
 
     fn peer(&self, place: u8) -> Option<&Peer> {

@@ -1,11 +1,14 @@
 //! The table for people.
 
+use super::direct::Alone;
 use super::{Far, View, bits, state_name};
 use crate::daemon::admission::advice;
 use crate::daemon::routing;
 use crate::daemon::tenths::Tenths;
+use burstmesh_core::calendar::{Wall, Zone};
 use burstmesh_core::data::path::Path;
 use burstmesh_core::error::Refusals;
+use burstmesh_core::wire::text::key_to_text;
 use burstmesh_core::wire::{MAJOR, MINOR};
 use burstmesh_linux::process;
 use core::fmt::{self, Write};
@@ -33,6 +36,18 @@ impl fmt::Display for Age {
             (_, 1.., _) => write!(f, "{h} h {} min", min % 60),
             (_, _, 1..) => write!(f, "{min} min {} s", s % 60),
             _ => write!(f, "{s} s"),
+        }
+    }
+}
+
+/// Until when a certificate holds, Unix seconds; 0: without an end.
+struct Until(u64);
+
+impl fmt::Display for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match u32::try_from(self.0) {
+            Ok(0) | Err(_) => f.write_str(" without an end"),
+            Ok(seconds) => write!(f, " until {}", Wall(seconds).day(Zone::default())),
         }
     }
 }
@@ -88,11 +103,15 @@ impl View<'_> {
     /// By whose word it is a member, where that takes an admin's.
     fn admission(&self, out: &mut dyn Write) -> fmt::Result {
         if let Some(a) = self.gateway.admission() {
-            let has = if a.certificate.is_some() { "a" } else { "no" };
-            write!(
+            writeln!(
                 out,
-                "members have certificates; this one has {has} certificate"
+                "members are certified by the admin's key\n  {}",
+                key_to_text(&a.admin.0)
             )?;
+            match &a.certificate {
+                Some(c) => write!(out, "this one is certified{}", Until(c.expires))?,
+                None => write!(out, "this one has no certificate")?,
+            }
             if let Some(list) = &a.list {
                 write!(out, ", and knows of {} removed", list.nodes().count())?;
             }
@@ -182,6 +201,16 @@ impl View<'_> {
                 };
                 writeln!(out, "  {who}: neither uses the other's line")?;
             }
+            if let Some(until) = p.certified {
+                writeln!(out, "  certified{}", Until(until))?;
+            }
+            if p.excess.floods() {
+                let dropped = p.excess.dropped();
+                writeln!(
+                    out,
+                    "  sends far more than it is lent: {dropped} datagrams dropped so far"
+                )?;
+            }
         }
         Ok(())
     }
@@ -227,21 +256,27 @@ impl View<'_> {
             tunnel.backlog()
         )?;
         let busiest = tunnel.busiest(self.now);
-        if !busiest.is_empty() {
+        let alone = self.alone();
+        if !busiest.is_empty() || !alone.is_empty() {
             writeln!(
                 out,
-                "\n{:<54} {:<12} {:>9}",
-                "busiest flows", "lane", "packets/s"
+                "\n{:<52} {:<13} {:>12}",
+                "busiest flows", "kind", "Mbit/s up/down"
             )?;
         }
         for flow in &busiest {
             let mut far = heapless::String::<64>::new();
-            write!(far.as_mut_view(), "{}", Far(flow))?;
-            let lane = flow.lane.name();
-            write!(out, "{far:<54} {lane:<12} {:>9}\n  ", flow.packets)?;
-            match flow.path {
-                Some(path) => self.way(path, out)?,
-                None => out.write_str("all paths")?,
+            write!(
+                far.as_mut_view(),
+                "{}",
+                Far(flow.protocol, &flow.far, flow.port)
+            )?;
+            let [up, down] = flow.rates.map(|rate| Tenths::mega(bits(rate)));
+            let kind = flow.shape.name();
+            write!(out, "{far:<52} {kind:<13} {up:>6}/{down}\n  ")?;
+            match flow.paths.count_ones() {
+                more @ 4.. => write!(out, "{more} paths")?,
+                _ => self.ways(flow.paths, "", out)?,
             }
             write!(out, " ({})", flow.why.name())?;
             if let Some(second) = flow.second {
@@ -250,7 +285,26 @@ impl View<'_> {
             }
             writeln!(out)?;
         }
-        Ok(())
+        alone.iter().try_for_each(|one| self.alone_row(one, out))
+    }
+
+    /// A connection that uses no exit.
+    fn alone_row(&self, one: &Alone, out: &mut dyn Write) -> fmt::Result {
+        let t = &one.tracked;
+        let mut text = heapless::String::<64>::new();
+        let far = Far(t.protocol, &t.back.from, t.back.ports.0);
+        write!(text.as_mut_view(), "{far}")?;
+        write!(out, "{text:<52} {}\n  ", one.kind())?;
+        self.leaves_at(one, out)?;
+        write!(out, " ({}", one.why())?;
+        if let Some(rule) = one.rule(self) {
+            write!(out, ": rule {rule}")?;
+        }
+        text.clear();
+        if self.next_turn(one, &mut text)? {
+            return writeln!(out, ") rather than {text}");
+        }
+        writeln!(out, ")")
     }
 
     /// What was refused, by reason; reasons without any are left out.
@@ -317,5 +371,8 @@ mod tests {
         );
         assert_eq!(std::format!("{:>7}", Tenths::mega(12_345_678)), "   12.3");
         assert_eq!(Tenths::mega(99_999).to_string(), "0.0");
+        let until = |seconds| Until(seconds).to_string();
+        assert_eq!(until(1_795_651_200), " until 2026-11-26");
+        assert_eq!([until(0), until(u64::MAX)], [" without an end"; 2]);
     }
 }

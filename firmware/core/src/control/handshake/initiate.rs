@@ -71,6 +71,8 @@ pub struct Established {
     pub remote_cid: u32,
     /// The keys.
     pub keys: SessionKeys,
+    /// Until when the responder is a member by the admin's word, Unix seconds (0: without an end), if that was asked for.
+    pub certified: Option<u64>,
     /// Which Init it answers ([`Hello::counter`]).
     pub counter: u64,
 }
@@ -184,6 +186,7 @@ impl FinishJob {
             cid: pending.cid,
             remote_cid: answer.cid,
             keys: SessionKeys::split(&pending.state, true),
+            certified: admission.and(answer.certificate).map(|c| c.expires),
             counter: pending.counter,
         })
     }

@@ -143,7 +143,7 @@ impl Ends {
     }
 
     fn take(&mut self, order: Order, packet: &mut [u8]) {
-        let (now, flags) = (Instant::from_millis(1), (false, 0));
+        let (now, flags) = (Instant::from_millis(1), (false, 0, 0));
         self.receiver.handle_packet(
             now,
             &mut self.pool,

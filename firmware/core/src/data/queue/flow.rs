@@ -2,8 +2,9 @@
 
 use crate::data::codel::Codel;
 use crate::data::headers::Headers;
-use crate::data::lane::{Busy, Lane, Pace, Why};
+use crate::data::lane::{Busy, Lane, Why};
 use crate::data::pool::List;
+use crate::data::shape::{Pace, Shape};
 use crate::time::{Duration, Instant};
 use crate::wire::record::Order;
 
@@ -45,7 +46,7 @@ pub struct TxFlow {
     pub(super) protocol: u8,
     /// The last that a TCP client acknowledged: the next byte it takes.
     pub(super) ack: u32,
-    /// For people: how many packets it has.
+    /// For people: what it sends.
     pub(super) pace: Pace,
     /// What the far end remembers.
     pub(super) headers: Headers,
@@ -105,15 +106,26 @@ impl TxFlow {
     pub(in crate::data) fn is_burst(&self) -> bool {
         self.burst
     }
-    /// What people are told of it.
-    pub(super) fn told(&self, now: Instant) -> Busy {
+    /// A part of its name: enough to find what goes the other way, for people.
+    pub(in crate::data) fn name(&self) -> u32 {
+        self.hash as u32
+    }
+    /// What it sends.
+    pub(in crate::data) fn pace(&self, now: Instant) -> Pace {
+        self.pace.at(now)
+    }
+    /// What people are told of it, as far as it is known here.
+    pub(in crate::data) fn told(&self, now: Instant) -> Busy {
+        let pace = self.pace(now);
         Busy {
             far: self.far,
             port: self.port,
             protocol: self.protocol,
-            packets: self.pace.lately(now),
+            packets: pace.lately(),
+            rates: [pace.rate(), 0],
+            shape: Shape::Light,
             lane: self.lane,
-            path: usize::from(self.path).checked_sub(1),
+            paths: self.path.checked_sub(1).map_or(0, |place| 1 << place),
             second: usize::from(self.second).checked_sub(1),
             why: match self.why {
                 Why::Spread if !self.burst && self.lane == Lane::Auto => Why::Light,

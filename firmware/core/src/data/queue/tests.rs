@@ -152,15 +152,15 @@ fn the_busiest_flows_of_the_last_second_are_told_with_their_lanes() {
         (0..port).for_each(|_| push(&mut q, &mut pool, now, port, 60));
     }
     assert!(q.busiest(now).is_empty(), "the second is not over");
-    let told = q.busiest(later);
+    let told: Vec<_> = q.busiest(later).iter().map(|f| f.told(later)).collect();
     let packets: Vec<u16> = told.iter().map(|b| b.packets).collect();
     assert_eq!(packets, (13..=20).rev().collect::<Vec<u16>>());
     let first = told.first().unwrap();
     assert_eq!((first.protocol, first.port), (17, 9));
     assert_eq!(first.far[12..], [203, 0, 113, 9]);
     assert_eq!(
-        (first.lane, first.path, first.why),
-        (Lane::Auto, None, Why::Light)
+        (first.lane, first.paths, first.why),
+        (Lane::Auto, 0, Why::Light)
     );
     assert!(q.busiest(Instant::from_millis(3_300)).is_empty());
 }

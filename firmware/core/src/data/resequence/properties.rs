@@ -210,7 +210,7 @@ impl Rig {
             &mut self.pool,
             FlowId(flow),
             Order(place as u16),
-            (packet.pinned, 0),
+            (packet.pinned, 0, 0),
             &bytes,
             &mut self.out,
         );

@@ -35,7 +35,7 @@ impl Rig {
             &mut self.pool,
             FlowId(1),
             Order(order),
-            (false, 0),
+            (false, 0, 0),
             &bytes,
             &mut self.out,
         );
@@ -94,7 +94,7 @@ fn a_pinned_packet_never_waits_and_leaves_no_hole() {
         &mut r.pool,
         FlowId(1),
         Order(2),
-        (true, 0),
+        (true, 0, 0),
         &[0, 2],
         &mut r.out,
     );
@@ -112,7 +112,7 @@ fn a_new_generation_of_a_slot_starts_afresh() {
         &mut r.pool,
         FlowId(0x1001),
         Order(0),
-        (false, 0),
+        (false, 0, 0),
         &[9, 9],
         &mut r.out,
     );

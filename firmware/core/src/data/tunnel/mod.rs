@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod any_network;
+mod explain;
 mod lanes;
 mod message;
 mod receive;
@@ -18,7 +19,7 @@ mod transmit;
 
 use super::black_hole::BlackHole;
 use super::inner::Inner;
-use super::lane::{Busy, Lane};
+use super::lane::Lane;
 use super::path::{Path, Setup};
 use super::pool::{Block, List, PacketId, Pool, Slot};
 use super::queue::{self, FairQueue, TxFlow};
@@ -211,6 +212,8 @@ impl AnyTunnel<'_> {
         self.keys.install(send, recv, initiator);
         self.initiator = initiator;
         self.capabilities = capabilities;
+        // Nobody asks an exit what its members' flows look like.
+        self.resequencer.set_names(initiator.then_some(self.secret));
     }
     /// What both ends can.
     pub fn capabilities(&self) -> Capabilities {
@@ -446,10 +449,6 @@ impl AnyTunnel<'_> {
     /// Flows that hold a sender's slot.
     pub fn flows(&self) -> usize {
         self.queue.flows()
-    }
-    /// The flows that sent the most packets lately.
-    pub fn busiest(&self, now: Instant) -> Vec<Busy, { queue::BUSIEST }> {
-        self.queue.busiest(now)
     }
     /// Blocks of packet memory in use, and in all.
     pub fn memory_used(&self) -> (u32, u32) {

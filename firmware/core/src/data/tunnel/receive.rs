@@ -134,7 +134,7 @@ impl AnyTunnel<'_> {
             &mut self.pool,
             flow,
             order,
-            (pinned, led),
+            (pinned, led, at),
             bytes,
             sink,
         );

@@ -4,6 +4,7 @@ use super::{Gateway, Route};
 use crate::data::path::Path;
 use crate::identity::NodeId;
 use crate::ledger::{Amount, Kind};
+use crate::time::Instant;
 
 impl Gateway<'_> {
     /// Hands over what was lent and borrowed since the last call: to or from whom, over which uplink (of borrowed bytes the
@@ -18,6 +19,18 @@ impl Gateway<'_> {
                 if up + down > 0 {
                     each(peer.key.node_id(), kind, uplink as u8, Amount { up, down });
                 }
+            }
+        }
+    }
+
+    /// Neighbours that send far more than they are lent, and how many datagrams of theirs were dropped: each once a minute at most.
+    /// To be called every some seconds.
+    pub fn look_for_floods(&mut self, now: Instant, mut each: impl FnMut(NodeId, u32)) {
+        for peer in self.peers.iter_mut().flatten() {
+            let carried = &peer.carried;
+            let passed = carried.up_packets.wrapping_add(carried.down_packets);
+            if peer.excess.look(now, passed) {
+                each(peer.key.node_id(), peer.excess.dropped());
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::data::reset::Near;
 use crate::data::segment::{NotTaken, Offload, each_packet};
 use crate::error::{Refusal, Refusals};
 use crate::identity::PublicKey;
+use crate::node::excess::Excess;
 use crate::node::guest::{self, Guest, Host};
 use crate::node::part::{DOWN, Parts, UP};
 use crate::node::{Output, Via};
@@ -212,7 +213,7 @@ impl<O: Output> Carrier<'_, O> {
             let parts = &mut self.peer.parts;
             let passes = spares.and_then(|()| line.admit(now, parts, uplink, DOWN, len, true));
             self.peer.count_lent_down(uplink, len);
-            passes?;
+            self.peer.excess.note(passes)?;
         } else if let Some(host) = &self.peer.host
             && let Some(tally) = self.peer.borrowed.get_mut(usize::from(host.uplink))
         {
@@ -245,6 +246,7 @@ pub(super) struct Gate<'a> {
     pub host: Option<&'a mut Host>,
     pub guest: Option<&'a mut Guest>,
     pub parts: &'a mut Parts,
+    pub excess: &'a mut Excess,
     pub uplinks: &'a mut [Uplink],
     /// Bytes towards the Internet, and from there.
     pub passed: [usize; 2],
@@ -261,9 +263,13 @@ impl Gate<'_> {
             let guest = self.guest.as_mut().ok_or(Refusal::Forbidden)?;
             let line = self.uplinks.get_mut(usize::from(guest.uplink));
             let line = line.ok_or(Refusal::Unknown)?;
-            line.spares(len)?;
-            guest.active_at = now;
-            line.admit(now, self.parts, guest.uplink, UP, len, true)?;
+            let spares = line.spares(len);
+            if spares.is_ok() {
+                guest.active_at = now;
+            }
+            let (uplink, parts) = (guest.uplink, &mut *self.parts);
+            let passes = spares.and_then(|()| line.admit(now, parts, uplink, UP, len, true));
+            self.excess.note(passes)?;
             line.spend(len);
             self.passed[0] += len;
         } else {

@@ -270,8 +270,9 @@ impl Gateway<'_> {
             let uplink = self.uplinks.get_mut(usize::from(number));
             let uplink = uplink.ok_or(Refusal::Unknown)?;
             r.check(head.counter)?;
-            uplink.spares(outer)?;
-            uplink.admit(now, &mut peer.parts, number, UP, outer, false)?;
+            let (spares, parts) = (uplink.spares(outer), &mut peer.parts);
+            let passes = spares.and_then(|()| uplink.admit(now, parts, number, UP, outer, false));
+            peer.excess.note(passes)?;
             r.count_up(head.counter, outer)?;
             uplink.spend(outer);
             peer.count_lent_up(number, outer);
@@ -341,8 +342,9 @@ impl Gateway<'_> {
         let (borrower, number) = (r.peer, r.uplink().ok_or(Refusal::Unknown)?);
         let uplink = self.uplinks.get_mut(usize::from(number));
         let uplink = uplink.ok_or(Refusal::Unknown)?;
-        uplink.spares(outer)?;
-        uplink.admit(now, &mut peer.parts, number, DOWN, outer, false)?;
+        let (spares, parts) = (uplink.spares(outer), &mut peer.parts);
+        let passes = spares.and_then(|()| uplink.admit(now, parts, number, DOWN, outer, false));
+        peer.excess.note(passes)?;
         let counter = r.count_down(outer);
         uplink.spend(outer);
         let header = relay::Header {
@@ -549,6 +551,7 @@ fn take_data(
             host: peer.host.as_mut(),
             guest: peer.guest.as_mut(),
             parts: &mut peer.parts,
+            excess: &mut peer.excess,
             uplinks,
             passed: [0; 2],
         },

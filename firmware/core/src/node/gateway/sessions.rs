@@ -187,6 +187,9 @@ impl Gateway<'_> {
     fn peer_established(&mut self, now: Instant, place: u8, e: &Established) {
         let secret = self.draw.secret();
         let caps = e.welcome.caps.and(Capabilities::OURS);
+        if let Some(peer) = self.peer(place) {
+            peer.certified = e.certified;
+        }
         if let Some(peer) = self.peer(place)
             && peer.rekeying
             && peer.session.is_some()
@@ -245,6 +248,10 @@ impl Gateway<'_> {
             self.post(Via::Mesh(mesh), Some(from), &r.answered.datagram);
         }
         let caps = r.hello.caps.and(Capabilities::OURS);
+        let certificate = r.hello.certificate.filter(|_| self.admission.is_some());
+        if let Some(peer) = self.peer(place as u8) {
+            peer.certified = certificate.map(|c| c.expires);
+        }
         if let Some(peer) = self.peer(place as u8)
             && peer
                 .session

@@ -54,24 +54,23 @@ export function csv(rows) {
 export function plot(plotted) {
 	const up = Math.max(...plotted.map((day) => day.own + day.borrowed), 1);
 	const down = Math.max(...plotted.map((day) => day.lent), 0);
-	const scale = HEIGHT / (up + down);
+	const [scale, width] = [HEIGHT / (up + down), WIDTH / plotted.length];
 	const zero = up * scale;
-	const width = WIDTH / plotted.length;
 	const bars = (kind, from) => ['path', { fill: COLOURS[kind], d: plotted.map((day, n) => {
 		const height = day[kind] * scale;
 		return height > 0 ? 'M' + (n * width + 1).toFixed(1) + ' ' + from(day, height).toFixed(1) +
 			'h' + (width - 2).toFixed(1) + 'v' + height.toFixed(1) + 'h' + (2 - width).toFixed(1) + 'z' : '';
 	}).join('') }];
-	const all = total(plotted.flatMap((day) => ['own', 'lent', 'borrowed'].map((kind) => ({ kind, up_bytes: 0, down_bytes: day[kind] }))));
+	const all = (kind) => bytes(plotted.reduce((sum, day) => sum + day[kind], 0));
 	const names = { own: _('your own line, for yourself'), borrowed: _('taken from neighbours'), lent: _('given to neighbours, below the line') };
 	const [first, last] = [plotted[0].day, plotted.at(-1).day];
 	const label = _('By day, from {first} to {last}: own {own}, taken {taken}, given {given}', {
-		first, last, own: bytes(all.own), taken: bytes(all.borrowed), given: bytes(all.lent)
+		first, last, own: all('own'), taken: all('borrowed'), given: all('lent')
 	});
 	return figure(first + ' – ' + last, bytes(up), label, [
 		bars('own', (day, height) => zero - height),
 		bars('borrowed', (day, height) => zero - day.own * scale - height),
 		bars('lent', () => zero),
 		['line', { x1: 0, x2: WIDTH, y1: zero.toFixed(1), y2: zero.toFixed(1), class: 'bm-grid' }]
-	], Object.keys(names).map((kind) => [COLOURS[kind], names[kind] + ': ' + bytes(all[kind])]));
+	], Object.keys(names).map((kind) => [COLOURS[kind], names[kind] + ': ' + all(kind)]));
 }

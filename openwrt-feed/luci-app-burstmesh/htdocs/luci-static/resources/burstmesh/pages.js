@@ -32,7 +32,7 @@ export function overview(status, history, acts) {
 
 function members(status, acts) {
 	return table(_('Neighbours'), {
-		name: _('Router'), state: _('State'), latency: _('Latency'), lends: _('Lends'),
+		name: _('Router'), state: _('State'), latency: _('Latency'), lends: _('Lends'), ...(status.admin && { until: _('Certified until') }),
 		gave: _('You carried for it'), took: _('It carried for you'), ...(acts && { act: _('Trust') })
 	}, rows.memberRows(status, acts ? acts.refused() : []).map((row) => ({ ...row, act: trust(row, acts) })), _('Nobody is heard.'));
 }
@@ -53,7 +53,7 @@ export function uplinks(status, acts) {
 }
 
 function plan(uplink) {
-	return uplink.cap_bytes > 0 ? bar(uplink.cap_used_bytes, uplink.cap_bytes) : _('no cap');
+	return uplink.cap_bytes ? bar(uplink.cap_used_bytes, uplink.cap_bytes) : _('no cap');
 }
 
 // `entries` is the agent's ledger.
@@ -137,7 +137,7 @@ export function diagnostics(status, extra, acts) {
 		status ? list(rows.findings(status), _('Nothing.')) : p(_('The service does not run.')),
 		status && watched(extra.watch, extra.begin),
 		status && table(_('Why connections go where they go'), {
-			flow: _('Connection'), packets: _('Packets a second'), line: _('Line'), why: _('Why'), second: _('Second best'), lane: _('Lane')
+			flow: _('Connection'), packets: _('Packets a second'), line: _('Line'), why: _('Why'), second: _('Second best'), kind: _('Kind')
 		}, rows.flowRows(status), _('Nothing is carried at the moment.')),
 		h3(_('Settings')), ['pre', {}, extra.check],
 		...status ? [

@@ -50,13 +50,13 @@ export function pathRows(status) {
 
 // What came over a neighbour's lines since the agent started.
 export function taken(status, node) {
-	const theirs = status.paths.filter((path) => path.lent && (node === undefined || lender(path) === node));
+	const theirs = status.paths.filter((path) => path.lent && (!node || lender(path) === node));
 	return theirs.reduce((sum, path) => sum + path.tx_bytes + path.rx_bytes, 0);
 }
 
 // What was carried for a neighbour over lines of ours.
 export function given(status, node) {
-	const peers = status.peers.filter((peer) => node === undefined || peer.node === node);
+	const peers = status.peers.filter((peer) => !node || peer.node === node);
 	return peers.reduce((sum, peer) => sum + peer.up_bytes + peer.down_bytes, 0);
 }
 
@@ -66,19 +66,20 @@ export function memberRows(status, refused) {
 	return status.peers.map((peer) => ({
 		name: peer.node,
 		refused: peer.refused || refused.includes(peer.node),
-		state: peer.refused ? _('refused') : peer.session ? _('connected') : _('heard, not connected'),
+		state: peer.refused ? _('refused') : peer.floods ? _('sends too much') : peer.session ? _('connected') : _('heard, not connected'),
 		live: peer.session,
 		latency: peer.rtt_us ? millis(peer.rtt_us) : '–',
-		lends: peer.offers > 0 ? _('{n} of its lines', { n: peer.offers }) :
+		lends: peer.offers ? _('{n} of its lines', { n: peer.offers }) :
 			(status.hosts || []).some((host) => host.node === peer.node) ? _('its address') : _('nothing now'),
+		until: peer.certified_until ? new Date(peer.certified_until * 1000).toLocaleDateString() : '–',
 		gave: bytes(given(status, peer.node)),
 		took: bytes(taken(status, peer.node))
 	})).concat(away.map((name) => ({ name, refused: true, state: _('not heard') })));
 }
 
 // Both directions of what is told in kbit/s.
-function ways(down, up) {
-	return _('{down} down, {up} up', { down: rate(down * 1000), up: rate(up * 1000) });
+function ways(down, up, told = (kbit) => rate(kbit * 1000)) {
+	return _('{down} down, {up} up', { down: told(down), up: told(up) });
 }
 
 export function uplinkRows(status) {
@@ -91,9 +92,9 @@ export function uplinkRows(status) {
 			state: uplink.up ? _('up') : _('down'),
 			live: uplink.up,
 			lent: _(uplink.lending),
-			most: !uplink.lend ? '–' : down + up === 0 ? _('all that is idle') : _('{down} down, {up} up', { down: limit(down), up: limit(up) }),
+			most: !uplink.lend ? '–' : down + up === 0 ? _('all that is idle') : ways(down, up, limit),
 			own: ways(uplink.own_down_kbit, uplink.own_up_kbit),
-			expected: uplink.confidence > 0 ? ways(uplink.expected_down_kbit, uplink.expected_up_kbit) : _('not known yet'),
+			expected: uplink.confidence ? ways(uplink.expected_down_kbit, uplink.expected_up_kbit) : _('not known yet'),
 			plan: uplink
 		};
 	});
@@ -115,9 +116,9 @@ function way(via) {
 export function flowRows(status) {
 	return status.busiest.map((flow) => ({
 		flow: flow.flow,
-		packets: String(flow.packets_per_s),
-		lane: flow.lane,
-		line: way(flow.path),
+		packets: flow.packets_per_s ?? '–',
+		kind: _(flow.kind),
+		line: flow.paths.map(way).join(', '),
 		second: way(flow.second),
 		why: _(flow.why)
 	}));
@@ -128,9 +129,9 @@ export function detailRows(status) {
 		...pathRow(path),
 		queue: millis(path.queue_us),
 		lost: percent(path.lost, path.lost + path.acked),
-		repairs: String(path.repairs),
-		deaths: String(path.deaths),
-		mtu: String(path.mtu)
+		repairs: path.repairs,
+		deaths: path.deaths,
+		mtu: path.mtu
 	}));
 }
 
@@ -159,7 +160,7 @@ export function refusedRows(status) {
 	const names = refusals();
 	return Object.entries(Object.assign({}, status.refused, status.mesh_refused))
 		.filter(([, count]) => count > 0)
-		.map(([why, count]) => ({ name: names[why] || why, count: String(count) }));
+		.map(([why, count]) => ({ name: names[why] || why, count }));
 }
 
 // What is likely wrong, in the order of what to look at first.
@@ -175,7 +176,7 @@ export function findings(status) {
 		found.push(_('No neighbour lends a line at the moment.'));
 	for (const path of status.paths.filter((p) => p.state === 'dead'))
 		found.push(_('Nothing comes through on: {path}.', { path: pathName(path) }));
-	if (status.refused.other_version > 0)
+	if (status.refused.other_version)
 		found.push(_('A member has another version of burstmesh and must upgrade, or you must.'));
 	if (status.dns_rescue)
 		found.push(_('Your own line is down: names are looked up through the exit.'));
