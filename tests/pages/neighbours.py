@@ -111,18 +111,26 @@ class Neighbours:
         """The exit, its community and the web server; `self.invitation` is what a neighbour gets."""
         config = self.folder / "exit.toml"
         config.write_text(f'state_dir = "{self.folder}/state"\ncontrol = "{self.folder}/exit.sock"\n[nat]\nuplink = "eth0"\n')
-        proxy = (BINARIES / "burstmesh-proxy", "--config", config)
-        self.inside("exit", *proxy, "community", "add", "Elm Street")
-        said = self.inside("exit", *proxy, "invite", "Elm Street", "--address", f"{EXIT}:4454")
-        self.invitation = next(word for word in said.split() if word.startswith("bm1"))
-        self.exit = self.spawn("exit", *proxy, "run")
+        self.proxy("community", "add", "Elm Street")
+        self.invite()
+        self.run_exit()
         (self.folder / "big").write_bytes(bytes(64_000_000))
         self.spawn("server", "python3", "-m", "http.server", "8000", "--directory", self.folder)
+
+    def proxy(self, *words):
+        return self.inside("exit", BINARIES / "burstmesh-proxy", "--config", self.folder / "exit.toml", *words)
+
+    def invite(self, *more):
+        said = self.proxy("invite", "Elm Street", "--address", f"{EXIT}:4454", *more)
+        self.invitation = next(word for word in said.split() if word.startswith("bm1"))
 
     def restart_exit(self):
         """As an admin does it: what it has counted is written before it ends."""
         self.exit.terminate()
         self.exit.wait(10)
+        self.run_exit()
+
+    def run_exit(self):
         self.exit = self.spawn("exit", BINARIES / "burstmesh-proxy", "--config", self.folder / "exit.toml", "run")
 
     def start_agents(self):
