@@ -159,6 +159,8 @@ pub enum ProblemKind {
     NoZone,
     /// What is lent costs money. A note: the owner may mean it.
     MeteredLent,
+    /// A metered line has a cost. A note: it is the dearest as it is.
+    MeteredCost,
     /// An address is shared on a line of which nothing is lent. A note: it does nothing.
     SharedNotLent,
     /// There is an exit in a community that says it has none. A note: the exit is used.
@@ -188,6 +190,7 @@ impl Problem {
             ProblemKind::NoDevice(_)
                 | ProblemKind::NoZone
                 | ProblemKind::MeteredLent
+                | ProblemKind::MeteredCost
                 | ProblemKind::SharedNotLent
                 | ProblemKind::ExitAgainstWord
         )
@@ -376,6 +379,9 @@ impl ProblemKind {
             }
             Self::MeteredLent => {
                 "metered, and lent: neighbours use volume that costs money; without option lend they do not"
+            }
+            Self::MeteredCost => {
+                "metered, and option cost: a metered line is dearer than any cost says; remove one of the two"
             }
             _ => "the configuration is wrong; see 'burstmesh help config'",
         }

@@ -123,6 +123,7 @@ pub enum Field {
     Timezone,
     LendHours,
     Metered,
+    Cost,
     ExitKey,
     ExitAddress,
     ExitPreference,
@@ -188,6 +189,8 @@ pub enum Kind {
     CodePoint,
     /// Which is taken first.
     Preference,
+    /// What a line's use costs.
+    Cost,
     /// A member's name.
     Node,
     /// The same, with how much its part counts.
@@ -223,6 +226,7 @@ impl Kind {
             Self::Protocol => "protocol",
             Self::CodePoint => "DSCP",
             Self::Preference => "preference",
+            Self::Cost => "cost",
             Self::Node => "node ID",
             Self::Weight => "node ID=weight",
         }
@@ -287,6 +291,9 @@ impl Kind {
             Self::Protocol => "write tcp or udp",
             Self::CodePoint => "write a number from 0 to 63, such as '46'",
             Self::Preference => "write a number from 0 to 9",
+            Self::Cost => {
+                "write a number from 0 to 3, or option metered '1' for a line whose every byte costs money"
+            }
             Self::Node => "copy the neighbour's 16 digits from 'burstmesh status'",
             Self::Weight => "write its 16 digits, '=' and a number from 1 to 9",
         }
@@ -326,7 +333,14 @@ const OPTION: Opt = Opt {
 };
 
 /// The whole configuration.
-pub const SECTIONS: &[Section] = &[community::COMMUNITY, uplink::UPLINK, CLIENT, MESH, EXIT, rule::RULE];
+pub const SECTIONS: &[Section] = &[
+    community::COMMUNITY,
+    uplink::UPLINK,
+    CLIENT,
+    MESH,
+    EXIT,
+    rule::RULE,
+];
 
 const MESH: Section = Section {
     id: SectionId::Mesh,

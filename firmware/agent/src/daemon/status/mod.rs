@@ -18,6 +18,7 @@ use burstmesh_core::data::lane::Busy;
 use burstmesh_core::data::probe::State;
 use burstmesh_core::node::gateway::{Gateway, Peer, Route};
 use burstmesh_core::time::Instant;
+use burstmesh_core::wire::path::Cost;
 use burstmesh_linux::tun::Tun;
 use core::fmt::{self, Write};
 use core::net::Ipv6Addr;
@@ -74,6 +75,13 @@ fn state_name(state: State) -> &'static str {
         State::Sizing => "measuring",
         State::Live => "live",
         State::Dead => "dead",
+    }
+}
+
+fn standby_name(cost: Cost) -> &'static str {
+    match cost.is_metered() {
+        true => "stands by: metered",
+        false => "stands by: dearer",
     }
 }
 
