@@ -107,7 +107,7 @@ test('the sum of an invitation is the one that others compute', () => {
 	}
 });
 
-const PLACES = { device: 'ifname', rate: 'lend_up', volume: 'cap', 'day of the month': 'reset_day', 'time zone': 'timezone', hours: 'lend_hours', port: 'port', prefix: 'destination', 'prefix or name': 'bypass', 'address:port': 'address', 'public key': 'key', 'log level': 'log_level', file: 'key_file', lane: 'lane', 'lane or direct': 'lane', protocol: 'protocol', DSCP: 'dscp', preference: 'preference', 'node ID': 'refuse', 'node ID=weight': 'weight', invitation: 'invitation', certificate: 'certificate', secret: 'secret', text: 'name' };
+const PLACES = { device: 'ifname', rate: 'lend_up', volume: 'cap', cost: 'cost', 'day of the month': 'reset_day', 'time zone': 'timezone', hours: 'lend_hours', port: 'port', prefix: 'destination', 'prefix or name': 'bypass', 'address:port': 'address', 'public key': 'key', 'log level': 'log_level', file: 'key_file', lane: 'lane', 'lane or direct': 'lane', protocol: 'protocol', DSCP: 'dscp', preference: 'preference', 'node ID': 'refuse', 'node ID=weight': 'weight', invitation: 'invitation', certificate: 'certificate', secret: 'secret', text: 'name' };
 
 // What is wrong with the whole file is told at its last line.
 const LAST = "config client 'last'\n\toption ifname 'br-last'\n";

@@ -40,6 +40,13 @@ test('paths tell whose line they are', () => {
 	assert.ok(rows.every((row) => row.live && row.latency.endsWith('ms')));
 });
 
+test('a path that rests says why in place of its state', () => {
+	const now = sample();
+	now.paths[0].stands_by = 'stands by: dearer';
+	assert.deepEqual(status.pathRows(now).map((row) => [row.state, row.live]), [['stands by: dearer', true], ['live', true]]);
+	assert.equal(status.detailRows(now)[0].state, 'stands by: dearer');
+});
+
 test('what was given and taken is summed by neighbour', () => {
 	const now = sample();
 	const [peer] = now.peers;

@@ -89,6 +89,7 @@ TYPES = {
     "protocol": 'or("tcp","udp")',
     "DSCP": "range(0,63)",
     "preference": "range(0,9)",
+    "cost": "range(0,3)",
     "node ID": "rangelength(16,16)",
     "node ID=weight": "rangelength(18,18)",
     "prefix or name": "or(cidr,hostname)",

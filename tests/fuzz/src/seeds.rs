@@ -15,6 +15,7 @@ use burstmesh_core::wire::control::{self, Message, Offer, Reason};
 use burstmesh_core::wire::feedback::{self, Feedback, Range, Sample};
 use burstmesh_core::wire::handshake::{Cookie, Datagram, Lease, RecipientKeys, Welcome};
 use burstmesh_core::wire::invitation::{Exit, Invitation, Name, Secret, Token};
+use burstmesh_core::wire::path::Cost;
 use burstmesh_core::wire::path::{Ask, Body};
 use burstmesh_core::wire::record::{FlowId, Order, Record};
 use burstmesh_core::wire::{Capabilities, frame, path, relay};
@@ -201,6 +202,7 @@ fn control_messages() -> Seeds {
         uplink: 1,
         up_kbit: 5_000,
         down_kbit: 20_000,
+        cost: Cost::MOST,
     };
     let exit = [8; 8];
     let all = [

@@ -63,6 +63,7 @@ pub fn check(config: &Config, system: &dyn System, problems: &mut dyn FnMut(Prob
         let line = uplink.line;
         for (is_so, kind) in [
             (uplink.metered && uplink.lend, ProblemKind::MeteredLent),
+            (uplink.metered && uplink.cost > 0, ProblemKind::MeteredCost),
             (
                 uplink.share_address && !uplink.lend,
                 ProblemKind::SharedNotLent,
@@ -283,6 +284,24 @@ mod tests {
             let fine = check(&config, &router, &mut |p| all.push(p.to_string()));
             assert!(fine && all.len() == notes, "{all:?}");
             assert!(all.iter().all(|note| note.starts_with("metered, and lent")));
+        }
+    }
+
+    #[test]
+    fn a_cost_of_a_metered_line_is_noted() {
+        let devices = &[("mesh0", None), ("wan", None), ("br-lan", None)];
+        let (own, zone) = (None, None);
+        let router = Router { devices, own, zone };
+        for (metered, cost, notes) in [(true, 1, 1), (true, 0, 0), (false, 3, 0)] {
+            let (mut config, mut all) = (good(), std::vec::Vec::new());
+            let line = &mut config.uplinks[0];
+            (line.lend, line.metered, line.cost) = (false, metered, cost);
+            let fine = check(&config, &router, &mut |p| all.push(p.to_string()));
+            assert!(fine && all.len() == notes, "{all:?}");
+            assert!(
+                all.iter()
+                    .all(|note| note.starts_with("metered, and option cost"))
+            );
         }
     }
 

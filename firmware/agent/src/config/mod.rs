@@ -149,6 +149,8 @@ pub struct Uplink {
     pub default: bool,
     /// Whether its volume costs money.
     pub metered: bool,
+    /// Which lines are filled before it: those with a smaller number.
+    pub cost: u8,
     /// Bytes of the plan; 0: no cap.
     pub cap: u64,
     /// When the plan begins anew.
@@ -175,6 +177,7 @@ impl Uplink {
             reserve_down: Rate(0),
             default: false,
             metered: false,
+            cost: 0,
             cap: 0,
             reset_day: 1,
             zone: Zone(0),

@@ -161,6 +161,8 @@ pub enum ProblemKind {
     KeyElsewhere,
     /// What is lent costs money. A note: the owner may mean it.
     MeteredLent,
+    /// A metered line has a cost. A note: it is the dearest as it is.
+    MeteredCost,
     /// An address is shared on a line of which nothing is lent. A note: it does nothing.
     SharedNotLent,
     /// The invitation has expired. A note: members stay members.
@@ -193,6 +195,7 @@ impl Problem {
                 | ProblemKind::NoZone
                 | ProblemKind::KeyElsewhere
                 | ProblemKind::MeteredLent
+                | ProblemKind::MeteredCost
                 | ProblemKind::SharedNotLent
                 | ProblemKind::Expired
                 | ProblemKind::ExitAgainstWord
@@ -388,6 +391,9 @@ impl ProblemKind {
             }
             Self::MeteredLent => {
                 "metered, and lent: neighbours use volume that costs money; without option lend they do not"
+            }
+            Self::MeteredCost => {
+                "metered, and option cost: a metered line is dearer than any cost says; remove one of the two"
             }
             _ => "the configuration is wrong; see 'burstmesh help config'",
         }

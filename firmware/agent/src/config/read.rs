@@ -386,6 +386,7 @@ impl Draft {
             | Field::ResetDay
             | Field::Timezone
             | Field::LendHours
+            | Field::Cost
             | Field::Metered => self.set_uplink(field, text)?,
         }
         Ok(())
@@ -489,6 +490,7 @@ impl Draft {
                 };
                 *which = values::rate(text)?;
             }
+            Field::Cost => uplink.cost = values::cost(text)?,
             Field::Cap => uplink.cap = values::volume(text)?,
             Field::ResetDay => uplink.reset_day = values::month_day(text)?,
             Field::Timezone => uplink.zone = values::zone(text)?,

@@ -11,10 +11,11 @@ use burstmesh_core::data::lane::Lane;
 use burstmesh_core::identity::{NodeId, PublicKey};
 use burstmesh_core::wire::admission::{self, Certificate};
 use burstmesh_core::wire::invitation::{self, Invitation, InvitationError, Secret};
+use burstmesh_core::wire::path::Cost;
 use burstmesh_core::wire::text::{self, TextError};
 use heapless::String;
 pub(crate) use number::digits;
-use number::quantity;
+use number::{at_most, quantity};
 
 /// Bytes of a network device's name: the kernel's IFNAMSIZ less its NUL.
 pub const IFNAME_BYTES: usize = 15;
@@ -223,10 +224,12 @@ pub fn preference(text: &str) -> Result<u8, ValueError> {
     at_most(9, text)
 }
 
-fn at_most(most: u8, text: &str) -> Result<u8, ValueError> {
-    let number = digits(text).ok_or(ValueError::Malformed)?;
-    let number = u8::try_from(number).ok().filter(|n| *n <= most);
-    number.ok_or(ValueError::OutOfRange)
+/// What a line's use costs.
+///
+/// # Errors
+/// As [`preference`].
+pub fn cost(text: &str) -> Result<u8, ValueError> {
+    at_most(Cost::MOST.level(), text)
 }
 
 /// A member's name with how much its part counts: `a0a1a2a3a4a5a6a7=2`.

@@ -8,6 +8,7 @@ use burstmesh_core::node::gateway::{Gateway, UplinkConfig};
 use burstmesh_core::time::Instant;
 use burstmesh_core::usage::Forecast;
 use burstmesh_core::wire::control::MAX_UPLINKS;
+use burstmesh_core::wire::path::Cost;
 use heapless::Vec;
 
 /// Why an uplink is lent as it is.
@@ -151,7 +152,11 @@ fn effective(uplink: &Uplink, reason: Reason, pace: Pace, forecast: &Forecast) -
         idle_kbit: forecast.idle,
         shares_address: uplink.share_address,
         ipv6: false,
-        metered: uplink.metered,
+        cost: if uplink.metered {
+            Cost::METERED
+        } else {
+            Cost::new(uplink.cost)
+        },
     }
 }
 

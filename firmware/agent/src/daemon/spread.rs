@@ -1,11 +1,13 @@
 //! How new connections are spread where no exit is used: each leaves at one line, the own one or that of a host.
 //!
 //! The firewall deals them out in turn, by shares. A share follows from what each line is likely to have over, which is what its
-//! owner's habits leave; so it changes rarely, and no packet waits for a decision.
+//! owner's habits leave; so it changes rarely, and no packet waits for a decision. Of a dearer line it is less: nobody sees here which
+//! lines are full.
 
 use burstmesh_core::data::reset::Near;
 use burstmesh_core::node::gateway::{Gateway, MAX_PEERS};
 use burstmesh_core::time::Instant;
+use burstmesh_core::wire::path::Cost;
 use heapless::Vec;
 
 /// The line with the most gets so many of a round.
@@ -33,6 +35,8 @@ pub struct Share {
     pub ipv6: bool,
     /// New connections of a round; 0: none now.
     pub weight: u8,
+    /// What its owner says that its use costs.
+    pub cost: Cost,
 }
 
 impl Spread {
@@ -40,8 +44,12 @@ impl Spread {
     #[inline(never)]
     pub fn of(gateway: &Gateway<'_>, now: Instant) -> Self {
         let mut spread = Self::default();
-        let own = gateway.own_kbit();
-        let (mut worth, mut most) = ([0; MAX_PEERS], own.unwrap_or(0));
+        let own = gateway.own_kbit().zip(gateway.own_cost());
+        let (mut worth, mut most) = ([0; MAX_PEERS], own.map_or(0, |(kbit, _)| kbit));
+        let answers = gateway.hosts(now).filter(|at| at.host.answers(now));
+        let least = answers.map(|at| at.host.cost);
+        let least = least.chain(own.map(|(_, cost)| cost)).min();
+        let least = least.unwrap_or_default();
         for at in gateway.hosts(now) {
             let (Some(place), Some(worth)) =
                 (spread.hosts.get_mut(at.place), worth.get_mut(at.place))
@@ -55,12 +63,13 @@ impl Spread {
                 mtu: at.mtu,
                 ipv6: at.host.ipv6,
                 weight: u8::from(at.host.answers(now)),
+                cost: at.host.cost,
             });
         }
-        spread.own = own.map_or(0, |kbit| weight(kbit, most));
+        spread.own = own.map_or(0, |(kbit, cost)| priced(weight(kbit, most), cost, least));
         for (host, worth) in spread.hosts.iter_mut().zip(worth) {
             if let Some(host) = host {
-                host.weight *= weight(worth, most);
+                host.weight *= priced(weight(worth, most), host.cost, least);
             }
         }
         spread
@@ -153,6 +162,14 @@ fn weight(kbit: u32, most: u32) -> u8 {
     }
 }
 
+/// Half as many for each step by which a line is dearer than the cheapest; none on a metered one beside others.
+fn priced(weight: u8, cost: Cost, least: Cost) -> u8 {
+    if cost.is_metered() && cost != least {
+        return 0;
+    }
+    (weight >> cost.level().saturating_sub(least.level())).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +183,7 @@ mod tests {
             mtu: 1_400,
             ipv6: true,
             weight,
+            cost: Cost::LEAST,
         })
     }
 
@@ -188,6 +206,21 @@ mod tests {
             (4, 4, 4)
         );
         assert_eq!(weight(u32::MAX, u32::MAX), 4);
+    }
+
+    #[test]
+    fn a_dearer_line_gets_half_as_many_and_a_metered_one_none_beside_others() {
+        let all = |least| {
+            [0, 1, 2, 3, 4]
+                .map(Cost::new)
+                .map(|cost| (cost >= least).then(|| priced(4, cost, least)))
+        };
+        assert_eq!(
+            all(Cost::LEAST),
+            [Some(4), Some(2), Some(1), Some(1), Some(0)]
+        );
+        assert_eq!(all(Cost::new(2)), [None, None, Some(4), Some(2), Some(0)]);
+        assert_eq!(all(Cost::METERED)[4], Some(4));
     }
 
     #[test]

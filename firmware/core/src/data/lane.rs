@@ -59,6 +59,8 @@ pub enum Why {
     Silent,
     /// The one before is needed by its owner.
     Owner,
+    /// The one before is dearer, and stands by again.
+    Cheaper,
     /// The best one, now that the lender of another as good lends only a part of that.
     Lent,
 }
@@ -74,6 +76,7 @@ impl Why {
             Self::Followed => "the exit's choice",
             Self::Silent => "the other fell silent",
             Self::Owner => "the owner needs the other",
+            Self::Cheaper => "cheaper than the other",
             Self::Lent => "more is lent there now",
         }
     }

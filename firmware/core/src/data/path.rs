@@ -10,7 +10,7 @@ use super::runs::Runs;
 use super::tunnel::train::Train;
 use crate::time::{Duration, Instant};
 use crate::wire::feedback::{Feedback, MAX_SAMPLES, Sample, TICK_US};
-use crate::wire::path::METERED;
+use crate::wire::path::{Cost, METERED};
 use heapless::Deque;
 
 /// The receiver reports at most this often per path,
@@ -19,6 +19,8 @@ const REPORT: Duration = Duration::from_millis(20);
 const NEWS: Duration = Duration::from_millis(4);
 /// So many packets are news: a fast path is steered as closely, per packet, as a slow one.
 const MANY: u32 = 32;
+/// The other end uses a path that has carried something within this time.
+const QUIET: Duration = Duration::from_secs(1);
 /// A gap counts as a loss when so many later packets have come: sooner the sender could not act.
 const AFTER_GAP: u8 = 3;
 
@@ -183,14 +185,20 @@ pub struct Path {
     pub(super) wanted: Instant,
     /// The lender's own household needs the line: no bursts of ours until then.
     pub(super) yields_until: Instant,
-    /// When the path last carried anything for clients.
+    /// When the path last carried anything for clients, either way.
     pub(super) last_data: Instant,
     /// The most that its lender lets through, sent by us and by the other end, in kbit/s; 0: no limit is known.
     pub(super) limits: [u32; 2],
-    /// Its volume costs money: it is for when no other one carries anything, and looked at rarely.
-    pub(super) metered: bool,
-    /// It is metered, and another one carries what there is.
+    /// What its use costs; a metered one is looked at rarely.
+    pub(super) cost: Cost,
+    /// It is dearer than others that have room.
     pub(super) stands_by: bool,
+    /// When the cheaper ones last had no room.
+    pub(super) needed: Instant,
+    /// So many waiting bytes are left to cheaper paths.
+    pub(super) leaves: u32,
+    /// What had been sent when it was last looked whether paths have room, bytes; wraps.
+    pub(super) looked: u32,
     /// What the other end found that it carries from there, in kbit/s; 0: it has not said.
     pub(super) found: u32,
 }
@@ -233,8 +241,11 @@ impl Path {
             yields_until: Instant::ZERO,
             last_data: Instant::ZERO,
             limits: [0; 2],
-            metered: false,
+            cost: Cost::LEAST,
             stands_by: false,
+            needed: Instant::ZERO,
+            leaves: 0,
+            looked: 0,
             found: 0,
         }
     }
@@ -273,30 +284,52 @@ impl Path {
     pub fn limits(&self) -> [u32; 2] {
         self.limits
     }
+    /// It carries something for clients.
+    pub(super) fn carried(&mut self, now: Instant) {
+        self.last_data = now;
+        self.prober.carried(now);
+    }
+    /// It carries nothing, though it could, because of this cost: nothing of ours now, and nothing of the other end's lately.
+    pub fn stands_by(&self, now: Instant) -> Option<Cost> {
+        let rests = self.usable() && self.stands_by && now.since(self.last_data) >= QUIET;
+        rests.then_some(self.cost)
+    }
     /// What there is to say to the other end: a gateway's limit, an exit's measure.
     pub(super) fn says(&self, gateway: bool) -> u32 {
         let ([_, most], [measured, _]) = (self.limits, self.measured());
         match gateway {
-            true if self.metered => most | METERED,
+            true if self.cost.is_metered() => most | METERED,
             true => most,
             false => measured,
         }
     }
-    /// The other end said it.
-    pub(super) fn told(&mut self, gateway: bool, kbit: u32) {
+    /// What it costs, in a gateway's words.
+    pub(super) fn says_cost(&self, gateway: bool) -> u16 {
+        if gateway { self.cost.level().into() } else { 0 }
+    }
+    /// The other end said both.
+    pub(super) fn told(&mut self, gateway: bool, kbit: u32, cost: u16) {
         let [_, theirs] = self.limits;
         if gateway {
             self.found = kbit;
         } else {
-            self.agree([kbit & !METERED, theirs], kbit & METERED != 0);
+            // A gateway that knows no other cost says that a line is metered.
+            let cost = if kbit & METERED != 0 {
+                Cost::METERED
+            } else {
+                Cost::new(cost.min(u16::from(u8::MAX)) as u8)
+            };
+            self.agree([kbit & !METERED, theirs], cost);
         }
     }
     /// What holds for it from now on; `true` if that is new.
-    pub(super) fn agree(&mut self, limits: [u32; 2], metered: bool) -> bool {
-        let new = (limits, metered) != (self.limits, self.metered);
+    pub(super) fn agree(&mut self, limits: [u32; 2], cost: Cost) -> bool {
+        let new = (limits, cost) != (self.limits, self.cost);
         if new {
-            (self.limits, self.metered) = (limits, metered);
-            self.prober.look_rarely(metered);
+            (self.limits, self.cost) = (limits, cost);
+            // Found anew, where there is still something cheaper.
+            self.stands_by = false;
+            self.prober.look_rarely(cost.is_metered());
             self.set_pace();
         }
         new

@@ -3,6 +3,7 @@
 use crate::crypto::sip24;
 use crate::data::reset::Near;
 use crate::time::{Duration, Instant};
+use crate::wire::path::Cost;
 
 /// Where guests' IPv4 addresses are, with its length: a range that is in nobody's home (class E, RFC 1112, 4), so that they
 /// need no agreement. No packet with one of them leaves the two routers.
@@ -95,6 +96,8 @@ pub struct Host {
     pub kbit: [u32; 2],
     /// Over IPv6 too.
     pub ipv6: bool,
+    /// What its owner says that its use costs.
+    pub cost: Cost,
     until: Instant,
     /// Since when it has not answered, and packets since then.
     asked: Option<Instant>,

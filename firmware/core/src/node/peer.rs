@@ -337,6 +337,9 @@ impl Peer {
     /// path was measured to carry there, by us towards the Internet and by the exit from there.
     pub fn worth(&self, now: Instant, uplink: u8, path: Option<&Path>) -> u32 {
         let offer = self.offers.iter().find(|o| o.uplink == uplink);
+        if offer.is_some_and(|o| o.cost.is_metered()) {
+            return 0;
+        }
         let loan = self.loans.iter().find(|l| l.uplink == uplink);
         let (up, down) = offer.map_or((0, 0), |o| (o.up_kbit, o.down_kbit));
         let [mut seen_up, mut seen_down] = loan.map_or([0; 2], |l| l.seen(now));

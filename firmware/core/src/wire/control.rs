@@ -5,6 +5,7 @@
 //! variants and new trailing fields are ignored by older versions.
 
 use super::compact;
+use super::path::Cost;
 use crate::error::Refusal;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct Offer {
     pub up_kbit: u32,
     /// The same downwards.
     pub down_kbit: u32,
+    /// What its use costs its owner; behind the list, where older versions read no more.
+    #[serde(skip)]
+    pub cost: Cost,
 }
 
 /// Why a lender said no.
@@ -102,17 +106,40 @@ pub enum Message {
         down_kbit: u32,
         /// Over IPv6 too.
         ipv6: bool,
+        /// What the line's use costs its owner; behind the rest, as in Offers.
+        #[serde(skip)]
+        cost: Cost,
     },
 }
 
 impl Message {
     /// Reads a message; trailing bytes are left for later versions.
     pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
-        compact::read(body)
+        let (mut message, behind) = compact::read_first(body)?;
+        let mut costs = behind.iter().map(|level| Cost::new(*level));
+        match &mut message {
+            Self::Offers(offers) => offers.iter_mut().zip(costs).for_each(|(o, c)| o.cost = c),
+            Self::Host { cost, .. } => *cost = costs.next().unwrap_or_default(),
+            _ => {}
+        }
+        Ok(message)
     }
     /// Writes the message; returns its length.
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, Refusal> {
-        compact::write(self, out).map(<[u8]>::len)
+        let len = compact::write(self, out)?.len();
+        let mut costs = Vec::<u8, MAX_UPLINKS>::new();
+        match self {
+            Self::Offers(offers) => costs.extend(offers.iter().map(|o| o.cost.level())),
+            Self::Host { cost, .. } => costs.extend([cost.level()]),
+            _ => {}
+        }
+        if costs.iter().all(|level| *level == 0) {
+            return Ok(len);
+        }
+        let end = len + costs.len();
+        let behind = out.get_mut(len..end).ok_or(Refusal::Full)?;
+        behind.copy_from_slice(&costs);
+        Ok(end)
     }
 }
 
@@ -129,6 +156,7 @@ mod tests {
             uplink: 0,
             up_kbit: 5_000,
             down_kbit: 0,
+            cost: Cost::LEAST,
         };
         let messages = [
             (
@@ -172,10 +200,36 @@ mod tests {
                     up_kbit: 5_000,
                     down_kbit: 0,
                     ipv6: true,
+                    cost: Cost::LEAST,
                 },
             ),
         ];
         for (name, message) in messages {
+            let mut out = [0; MAX_LEN];
+            let len = message.emit(&mut out).unwrap();
+            examples::check(name, &out[..len]);
+            assert_eq!(Message::parse(&examples::bytes(name)), Ok(message));
+        }
+    }
+
+    #[test]
+    fn costs_stand_behind_the_offers_and_a_hosts_behind_its_word() {
+        let offer = |uplink, cost| Offer {
+            uplink,
+            up_kbit: 5_000,
+            down_kbit: 0,
+            cost: Cost::new(cost),
+        };
+        let offers = Message::Offers(Vec::from_slice(&[offer(0, 0), offer(1, 2)]).unwrap());
+        let host = Message::Host {
+            uplink: 0,
+            seconds: 30,
+            up_kbit: 5_000,
+            down_kbit: 0,
+            ipv6: true,
+            cost: Cost::METERED,
+        };
+        for (name, message) in [("control-offers-cost", offers), ("control-host-cost", host)] {
             let mut out = [0; MAX_LEN];
             let len = message.emit(&mut out).unwrap();
             examples::check(name, &out[..len]);
@@ -203,6 +257,7 @@ mod tests {
             uplink: 255,
             up_kbit: u32::MAX,
             down_kbit: u32::MAX,
+            cost: Cost::METERED,
         };
         let m = Message::Offers(Vec::from_slice(&[offer; MAX_UPLINKS]).unwrap());
         let mut out = [0u8; MAX_LEN];
@@ -213,7 +268,29 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_parse_or_are_malformed(body in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let _ = Message::parse(&body);
+            if let Ok(message) = Message::parse(&body) {
+                let mut out = [0; MAX_LEN];
+                let len = message.emit(&mut out).unwrap();
+                prop_assert_eq!(Message::parse(&out[..len]), Ok(message));
+            }
+        }
+
+        #[test]
+        fn offers_are_read_as_they_were_written_and_without_costs_where_those_are_cut_off(
+            costs in proptest::collection::vec(any::<u8>(), 0..=MAX_UPLINKS)
+        ) {
+            let offers = costs.iter().zip(0..).map(|(cost, uplink)| Offer {
+                uplink,
+                up_kbit: 300,
+                down_kbit: 0,
+                cost: Cost::new(*cost),
+            });
+            let message = Message::Offers(offers.collect());
+            let mut out = [0; MAX_LEN];
+            let len = message.emit(&mut out).unwrap();
+            prop_assert_eq!(Message::parse(&out[..len]), Ok(message));
+            let free = Message::parse(&out[..1 + 1 + 4 * costs.len()]);
+            prop_assert!(matches!(free, Ok(Message::Offers(o)) if o.iter().all(|o| o.cost == Cost::LEAST)));
         }
     }
 }

@@ -158,6 +158,8 @@ impl Capabilities {
     pub const CONTROL_NET: Self = Self(1 << 6);
     /// Bit 7: certificates, and lists of those who are members no more (minor version 1).
     pub const ADMISSION: Self = Self(1 << 7);
+    /// Bit 8: what a path's use costs, in a gateway's challenges (minor version 1).
+    pub const COSTS: Self = Self(1 << 8);
     /// What this build can.
     pub const OURS: Self = if MINOR == 0 {
         Self::NONE
@@ -168,6 +170,7 @@ impl Capabilities {
             .or(Self::GUESTS)
             .or(Self::HOPS)
             .or(Self::ADMISSION)
+            .or(Self::COSTS)
             .or(Self::INSIDE)
     };
     const INSIDE: Self = if cfg!(feature = "control-net") {

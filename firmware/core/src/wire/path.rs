@@ -23,6 +23,38 @@ const LENT: u8 = 0x80;
 /// In the rate that a gateway's challenge tells: the path is for when no other one carries anything.
 pub const METERED: u32 = 1 << 31;
 
+/// What the use of a line costs, as its owner sees it: a dearer one stands by while cheaper ones have room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cost(u8);
+
+impl Cost {
+    /// Of a line about which nothing was said.
+    pub const LEAST: Self = Self(0);
+    /// The dearest of those that step in when the cheaper ones are full.
+    pub const MOST: Self = Self(3);
+    /// Each byte costs money: for when no other line carries anything.
+    pub const METERED: Self = Self(4);
+
+    /// The cost of this level; [`Self::METERED`] for all that is more.
+    pub const fn new(level: u8) -> Self {
+        if level < Self::METERED.0 {
+            Self(level)
+        } else {
+            Self::METERED
+        }
+    }
+
+    /// From 0 to 4.
+    pub const fn level(self) -> u8 {
+        self.0
+    }
+
+    /// Is it for when no other line carries anything?
+    pub const fn is_metered(self) -> bool {
+        self.0 == Self::METERED.0
+    }
+}
+
 /// The clear part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -96,7 +128,8 @@ pub struct Body {
     /// be sent to it over the path at most, and by [`METERED`] that its volume costs money; an exit what it found that the path
     /// carries.
     pub echo: u32,
-    /// Response: length of the challenge's datagram as it arrived, in bytes (path MTU). Challenge: 0.
+    /// Response: length of the challenge's datagram as it arrived, in bytes (path MTU). Challenge of a gateway: what the path
+    /// costs ([`Cost`]); otherwise 0.
     pub size: u16,
 }
 
@@ -186,6 +219,17 @@ mod tests {
         let (body, tag) = rest.split_at_mut(BODY);
         let opened = receiver.open(0, word, 9, header, body, tag);
         assert_eq!((opened, &*body), (Ok(()), &plain[..]));
+    }
+
+    #[test]
+    fn what_is_dearer_than_any_cost_is_metered() {
+        let levels = [0, 3, 4, 255].map(Cost::new);
+        assert_eq!(
+            levels,
+            [Cost::LEAST, Cost::MOST, Cost::METERED, Cost::METERED]
+        );
+        assert_eq!(levels.map(Cost::is_metered), [false, false, true, true]);
+        assert!(Cost::LEAST < Cost::new(1) && Cost::MOST < Cost::METERED);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::world::packet::{FAR, packet};
 use crate::world::{Line, Place, World};
 use burstmesh_core::node::gateway::UplinkConfig;
+use burstmesh_core::wire::path::Cost;
 
 const LINE: UplinkConfig = UplinkConfig {
     lend: true,
@@ -11,7 +12,7 @@ const LINE: UplinkConfig = UplinkConfig {
     shares_address: true,
     ipv6: true,
     idle_kbit: [0; 2],
-    metered: false,
+    cost: Cost::LEAST,
 };
 
 fn set_line(w: &mut World, gateway: usize, config: UplinkConfig) {

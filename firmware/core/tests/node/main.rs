@@ -6,6 +6,7 @@
 mod admission;
 mod best_lenders;
 mod bulk_transfer;
+mod cost;
 mod exit_restart;
 mod finding_each_other;
 mod foreign_source;

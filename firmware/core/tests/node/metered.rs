@@ -3,18 +3,24 @@
 use crate::world::packet::{FAR, leased, packet};
 use crate::world::{Line, World};
 use burstmesh_core::node::gateway::UplinkConfig;
+use burstmesh_core::wire::path::Cost;
 
 /// A home with a line and a metered one, and a neighbour who lends a third.
 fn home() -> World {
     let line = Line::mbit(10, 10);
     let mut w = World::new(&[&[line, line], &[line]]);
-    let config = |metered| UplinkConfig {
-        metered,
+    let config = |cost| UplinkConfig {
+        cost,
         ..UplinkConfig::default()
     };
     let now = w.instant();
     let gw = w.gateways[0].gw.as_mut().unwrap();
-    gw.set_uplinks(now, &[config(false), config(true)].into_iter().collect());
+    gw.set_uplinks(
+        now,
+        &[config(Cost::LEAST), config(Cost::METERED)]
+            .into_iter()
+            .collect(),
+    );
     w.run_until(10_000, |w| w.gateways[0].live_paths() == (2, 1));
     w
 }

@@ -112,10 +112,18 @@ pub(super) const UPLINK: Section = Section {
             ..OPTION
         },
         Opt {
+            field: Field::Cost,
+            name: "cost",
+            kind: Kind::Cost,
+            default: Some("0"),
+            doc: "A line with a larger number stands by while those with a smaller one have room, and takes part when they are full: 0 to 3. For the house's connections, and for the neighbours' where it is lent.",
+            ..OPTION
+        },
+        Opt {
             field: Field::Metered,
             name: "metered",
             default: Some("0"),
-            doc: "Its volume costs money: connections use it only while no other line carries them, and it is looked at every two minutes. Lent only where lend says so.",
+            doc: "Its volume costs money: connections use it only while no other line carries them, whatever its cost says, and it is looked at every two minutes. Lent only where lend says so.",
             ..OPTION
         },
     ],

@@ -24,6 +24,13 @@ pub(super) fn quantity(
     }
 }
 
+/// A number without a unit, from 0 on.
+pub(super) fn at_most(most: u8, text: &str) -> Result<u8, ValueError> {
+    let number = digits(text).ok_or(ValueError::Malformed)?;
+    let number = u8::try_from(number).ok().filter(|n| *n <= most);
+    number.ok_or(ValueError::OutOfRange)
+}
+
 /// Splits `12.5Mbit` into 12500 thousandths and `Mbit`.
 fn number(text: &str) -> Result<(u64, &str), ValueError> {
     let counts = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';

@@ -200,6 +200,9 @@ fn small_numbers_are_read_up_to_their_most() {
     assert_eq!((preference("0"), preference("9")), (Ok(0), Ok(9)));
     assert_eq!(preference("10"), Err(ValueError::OutOfRange));
     assert_eq!(preference("-1"), Err(ValueError::Malformed));
+    assert_eq!((cost("0"), cost("3")), (Ok(0), Ok(3)));
+    assert_eq!(cost("4"), Err(ValueError::OutOfRange));
+    assert_eq!(cost("cheap"), Err(ValueError::Malformed));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! JSON for programs.
 
-use super::{Far, Part, View, bits, state_name};
+use super::{Far, Part, View, bits, standby_name, state_name};
 use crate::daemon::admission::advice;
 use crate::daemon::routing;
 use crate::json::Quoted;
@@ -105,12 +105,13 @@ impl View<'_> {
             let up = self.uplinks.get(i).is_some_and(|s| s.up);
             write!(
                 out,
-                "{}{{\"name\":{},\"ifname\":{},\"up\":{up},\"lend\":{},\"metered\":{},\"lending\":\"{}\",",
+                "{}{{\"name\":{},\"ifname\":{},\"up\":{up},\"lend\":{},\"metered\":{},\"cost\":{},\"lending\":\"{}\",",
                 comma(i),
                 Quoted(&u.name),
                 Quoted(&u.ifname),
                 u.lend,
                 u.metered,
+                u.cost,
                 self.lending.reason(i).words()
             )?;
             let (up_kbit, down_kbit) = self.lending.limits(i);
@@ -155,6 +156,9 @@ impl View<'_> {
                     out,
                     "\"limit_up_kbit\":{most_up},\"limit_down_kbit\":{most_down},"
                 )?;
+            }
+            if let Some(cost) = p.stands_by(self.now) {
+                write!(out, "\"stands_by\":\"{}\",", standby_name(cost))?;
             }
             write!(
                 out,

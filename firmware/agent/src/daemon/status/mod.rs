@@ -20,6 +20,7 @@ use burstmesh_core::data::probe::State;
 use burstmesh_core::node::gateway::{Gateway, Peer, Route};
 use burstmesh_core::time::Instant;
 use burstmesh_core::wire::handshake::Denial;
+use burstmesh_core::wire::path::Cost;
 use burstmesh_linux::clock;
 use burstmesh_linux::tun::Tun;
 use core::fmt::{self, Write};
@@ -77,6 +78,13 @@ fn state_name(state: State) -> &'static str {
         State::Sizing => "measuring",
         State::Live => "live",
         State::Dead => "dead",
+    }
+}
+
+fn standby_name(cost: Cost) -> &'static str {
+    match cost.is_metered() {
+        true => "stands by: metered",
+        false => "stands by: dearer",
     }
 }
 

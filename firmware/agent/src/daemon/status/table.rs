@@ -1,7 +1,7 @@
 //! The table for people.
 
 use super::direct::Alone;
-use super::{Far, View, bits, state_name};
+use super::{Far, View, bits, standby_name, state_name};
 use crate::daemon::admission::advice;
 use crate::daemon::routing;
 use crate::daemon::tenths::Tenths;
@@ -140,8 +140,12 @@ impl View<'_> {
                 yes(up),
                 yes(u.lend)
             )?;
-            let metered = if u.metered { "metered, " } else { "" };
-            write!(out, "  {metered}{}", self.lending.reason(i).words())?;
+            match (u.metered, u.cost) {
+                (true, _) => out.write_str("  metered, ")?,
+                (false, 0) => out.write_str("  ")?,
+                (false, cost) => write!(out, "  cost {cost}, ")?,
+            }
+            out.write_str(self.lending.reason(i).words())?;
             if let Some((cap, plan)) = self.accounts.cap(u) {
                 let (used, all) = (cap.used() / 1_000_000, plan.bytes / 1_000_000);
                 write!(out, ", {used} of {all} MB used")?;
@@ -170,6 +174,9 @@ impl View<'_> {
             let mut way = heapless::String::<40>::new();
             self.way(at, &mut way)?;
             path_row(&way, path, out)?;
+            if let Some(cost) = path.stands_by(self.now) {
+                writeln!(out, "  {}", standby_name(cost))?;
+            }
         }
         Ok(())
     }

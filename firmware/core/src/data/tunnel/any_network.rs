@@ -23,6 +23,8 @@ enum Op {
     Chaos(u64),
     /// Nothing passes on this path for some milliseconds.
     Silent(usize, u64),
+    /// A path costs so much from now on.
+    Price(usize, u8),
     /// Nobody is called for so many milliseconds.
     Jump(u64),
 }
@@ -33,6 +35,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (1u64..120).prop_map(Op::Calm),
         6 => (1u64..120).prop_map(Op::Chaos),
         1 => (0..PATHS, 1u64..1_500).prop_map(|(p, ms)| Op::Silent(p, ms)),
+        1 => (0..PATHS, 0u8..4).prop_map(|(p, level)| Op::Price(p, level)),
         1 => (1u64..4_000).prop_map(Op::Jump),
     ]
 }
@@ -238,6 +241,10 @@ impl Net {
             Op::Calm(ms) => self.calm(ms),
             Op::Chaos(ms) => self.chaos(ms),
             Op::Silent(path, ms) => self.silent[path] = self.now + ms,
+            Op::Price(path, level) => {
+                let now = self.at();
+                self.a.set_terms(now, path, [0; 2], Cost::new(level));
+            }
             Op::Jump(ms) => self.tick(ms),
         }
     }

@@ -15,6 +15,7 @@ use crate::data::pool::PacketId;
 use crate::data::queue::{Kind, Turn};
 use crate::time::Instant;
 use crate::wire::Capabilities;
+use crate::wire::path::Cost;
 
 impl AnyTunnel<'_> {
     /// Which lane flows have from now on that no rule is about, those under way too.
@@ -45,10 +46,9 @@ impl AnyTunnel<'_> {
             && flow.lane() == Lane::PerSession
             && !self.serves(flow.path())
         {
-            let why = if flow.path() == 0 {
-                Why::Began
-            } else {
-                Why::Silent
+            let why = match flow.path() {
+                0 => Why::Began,
+                path => self.why_left(path),
             };
             self.settle(now, slot, why);
         }
@@ -58,6 +58,36 @@ impl AnyTunnel<'_> {
     /// The path with this number (place + 1) carries packets.
     fn serves(&self, path: u8) -> bool {
         self.kept_path(path).is_some_and(Path::carries)
+    }
+
+    /// Why a flow leaves the path with this number.
+    fn why_left(&self, path: u8) -> Why {
+        match self.kept_path(path) {
+            Some(p) if p.carries() => Why::Owner,
+            Some(p) if p.usable() => Why::Cheaper,
+            _ => Why::Silent,
+        }
+    }
+
+    /// Dearer paths of this cost are in use: a burst that shares a cheaper one with others moves if it is better off elsewhere.
+    pub(super) fn relieve(&mut self, now: Instant, cost: Cost) {
+        for lane in 1..=self.paths.len() as u8 {
+            let turn = Turn {
+                kind: Kind::Burst,
+                lane,
+            };
+            let Some(slot) = self.queue.first(turn) else {
+                continue;
+            };
+            let shared = || self.queue.bursts(now, slot).get(usize::from(lane)) > Some(&0);
+            if self.kept_path(lane).is_some_and(|p| p.cost < cost) && shared() {
+                self.settle(now, slot, Why::Burst);
+                if self.queue.flow(slot).is_some_and(|f| f.path() != lane) {
+                    self.queue.move_on(turn, slot);
+                    return;
+                }
+            }
+        }
     }
 
     fn kept_path(&self, path: u8) -> Option<&Path> {
@@ -112,11 +142,7 @@ impl AnyTunnel<'_> {
         if !self.queue.waiting(turn) || self.keeps(now, turn) {
             return;
         }
-        let why = if self.serves(turn.lane) {
-            Why::Owner
-        } else {
-            Why::Silent
-        };
+        let why = self.why_left(turn.lane);
         while let Some(slot) = self.queue.first(turn) {
             self.settle(now, slot, why);
             if self.queue.flow(slot).is_none_or(|f| f.path() == turn.lane) {
@@ -219,7 +245,7 @@ impl AnyTunnel<'_> {
         if self.kept_path(kept).is_some_and(takes) {
             return usize::from(kept).checked_sub(1);
         }
-        self.urgent_path(now, len)
+        self.repair_path(now, len)
     }
 
     /// Does a packet of this flow show the other end where to send?

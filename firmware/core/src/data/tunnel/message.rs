@@ -5,6 +5,7 @@ use crate::data::path::Answer;
 use crate::data::seal::PATH_MESSAGES;
 use crate::error::Refusal;
 use crate::time::Instant;
+use crate::wire::Capabilities;
 use crate::wire::frame::TAG;
 use crate::wire::path::{Ask, BODY, Body, HEADER, Header, MIN_LEN};
 
@@ -12,11 +13,12 @@ impl AnyTunnel<'_> {
     /// An answer that is owed, or a challenge that is due.
     pub(super) fn poll_message(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
         let gateway = self.initiator;
+        let costs = self.capabilities.has(Capabilities::COSTS);
         for at in 0..self.paths.len() {
             let Some(path) = self.path_mut(at) else {
                 continue;
             };
-            let says = path.says(gateway);
+            let (says, cost) = (path.says(gateway), path.says_cost(gateway && costs));
             let time = now.as_micros32();
             let (cid, lent) = (path.setup.local_cid, path.setup.lent);
             if let Some(Answer { token, echo, size }) = path.answer.take() {
@@ -46,7 +48,7 @@ impl AnyTunnel<'_> {
                     cid,
                     time,
                     echo: says,
-                    size: 0,
+                    size: cost,
                 };
                 return self.send_message(now, at, body, usize::from(size), out);
             }
@@ -170,7 +172,9 @@ impl AnyTunnel<'_> {
         }
         match body.ask {
             Ask::Challenge => {
-                path.told(self.initiator, body.echo);
+                let costs = self.capabilities.has(Capabilities::COSTS);
+                let cost = if costs { body.size } else { 0 };
+                path.told(self.initiator, body.echo, cost);
                 path.prober.asked(now);
                 let size = if len == MIN_LEN { 0 } else { len as u16 };
                 path.answer = Some(Answer {

@@ -10,6 +10,7 @@ mod lanes;
 mod message;
 mod receive;
 mod spread;
+mod standby;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use crate::error::Refusal;
 use crate::time::{Duration, Instant};
 use crate::wire::Capabilities;
 use crate::wire::control::MAX_LEN;
+use crate::wire::path::Cost;
 use crate::wire::{frame, record};
 use core::ops::{Deref, DerefMut};
 use heapless::{Deque, Vec};
@@ -48,8 +50,6 @@ const MAX_REPAIRS: u8 = 4;
 
 /// No hole is waited for longer.
 const MOST_HOLD: Duration = Duration::from_millis(500);
-/// Metered paths carry bursts when all others have rested for their owners for so long.
-const NEED: Duration = Duration::from_secs(1);
 /// How long a lent path rests after its owner was last seen to need it.
 const YIELD: Duration = Duration::from_millis(300);
 
@@ -121,8 +121,7 @@ pub struct AnyTunnel<'m, Paths: ?Sized = [Option<Path>]> {
     delay_origin: Option<u32>,
     /// How long a hole may wait, as the other end was last told.
     told_hold: Duration,
-    /// When a path that is not metered was last free for bursts.
-    relieved: Instant,
+    standby: standby::Standby,
     counters: Counters,
     /// Last, so that its length may stay open.
     paths: Paths,
@@ -160,7 +159,7 @@ impl<'m, const PATHS: usize> Tunnel<'m, PATHS> {
             drawn: 0,
             delay_origin: None,
             told_hold: Duration::ZERO,
-            relieved: Instant::ZERO,
+            standby: standby::Standby::default(),
             counters: Counters::default(),
             paths: [const { None }; PATHS],
         }
@@ -362,7 +361,7 @@ impl AnyTunnel<'_> {
                 path.prober.size_anew(now);
             }
         }
-        self.review_metered(now);
+        self.review_standby(now);
     }
 
     /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] has something to do.
@@ -399,7 +398,9 @@ impl AnyTunnel<'_> {
     /// went silent (the slowest way to lose a packet), and to send again.
     fn hold(&self, now: Instant) -> Duration {
         let (mut least, mut most, mut rtt) = (i32::MAX, i32::MIN, Duration::ZERO);
-        for (_, p) in self.paths().filter(|(_, p)| p.carries()) {
+        // One that stands by may step in before the other end hears of it.
+        let soon = |p: &Path| p.carries() || (p.usable() && !p.cost.is_metered());
+        for (_, p) in self.paths().filter(|(_, p)| soon(p)) {
             let delay = p.rate.delay(now).unwrap_or(0);
             (least, most) = (least.min(delay), most.max(delay));
             rtt = rtt.max(p.srtt());
@@ -465,32 +466,13 @@ impl AnyTunnel<'_> {
         }
     }
 
-    /// The most that a path's lender lets through, towards the exit and from it, in kbit/s (0: no limit), and whether its
-    /// volume costs money. The exit is told at once.
-    pub fn set_terms(&mut self, now: Instant, at: usize, limits: [u32; 2], metered: bool) {
+    /// The most that a path's lender lets through, towards the exit and from it, in kbit/s (0: no limit), and what its use
+    /// costs. The exit is told at once.
+    pub fn set_terms(&mut self, now: Instant, at: usize, limits: [u32; 2], cost: Cost) {
         if let Some(p) = self.path_mut(at)
-            && p.agree(limits, metered)
+            && p.agree(limits, cost)
         {
             p.prober.look_now(now);
-        }
-    }
-
-    /// Metered paths stand by while another one carries something, be it light flows only for a moment.
-    fn review_metered(&mut self, now: Instant) {
-        if !self.paths.iter().flatten().any(|p| p.metered) {
-            return;
-        }
-        let others = || self.paths().filter(|(_, p)| !p.metered && p.usable());
-        let (some, free) = (
-            others().next().is_some(),
-            others().any(|(_, p)| p.free_for_bursts(now)),
-        );
-        if free {
-            self.relieved = now;
-        }
-        let stands_by = some && now.since(self.relieved) < NEED;
-        for path in self.paths.iter_mut().flatten() {
-            path.stands_by = stands_by && path.metered;
         }
     }
 

@@ -106,7 +106,7 @@ impl AnyTunnel<'_> {
                 Record::Control(message) => sink.control(message),
                 Record::Loose(packet) => {
                     if let Some(path) = self.path_mut(at) {
-                        path.prober.carried(now);
+                        path.carried(now);
                     }
                     sink.deliver(packet);
                 }
@@ -126,7 +126,7 @@ impl AnyTunnel<'_> {
         sink: &mut dyn Sink,
     ) {
         if let Some(path) = self.path_mut(at) {
-            path.prober.carried(now);
+            path.carried(now);
         }
         let led = if leads { at as u8 + 1 } else { 0 };
         let news = self.resequencer.handle_packet(

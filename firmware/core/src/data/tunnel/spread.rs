@@ -4,13 +4,15 @@
 //! paths may not fill all paths at the later one's round trip: then the flow is slower for having one more path. (Simulated
 //! with 50 Mbit/s, 5 ms and 10 Mbit/s, 60 ms: 63 % of the sum instead of the 77 % that the first one gives alone, for ten
 //! seconds.) So a path joins when as much waits as the early paths send in the time by which it is later: from then on the
-//! early ones stay busy. It leaves when all together send less than the early ones could.
+//! early ones stay busy. It leaves when all together send less than the early ones could. Only cheaper paths, and those that cost
+//! as much, count as earlier: one that costs nothing is not left to a dear one that is nearer.
 
 use super::AnyTunnel;
 use super::transmit::TOO_LATE_US;
 use crate::data::codel::{self, Measure};
 use crate::data::path::Path;
 use crate::time::{Duration, Instant};
+use crate::wire::path::Cost;
 
 /// Paths no later than this belong together at once, us.
 const NEAR_US: i32 = 4_000;
@@ -24,11 +26,11 @@ pub(super) struct Spread {
     sent: u64,
 }
 
-/// How much later than the earliest path a path is, in us; `None` if nobody would wait for it.
+/// How much later than the earliest path a path is, in us; `None` if nobody would wait for it, or it for others.
 fn lateness(earliest: i32, path: &Path) -> Option<i32> {
     let delay = path.rate.base_delay().unwrap_or(earliest);
     let late = delay.saturating_sub(earliest);
-    (late < TOO_LATE_US).then_some(late)
+    (late.abs() < TOO_LATE_US).then_some(late)
 }
 
 impl Path {
@@ -39,19 +41,20 @@ impl Path {
 }
 
 impl AnyTunnel<'_> {
-    /// The least delay of the paths that may carry bursts. Asked for once and handed on: a look at every path for each path
-    /// is dear with eight of them.
+    /// The least delay of the cheapest paths that may carry bursts. Asked for once and handed on: a look at every path for each
+    /// path is dear with eight of them.
     pub(super) fn earliest(&self, now: Instant) -> Option<i32> {
         let usable = self.paths().filter(|(_, p)| p.free_for_bursts(now));
-        usable.filter_map(|(_, p)| p.rate.base_delay()).min()
+        let delays = usable.filter_map(|(_, p)| Some((p.cost, p.rate.base_delay()?)));
+        delays.min().map(|(_, delay)| delay)
     }
 
-    /// Bytes per second of the paths that are earlier than this, and in use.
-    fn earlier_rate(&self, now: Instant, earliest: i32, late: i32) -> u64 {
-        let earlier = self.paths().filter(|(_, p)| {
-            p.free_for_bursts(now)
-                && lateness(earliest, p).is_some_and(|l| l < late && (p.joined || l <= NEAR_US))
-        });
+    /// Bytes per second of the paths that are cheaper than this, or as cheap and earlier, and in use.
+    fn earlier_rate(&self, now: Instant, earliest: i32, (cost, late): (Cost, i32)) -> u64 {
+        let before = |p: &Path| lateness(earliest, p).is_some_and(|l| (p.cost, l) < (cost, late));
+        let earlier = self
+            .paths()
+            .filter(|(_, p)| p.free_for_bursts(now) && before(p) && p.takes_part(earliest));
         earlier.map(|(_, p)| u64::from(p.pacer.rate())).sum()
     }
 
@@ -76,7 +79,7 @@ impl AnyTunnel<'_> {
             let Some(late) = lateness(earliest, path).filter(|l| *l > NEAR_US) else {
                 continue;
             };
-            let earlier = self.earlier_rate(now, earliest, late);
+            let earlier = self.earlier_rate(now, earliest, (path.cost, late));
             let joins = waiting * 1_000_000 >= earlier * late as u64;
             let leaves = sent.is_some_and(|rate| rate < earlier * 15 / 16);
             if let Some(path) = self.path_mut(at) {

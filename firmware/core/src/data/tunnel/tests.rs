@@ -204,7 +204,7 @@ fn greedy(next: &mut u32) -> impl FnMut(&mut Pair, Instant) + '_ {
 }
 
 /// Keeps so many packets of one flow waiting at `a`.
-fn waiting(packets: u32, next: &mut u32) -> impl FnMut(&mut Pair, Instant) + '_ {
+pub(super) fn waiting(packets: u32, next: &mut u32) -> impl FnMut(&mut Pair, Instant) + '_ {
     move |p, now| {
         // At most so many tries: a full memory drops what it is given.
         for _ in p.a.backlog()..packets {

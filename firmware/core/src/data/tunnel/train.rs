@@ -119,7 +119,7 @@ impl AnyTunnel<'_> {
         let waiting = |p: &crate::data::path::Path| {
             p.train.state == State::Waiting
                 && p.usable()
-                && !p.metered
+                && !p.cost.is_metered()
                 && now.since(p.opened) >= from
         };
         self.paths().find(|(_, p)| waiting(p)).map(|(at, _)| at)

@@ -3,6 +3,7 @@
 use super::{AnyTunnel, Transmit};
 use crate::data::codel::Measure;
 use crate::data::headers::Short;
+use crate::data::path::Path;
 use crate::data::pool::{Meta, PacketId};
 use crate::data::queue::{Kind, Turn};
 use crate::error::Refusal;
@@ -11,6 +12,7 @@ use crate::wire::bytes::Writer;
 use crate::wire::feedback::MAX_LEN as FEEDBACK_LEN;
 use crate::wire::frame::{HEADER, Header, TAG};
 use crate::wire::headers::How;
+use crate::wire::path::Cost;
 use crate::wire::record::{
     PACKET_HEADER, RECORD_HEADER, Record, emit_packet_header, emit_told_header,
 };
@@ -61,8 +63,10 @@ impl AnyTunnel<'_> {
                 at = at.min(path.pacer.urgent_at());
             }
             // Where all paths rest for their owners, the first that has rested will do.
-            let used = earliest.is_none_or(|earliest| path.takes_part(earliest));
-            if (used && fits(&burst)) || keeps(Kind::Burst) {
+            let used = |len: usize| {
+                earliest.is_none_or(|e| path.takes_part(e) && !self.leaves_it(now, e, path, len))
+            };
+            if burst.is_some_and(|len| path.fits(len) && used(len)) || keeps(Kind::Burst) {
                 at = at.min(path.pacer.ready_at().max(path.yields_until));
             }
         }
@@ -84,13 +88,14 @@ impl AnyTunnel<'_> {
         })
     }
 
-    /// The free path with the least delay that takes a burst's packet of this length.
+    /// Of the cheapest free paths the one with the least delay that takes a burst's packet of this length.
     fn free_for_burst(&self, now: Instant, len: usize) -> Option<usize> {
         let earliest = self.earliest(now)?;
         self.paths()
             .filter(|(_, p)| p.fits(len))
             .filter(|(_, p)| p.pacer.ready(now) && self.takes_bursts(now, earliest, p))
-            .min_by_key(|(_, p)| p.rate.base_delay().unwrap_or(i32::MIN))
+            .filter(|(_, p)| !self.leaves_it(now, earliest, p, len))
+            .min_by_key(|(_, p)| (p.cost, p.rate.base_delay().unwrap_or(i32::MIN)))
             .map(|(i, _)| i)
     }
 
@@ -99,7 +104,9 @@ impl AnyTunnel<'_> {
         let (Some(earliest), Some(path)) = (self.earliest(now), self.path(at)) else {
             return false;
         };
-        path.pacer.goes_on(now) && self.takes_bursts(now, earliest, path)
+        path.pacer.goes_on(now)
+            && self.takes_bursts(now, earliest, path)
+            && path.leaves <= self.queue.bytes()
     }
 
     fn poll_feedback(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
@@ -189,7 +196,7 @@ impl AnyTunnel<'_> {
         if let Some(path) = self.path_mut(at) {
             path.prober.data_sent(now);
             if matches!(packet, Record::Loose(_)) {
-                path.prober.carried(now);
+                path.carried(now);
             }
         }
         Ok(len)
@@ -232,6 +239,9 @@ impl AnyTunnel<'_> {
     }
 
     fn poll_packets(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
+        if self.queue.bytes() > 0 {
+            self.review_standby(now);
+        }
         self.review_spread(now);
         self.review_lanes(now);
         let (at, first, lane) = self.next_packet(now)?;
@@ -322,12 +332,13 @@ impl AnyTunnel<'_> {
         let light = Turn::any(Kind::Light);
         if let Some(len) = self.queue.peek_len(light, &self.pool) {
             if let Some(at) = self.urgent_path(now, len) {
+                self.mark_cheaper_busy(now, at);
                 if let Some(id) = self.pop(now, light) {
                     let at = self.urgent_path(now, self.pool.len_of(id)).unwrap_or(at);
                     return Some((at, id, 0));
                 }
             } else {
-                self.mark_busy(now);
+                self.mark_busy(now, Cost::METERED);
             }
         }
         let kept = (self.queue.standing() >> 1 != 0).then(|| {
@@ -357,11 +368,12 @@ impl AnyTunnel<'_> {
         self.kept_next = true;
         let Some(at) = at else {
             if len.is_some() {
-                self.mark_busy(now);
+                self.mark_busy(now, Cost::METERED);
             }
             self.mark_kept_busy(now);
             return None;
         };
+        self.mark_cheaper_busy(now, at);
         let id = self.stash.take();
         let id = id.or_else(|| self.pop(now, Turn::any(Kind::Burst)))?;
         Some((at, id, 0))
@@ -414,12 +426,25 @@ impl AnyTunnel<'_> {
         usable.peek().is_some() && !usable.any(|(_, p)| p.fits(len))
     }
 
-    /// Where something urgent arrives first, of the paths that take it now. (Waiting for a better one that is not ready
-    /// would leave the others idle.)
-    pub(super) fn urgent_path(&self, now: Instant, len: usize) -> Option<usize> {
-        let fitting = self.paths().filter(|(_, p)| p.carries() && p.fits(len));
-        fitting
-            .filter(|(_, p)| p.pacer.ready_for_urgent(now))
+    /// The paths that take something urgent of this length now. (Waiting for a better one that is not ready would leave the
+    /// others idle.)
+    fn urgent_paths(&self, now: Instant, len: usize) -> impl Iterator<Item = (usize, &Path)> {
+        let fitting = self
+            .paths()
+            .filter(move |(_, p)| p.carries() && p.fits(len));
+        fitting.filter(move |(_, p)| p.pacer.ready_for_urgent(now))
+    }
+
+    /// Of the cheapest of them the one where it arrives first.
+    fn urgent_path(&self, now: Instant, len: usize) -> Option<usize> {
+        self.urgent_paths(now, len)
+            .min_by_key(|(_, p)| (p.cost, p.arrival(now)))
+            .map(|(i, _)| i)
+    }
+
+    /// Where a repair arrives first, whatever that costs.
+    pub(super) fn repair_path(&self, now: Instant, len: usize) -> Option<usize> {
+        self.urgent_paths(now, len)
             .min_by_key(|(_, p)| p.arrival(now))
             .map(|(i, _)| i)
     }
@@ -429,10 +454,12 @@ impl AnyTunnel<'_> {
         self.queue.pop(now, &mut self.pool, turn, measure)
     }
 
-    /// There is more to send than the paths' rates allow.
-    fn mark_busy(&mut self, now: Instant) {
-        for path in self.paths.iter_mut().flatten().filter(|p| p.carries()) {
-            path.wants_more(now);
+    /// There is more to send than the rates of paths up to this cost allow.
+    pub(super) fn mark_busy(&mut self, now: Instant, cost: Cost) {
+        for path in self.paths.iter_mut().flatten() {
+            if path.carries() && path.cost <= cost {
+                path.wants_more(now);
+            }
         }
     }
 
@@ -562,8 +589,7 @@ impl AnyTunnel<'_> {
             return;
         };
         path.counters.repairs = path.counters.repairs.saturating_add(u32::from(repaired));
-        path.last_data = now;
-        path.prober.carried(now);
+        path.carried(now);
         path.prober.data_sent(now);
         self.pool.push(&mut path.in_flight, id);
         path.oldest_sent.get_or_insert(now);

@@ -20,6 +20,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::Capabilities;
 use crate::wire::control::{MAX_LEN, Message};
 use crate::wire::inside;
+use crate::wire::path::Cost;
 use crate::wire::record::Record;
 use heapless::Vec;
 
@@ -55,6 +56,12 @@ impl Gateway<'_> {
         let up = self.uplinks.iter().filter(|u| u.up);
         let each = up.map(|u| u.config.idle_kbit[0].saturating_add(u.config.idle_kbit[1]));
         each.reduce(u32::saturating_add)
+    }
+
+    /// What the cheapest of our own lines that are up costs.
+    pub fn own_cost(&self) -> Option<Cost> {
+        let up = self.uplinks.iter().filter(|u| u.up);
+        up.map(|u| u.config.cost).min()
     }
 
     /// Something of a guest's passed within the last second.
@@ -130,6 +137,7 @@ impl Gateway<'_> {
             up_kbit,
             down_kbit,
             ipv6: c.ipv6,
+            cost: c.cost,
         };
         let _ = maintain::say(peer, &host);
     }

@@ -13,6 +13,7 @@ use crate::node::peer::Session;
 use crate::node::{LETTER, Via};
 use crate::time::{Duration, Instant};
 use crate::wire::control::{MAX_LEN, MAX_UPLINKS, Message, Offer, Reason};
+use crate::wire::path::Cost;
 use crate::wire::relay;
 use core::net::SocketAddr;
 use heapless::Vec;
@@ -52,7 +53,7 @@ impl Gateway<'_> {
             // What costs money comes last.
             for metered in [false, true] {
                 let own = self.uplinks.iter().enumerate();
-                let own = own.filter(|(_, u)| u.up && u.config.metered == metered);
+                let own = own.filter(|(_, u)| u.up && u.config.cost.is_metered() == metered);
                 for (u, _) in own {
                     let _ = ways.push(Route::Own {
                         uplink: u as u8,
@@ -185,8 +186,8 @@ impl Gateway<'_> {
                     if self.link.stuck(now, at) {
                         self.give_up(now, at);
                         self.turn_loans(now, |p, l| (p, l.uplink) == (peer, uplink));
-                    } else if let Some(limits) = self.lent(now, peer, uplink) {
-                        self.link.tunnel.set_terms(now, at, limits, false);
+                    } else if let Some((limits, cost)) = self.lent(now, peer, uplink) {
+                        self.link.tunnel.set_terms(now, at, limits, cost);
                     } else {
                         self.link.close(at);
                     }
@@ -212,12 +213,13 @@ impl Gateway<'_> {
         }
     }
 
-    /// How much of it its lender lends, as long as the grant holds.
-    fn lent(&self, now: Instant, peer: u8, uplink: u8) -> Option<[u32; 2]> {
+    /// How much of it its lender lends and at which cost, as long as the grant holds.
+    fn lent(&self, now: Instant, peer: u8, uplink: u8) -> Option<([u32; 2], Cost)> {
         let peer = self.peers.get(usize::from(peer))?.as_ref()?;
         let mut loans = peer.loans.iter();
         let loan = loans.find(|l| l.uplink == uplink && l.granted(now))?;
-        Some(loan.limits)
+        let offer = peer.offers.iter().find(|o| o.uplink == uplink);
+        Some((loan.limits, offer.map_or(Cost::LEAST, |o| o.cost)))
     }
 
     fn open_paths(&mut self, now: Instant) {
@@ -239,8 +241,8 @@ impl Gateway<'_> {
                     .open(now, Route::Own { uplink, address }, cid, v6, 0);
             }
             if let Some(at) = self.link.place_of(same) {
-                let metered = own.config.metered;
-                self.link.tunnel.set_terms(now, at, [0; 2], metered);
+                let cost = own.config.cost;
+                self.link.tunnel.set_terms(now, at, [0; 2], cost);
             }
         }
         while self.open_best_loan(now) {}
@@ -457,6 +459,7 @@ impl Gateway<'_> {
             uplink: i as u8,
             up_kbit: u.config.likely_kbit()[0],
             down_kbit: u.config.likely_kbit()[1],
+            cost: u.config.cost,
         };
         self.uplinks
             .iter()

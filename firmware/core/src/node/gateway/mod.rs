@@ -48,6 +48,7 @@ use crate::ledger::cap::{Pace, limit};
 use crate::time::Instant;
 use crate::wire::control::MAX_UPLINKS;
 use crate::wire::handshake::{Datagram, Denial, Lease};
+use crate::wire::path::Cost;
 use core::net::SocketAddr;
 use heapless::{Deque, Vec};
 
@@ -84,8 +85,8 @@ pub struct UplinkConfig {
     pub ipv6: bool,
     /// What its household is likely to leave over, up and down, kbit/s; 0 = unknown. No limit, but what borrowers choose by.
     pub idle_kbit: [u32; 2],
-    /// Its volume costs money: our own flows use it only when nothing else carries them.
-    pub metered: bool,
+    /// What its use costs, for ourselves and for those who borrow it: cheaper lines are filled first.
+    pub cost: Cost,
 }
 
 /// What a gateway is told at its start.

@@ -457,10 +457,11 @@ impl Gateway<'_> {
                 up_kbit,
                 down_kbit,
                 ipv6,
+                cost,
             } => {
                 let host = peer.host.get_or_insert_default();
                 host.renew(now, *seconds);
-                (host.uplink, host.ipv6) = (*uplink, *ipv6);
+                (host.uplink, host.ipv6, host.cost) = (*uplink, *ipv6, *cost);
                 host.kbit = [*up_kbit, *down_kbit];
             }
             Message::Bye => {

@@ -5,7 +5,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 const SVG_TAGS = ['svg', 'path', 'line'];
 
 export function build(tree, doc) {
-	if (tree === null || tree === undefined || tree === false)
+	if ((tree ?? false) === false)
 		return doc.createDocumentFragment();
 	if (!Array.isArray(tree))
 		return doc.createTextNode(String(tree));
@@ -14,7 +14,7 @@ export function build(tree, doc) {
 	for (const [name, value] of Object.entries(attributes)) {
 		if (name.startsWith('on'))
 			value && node.addEventListener(name.slice(2), value);
-		else if (value !== null && value !== undefined)
+		else if ((value ?? null) !== null)
 			node.setAttribute(name, String(value));
 	}
 	for (const child of children)

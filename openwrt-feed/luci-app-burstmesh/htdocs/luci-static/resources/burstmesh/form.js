@@ -8,7 +8,7 @@ const LANES = ['auto', 'per_packet', 'per_session'];
 // A rate or a volume: 0, or a number with one of these units.
 function amount(units, least, most) {
 	return (text) => {
-		const [, value, unit] = text.match(/^([0-9]+(?:[.][0-9]{1,3})?)([A-Za-z]*)$/) || [];
+		const [, value, unit] = text.match(/^(\d+(?:[.]\d{1,3})?)([a-z]*)$/i) || [];
 		const all = value * (unit ? units[unit.toLowerCase()] : 0);
 		return Number(value) === 0 && all === 0 || all >= least && all <= most;
 	};
@@ -16,8 +16,8 @@ function amount(units, least, most) {
 
 // Minutes since midnight, NaN if it is no time of day.
 function minutes(text) {
-	const match = text.match(/^([0-9]{1,2}):([0-5][0-9])$/);
-	const time = match ? Number(match[1]) * 60 + Number(match[2]) : NaN;
+	const match = text.match(/^(\d{1,2}):([0-5]\d)$/);
+	const time = match ? match[1] * 60 + Number(match[2]) : NaN;
 	return time <= 24 * 60 ? time : NaN;
 }
 
@@ -30,8 +30,13 @@ function isHours(text) {
 	return more === undefined && from >= 0 && to >= 0 && from !== to;
 }
 
+// In bytes.
+function length(text) {
+	return new TextEncoder().encode(text).length;
+}
+
 function isDevice(text) {
-	return new TextEncoder().encode(text).length <= 15 && /^[^\/:@\s]+$/.test(text) && !['.', '..', 'lo', 'bm0'].includes(text);
+	return length(text) <= 15 && /^[^\/:@\s]+$/.test(text) && !['.', '..', 'lo', 'bm0'].includes(text);
 }
 
 // A kind of values: whether one is right, and how a right one is.
@@ -40,7 +45,7 @@ function kind(is, how, words = []) {
 }
 
 function number(least, most) {
-	return kind((text) => /^[0-9]{1,5}$/.test(text) && text >= least && text <= most, _('A number from {least} to {most}.', { least, most }));
+	return kind((text) => /^\d{1,5}$/.test(text) && text >= least && text <= most, _('A number from {least} to {most}.', { least, most }));
 }
 
 function among(...words) {
@@ -49,12 +54,12 @@ function among(...words) {
 
 function isV4(text) {
 	const parts = text.split('.');
-	return parts.length === 4 && parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part) && Number(part) < 256);
+	return parts.length === 4 && parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && part < 256);
 }
 
 // The browser's own parser of addresses decides.
 function isV6(text) {
-	return text.includes(':') && /^[0-9a-fA-F:.]+$/.test(text) && URL.canParse('http://[' + text + ']/');
+	return text.includes(':') && /^[\da-f:.]+$/i.test(text) && URL.canParse('http://[' + text + ']/');
 }
 
 // An address as a string of its bits.
@@ -79,17 +84,16 @@ function isPrefix(text) {
 }
 
 function isAddress(text) {
-	const match = text.match(/^(?:\[([^\]]+)\]|([^:]+)):([0-9]+)$/);
+	const match = text.match(/^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/);
 	return match !== null && number(1, 65535).is(match[3]) && (match[1] ? isV6(match[1]) : isV4(match[2]));
 }
 
 function isName(text) {
-	const bytes = new TextEncoder().encode(text).length;
-	return bytes >= 1 && bytes <= 32 && !/\p{Cc}/u.test(text);
+	return text && length(text) <= 32 && !/\p{Cc}/u.test(text);
 }
 
 function isKey(text) {
-	return /^[A-Za-z0-9+\/]{43}=$/.test(text);
+	return /^[a-z\d+\/]{43}=$/i.test(text);
 }
 
 // What a person made up has few different bytes, or can be typed.
@@ -115,7 +119,7 @@ export function kinds() {
 		secret: kind(isSecret, _('44 generated characters, or paste an invitation.')),
 		'address:port': kind(isAddress, _('Such as 203.0.113.7:4455 or [2001:db8::7]:4455.')),
 		invitation: kind(isWhole, _('The whole invitation, from bm1 to its last character.')),
-		certificate: kind((text) => /^bmc1[A-Za-z0-9+\/]{107}$/.test(text), _('The whole line, from bmc1 to its last character.')),
+		certificate: kind((text) => /^bmc1[A-Za-z\d+\/]{107}$/.test(text), _('The whole line, from bmc1 to its last character.')),
 		text: kind(isName, _('1 to 32 characters, the same on every router.')),
 		'log level': among('error', 'warn', 'info', 'debug', 'trace'),
 		lane: among(...LANES),
@@ -123,15 +127,18 @@ export function kinds() {
 		protocol: among('tcp', 'udp'),
 		DSCP: number(0, 63),
 		preference: number(0, 9),
-		'node ID': kind((text) => /^[0-9a-f]{16}$/i.test(text), _('16 digits from 0 to f.')),
-		'node ID=weight': kind((text) => /^[0-9a-f]{16}=[1-9]$/i.test(text), _('Such as {example}.', { example: 'a0a1a2a3a4a5a6a7=2' })),
+		cost: number(0, 3),
+		'node ID': kind((text) => /^[\da-f]{16}$/i.test(text), _('16 digits from 0 to f.')),
+		'node ID=weight': kind((text) => /^[\da-f]{16}=[1-9]$/i.test(text), _('Such as {example}.', { example: 'a0a1a2a3a4a5a6a7=2' })),
 		file: kind((text) => text[0] === '/' && text.length <= 128, _('The full path of a file.'))
 	};
 }
 
-// Without a preset bools and rates are 0.
+// Of these kinds it is 0 where nothing is set.
+const ZERO = ['bool', 'rate', 'volume', 'time zone', 'preference', 'cost'];
+
 function option(name, kind, title, help, more) {
-	return { name, kind, title, help, list: false, required: false, preset: ['bool', 'rate'].includes(kind) ? '0' : null, ...more };
+	return { name, kind, title, help, list: false, required: false, preset: ZERO.includes(kind) ? '0' : null, ...more };
 }
 
 function section(title, named, most, ...options) {
@@ -168,10 +175,11 @@ export function sections() {
 			option('reserve_down', 'rate', _('Kept for you, down'), kept),
 			option('reserve_up', 'rate', _('Kept for you, up'), kept),
 			option('default', 'bool', _('Preferred'), _('The line that direct traffic prefers; one at most.')),
-			option('cap', 'volume', _('Monthly cap'), _('Your own use included. Lending slows down near it and stops at it; you are never cut. 0: no cap.'), { preset: '0' }),
+			option('cap', 'volume', _('Monthly cap'), _('Your own use included. Lending slows down near it and stops at it; you are never cut. 0: no cap.')),
 			option('reset_day', 'day of the month', _('Begins anew on'), _('A day of the month.'), { preset: '1' }),
-			option('timezone', 'time zone', _('Time zone'), _('Where midnight is, all year the same.'), { preset: '0' }),
+			option('timezone', 'time zone', _('Time zone'), _('Where midnight is, all year the same.')),
 			option('lend_hours', 'hours', _('Lend only at'), _('Parts of the day. Without any, always.'), { list: true }),
+			option('cost', 'cost', _('Cost'), _('0 to 3: cheaper lines are filled first.')),
 			option('metered', 'bool', _('Volume costs money'), _('Connections use it only while no other line carries them.'))
 		),
 		client: section(_('Networks that use the pool'), true, 8,
@@ -187,7 +195,7 @@ export function sections() {
 		exit: section(_('Exits'), true, 4,
 			option('key', 'public key', _('Public key'), _('An exit is believed by its key alone.'), { required: true }),
 			option('address', 'address:port', _('Addresses'), _('The best first.'), { list: true, required: true }),
-			option('preference', 'preference', _('Preference'), _('The smallest is used while it answers; of equals the nearest.'), { preset: '0' })
+			option('preference', 'preference', _('Preference'), _('The smallest is used while it answers; of equals the nearest.'))
 		),
 		rule: section(_('Lanes by rule'), false, 16,
 			option('lane', 'lane or direct', _('Lane'), _('If all of the following is so; the first rule that fits counts.'), { required: true }),

@@ -83,7 +83,7 @@ return baseclass.extend({
 				if (refuse.length === before.length)
 					return;
 				return uci.changes().then((others) => {
-					uci.set('burstmesh', community()['.name'], 'refuse', refuse.length > 0 ? refuse : null);
+					uci.set('burstmesh', community()['.name'], 'refuse', refuse.length ? refuse : null);
 					return uci.save().then(() => Object.keys(others).length ? ui.changes.init() : ui.changes.apply(true));
 				});
 			})

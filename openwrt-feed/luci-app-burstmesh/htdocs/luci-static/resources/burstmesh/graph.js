@@ -12,11 +12,7 @@ const TOP = 2;
 
 export class History {
 	constructor(seconds, nameOf = pathName) {
-		this.nameOf = nameOf;
-		this.span = seconds * 1000;
-		this.last = null;
-		this.points = [];
-		this.layers = [];
+		Object.assign(this, { nameOf, span: seconds * 1000, last: null, points: [], layers: [] });
 	}
 
 	// Takes a status read at `now`, in steady milliseconds; null is a time without an agent.
@@ -76,13 +72,12 @@ function area(history, layer, below, direction, top) {
 	const now = history.last.now;
 	const x = (at) => (WIDTH * (1 - (now - at) / history.span)).toFixed(1);
 	const y = (value) => (TOP + (HEIGHT - TOP) * (1 - value / top)).toFixed(1);
-	const upper = [];
-	const lower = [];
+	const [upper, lower] = [[], []];
 	history.points.forEach((point, n) => {
-		const value = point[direction][layer.name] || 0;
-		lower.unshift(x(point.now) + ' ' + y(below[n]));
-		below[n] += value;
-		upper.push(x(point.now) + ' ' + y(below[n]));
+		const here = () => x(point.now) + ' ' + y(below[n]);
+		lower.unshift(here());
+		below[n] += point[direction][layer.name] || 0;
+		upper.push(here());
 	});
 	return ['path', { d: 'M' + upper.concat(lower).join('L') + 'Z', fill: layer.colour }];
 }
@@ -107,9 +102,8 @@ export function graph(history, direction, title) {
 	const label = _('{title}: {rate} now, at most {peak} in the last {seconds} seconds', {
 		title, rate: rate(current), peak: rate(peak), seconds: history.span / 1000
 	});
-	const grid = [0, 0.5, 1].map((part) => ['line', {
-		x1: 0, x2: WIDTH, y1: TOP + (HEIGHT - TOP) * part, y2: TOP + (HEIGHT - TOP) * part, class: 'bm-grid'
-	}]);
+	const grid = [0, 0.5, 1].map((part) => TOP + (HEIGHT - TOP) * part)
+		.map((y) => ['line', { x1: 0, x2: WIDTH, y1: y, y2: y, class: 'bm-grid' }]);
 	const areas = history.points.length > 1 ? history.layers.map((layer) => area(history, layer, below, direction, top)) : [];
 	return figure(title + ': ' + rate(current), rate(top), label, grid.concat(areas),
 		history.layers.map((layer) => [layer.colour, layer.name + ': ' + rate((latest && latest[direction][layer.name]) || 0)]));

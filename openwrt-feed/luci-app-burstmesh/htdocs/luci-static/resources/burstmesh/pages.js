@@ -19,7 +19,7 @@ export function overview(status, history, acts) {
 	const hosts = rows.hostRows(status);
 	return page(status, acts, facts(status),
 		['div', { class: 'bm-graphs' }, graph(history, 'down', _('Download')), graph(history, 'up', _('Upload'))],
-		hosts.length > 0 ? table(_('Where new connections leave'), {
+		hosts.length ? table(_('Where new connections leave'), {
 			name: _('Line'), share: _('Of new connections'), most: _('Is likely to have over')
 		}, hosts) : table(_('Lines in use'), {
 			name: _('Line'), state: _('State'), latency: _('Latency'), received: _('Received'), sent: _('Sent')
@@ -62,7 +62,7 @@ export function ledger(status, entries, acts) {
 	const month = book.month(entries, status ? status.uplinks : []);
 	return page(status, acts,
 		h3(_('By day')),
-		days.length > 0 ? ['div', { class: 'bm-graphs' }, book.plot(days)] : p(_('Nothing was counted yet.')),
+		days.length ? ['div', { class: 'bm-graphs' }, book.plot(days)] : p(_('Nothing was counted yet.')),
 		table(month.name ? _('Over your lines in {month}', { month: month.name }) : _('This month'), {
 			name: _('Line'), own: _('For yourself'), lent: _('For neighbours'), all: _('Together'), plan: _('Of the plan')
 		}, month.lines.map(({ uplink, own, lent }) => ({
@@ -157,5 +157,5 @@ export function diagnostics(status, extra, acts) {
 export function box(status) {
 	const { text } = rows.headline(status);
 	const live = status ? rows.pathRows(status).filter((row) => row.live).map((row) => row.name) : [];
-	return p(live.length > 0 ? _('{state} Lines: {lines}.', { state: text, lines: live.join(', ') }) : text);
+	return p(live.length ? _('{state} Lines: {lines}.', { state: text, lines: live.join(', ') }) : text);
 }

@@ -32,7 +32,7 @@ export function p(text) {
 }
 
 export function list(items, nothing) {
-	return items.length > 0 ? ['ul', {}, ...items.map((item) => ['li', {}, item])] : p(nothing);
+	return items.length ? ['ul', {}, ...items.map((item) => ['li', {}, item])] : p(nothing);
 }
 
 // `titles` of columns by key; only a row that is `live` has a full dot. Phones show data-title before each value.

@@ -33,7 +33,7 @@ export function pathName(path) {
 function pathRow(path) {
 	return {
 		name: pathName(path),
-		state: _(path.state),
+		state: _(path.stands_by || path.state),
 		live: path.state === 'live',
 		rate: rate(path.rate_bps),
 		latency: path.rtt_us ? millis(path.rtt_us) : '–'

@@ -13,8 +13,7 @@ const MUCH_LOST = 0.02;
 export class Watch {
 	// For so many seconds of a clock that never jumps.
 	constructor(seconds) {
-		this.span = seconds * 1000;
-		this.seen = [];
+		Object.assign(this, { span: seconds * 1000, seen: [] });
 	}
 
 	// Takes a status read at `now`, in milliseconds.
@@ -24,7 +23,7 @@ export class Watch {
 	}
 
 	passed() {
-		return this.seen.length > 0 ? this.seen.at(-1).now - this.seen[0].now : 0;
+		return this.seen.length ? this.seen.at(-1).now - this.seen[0].now : 0;
 	}
 
 	// From 0 to 1.
@@ -83,6 +82,6 @@ export class Watch {
 		const most = lines.reduce((best, line) => line[way] > best[way] ? line : best);
 		if (live.length > 1 && most[way] > 0.9 * Math.max(down, up))
 			said.push(_('Nearly all went over {line}: a connection that keeps to one line, or one too short to be spread.', { line: most.name }));
-		return said.length > 0 ? said : [_('Nothing stands out: the lines carried this together without loss or waiting. A device, its Wi-Fi or the far end may be the limit.')];
+		return said.length ? said : [_('Nothing stands out: the lines carried this together without loss or waiting. A device, its Wi-Fi or the far end may be the limit.')];
 	}
 }
