@@ -63,7 +63,7 @@ class Makefiles(unittest.TestCase):
         for package in ("burstmesh", "burstmesh-tiny"):
             with tempfile.TemporaryDirectory() as folder:
                 make("burstmesh", f"scripts-{package}", folder)
-                self.assertEqual((Path(folder) / "conffiles").read_text().split(), ["/etc/config/burstmesh", "/etc/burstmesh/"])
+                self.assertEqual((Path(folder) / "conffiles").read_text().split(), ["/etc/config/burstmesh", "/etc/burstmesh/", "/etc/burstmesh.added"])
                 for script in ("postinst", "prerm"):
                     self.assertTrue((Path(folder) / script).read_text().startswith("#!/bin/sh\n"))
 

@@ -45,7 +45,7 @@ class Packages(unittest.TestCase):
         self.assertEqual({name: member.mode for name, member in files.items()}, FILES)
         self.assertTrue(all((member.uid, member.gid) == (0, 0) for member in data))
         self.assertEqual(data.extractfile("./usr/bin/burstmesh").read().decode(), AGENT)
-        self.assertEqual(data.extractfile("./lib/upgrade/keep.d/burstmesh").read(), b"/etc/burstmesh/\n")
+        self.assertEqual(data.extractfile("./lib/upgrade/keep.d/burstmesh").read(), b"/etc/burstmesh/\n/etc/burstmesh.added\n")
 
     def test_the_package_of_apk_3_holds_the_same_files_and_what_openwrt_reads_of_it(self):
         apk = shutil.which("apk")

@@ -74,6 +74,30 @@ class Settings(RouterTest):
         router.defaults()
         self.assertEqual(router.uci("get", "firewall.burstmesh.input"), "ACCEPT")
 
+    def test_what_the_owner_deleted_stays_away_over_upgrades_and_what_is_new_comes(self):
+        router = self.router()
+        router.install()
+        deleted = {"network": "network.burstmesh", "firewall": "firewall.burstmesh_wan"}
+        for config, section in deleted.items():
+            router.uci("delete", section)
+            router.uci("commit", config)
+        # As if this version were the first with that rule.
+        router.uci("delete", "firewall.burstmesh_icmp")
+        added = [line for line in router.read("etc/burstmesh.added").splitlines() if line != "firewall.burstmesh_icmp"]
+        router.write("etc/burstmesh.added", "\n".join(added) + "\n")
+        router.defaults()
+        for config, section in deleted.items():
+            self.assertNotIn(f"'{section.split('.')[1]}'", [line.split()[-1] for line in meaning(router.read(f"etc/config/{config}")) if line.startswith("config")])
+        self.assertEqual(router.uci("get", "firewall.burstmesh_icmp"), "rule")
+
+    def test_all_sections_come_again_when_the_package_does(self):
+        router = self.router()
+        router.install()
+        router.script("prerm")
+        self.assertFalse((router.root / "etc/burstmesh.added").exists())
+        router.install()
+        self.assertEqual({key: router.uci("-q", "get", key) for key in MINE}, MINE)
+
     def test_fresh_settings_get_this_routers_device_names(self):
         router = self.router()
         router.install()
