@@ -38,13 +38,18 @@ pub struct Args {
 /// `cargo xtask package`.
 pub fn run(args: &Args) -> Result<()> {
     let board = board::load(&args.board)?;
-    let agent = match &args.agent {
-        Some(file) => file.clone(),
-        None => build::make(&job(&board)?)?.binary,
-    };
     let out = match &args.out {
         Some(folder) => root().join(folder),
         None => root().join("dist").join(&board.file),
+    };
+    pack(&board, args.agent.as_deref(), &out)
+}
+
+/// Packs a board's agent, this one or one that is built, and its pages into `out`.
+pub fn pack(board: &Board, agent: Option<&Path>, out: &Path) -> Result<()> {
+    let agent = match agent {
+        Some(file) => file.to_owned(),
+        None => build::make(&job(board)?)?.binary,
     };
     let stage = out.join("stage");
     clear(&stage)?;
@@ -52,11 +57,11 @@ pub fn run(args: &Args) -> Result<()> {
     if apk.is_none() {
         println!("no apk of version 3 here: packages for OpenWrt 24.10 (.ipk) only");
     }
-    for source in sources(&board, &agent, &stage)? {
+    for source in sources(board, &agent, &stage)? {
         let package = feed::read(&source, &stage.join(source.name))?;
-        println!("{}", ipk::build(&package, &out, &epoch())?.display());
+        println!("{}", ipk::build(&package, out, &epoch())?.display());
         if let Some(apk) = &apk {
-            println!("{}", apk::build(apk, &package, &out, &epoch())?.display());
+            println!("{}", apk::build(apk, &package, out, &epoch())?.display());
         }
     }
     fs::remove_dir_all(&stage)?;
@@ -72,6 +77,14 @@ fn job(board: &Board) -> Result<Job> {
     })
 }
 
+/// The package of the agent that fits the board's memory.
+pub fn agents(board: &Board) -> &'static str {
+    match board.limits {
+        Profile::Tiny => "burstmesh-tiny",
+        Profile::Small | Profile::Large => "burstmesh",
+    }
+}
+
 /// The packages of a board: the agent that fits its memory, the pages, their translations.
 fn sources<'a>(board: &'a Board, agent: &Path, stage: &Path) -> Result<Vec<Source<'a>>> {
     ensure!(agent.is_file(), "no agent at {}", agent.display());
@@ -79,10 +92,6 @@ fn sources<'a>(board: &'a Board, agent: &Path, stage: &Path) -> Result<Vec<Sourc
     let built = stage.join("built");
     fs::create_dir_all(built.join("bin"))?;
     fs::copy(agent, built.join("bin/burstmesh"))?;
-    let name = match board.limits {
-        Profile::Tiny => "burstmesh-tiny",
-        Profile::Small | Profile::Large => "burstmesh",
-    };
     let source = |folder, name| Source {
         folder,
         name,
@@ -90,7 +99,7 @@ fn sources<'a>(board: &'a Board, agent: &Path, stage: &Path) -> Result<Vec<Sourc
         built: built.clone(),
     };
     Ok(vec![
-        source("burstmesh", name),
+        source("burstmesh", agents(board)),
         source("luci-app-burstmesh", "luci-app-burstmesh"),
         source("luci-app-burstmesh", "luci-i18n-burstmesh-de"),
         source("luci-app-burstmesh", "luci-i18n-burstmesh-es"),
