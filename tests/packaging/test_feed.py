@@ -20,7 +20,11 @@ def about(package, folder="burstmesh", **variables):
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
 
+PACKAGES = (("burstmesh", "burstmesh"), ("burstmesh-tiny", "burstmesh"), ("burstmesh-proxy", "burstmesh-proxy"))
+
+
 def scripts():
+    """All that the feed has as files."""
     found = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", str(FEED)], cwd=TREE, capture_output=True, text=True, check=True)
     names = [TREE / name for name in found.stdout.splitlines()]
     return [name for name in names if name.is_file() and name.read_bytes().startswith(b"#!/bin/sh")]
@@ -29,7 +33,7 @@ def scripts():
 class Makefiles(unittest.TestCase):
     def test_the_version_is_the_workspaces(self):
         version = re.search(r'^version = "([^"]+)"', (TREE / "Cargo.toml").read_text(), re.M).group(1)
-        for package, folder in (("burstmesh", "burstmesh"), ("burstmesh-tiny", "burstmesh"), ("burstmesh-proxy", "burstmesh-proxy")):
+        for package, folder in PACKAGES:
             self.assertEqual(about(package, folder)["version"], f"{version.replace('-', '_')}-r1")
 
     def test_each_variant_is_built_from_the_tree_with_its_features_and_our_profile(self):
@@ -118,15 +122,29 @@ class Scripts(unittest.TestCase):
         for which in kept.values():
             self.assertEqual(which, ["CAP_NET_ADMIN", "CAP_NET_RAW"])
 
-    def test_shellcheck_has_nothing_to_say(self):
-        beside = Path(sys.executable).parent / "shellcheck"
-        done = subprocess.run([str(beside), "-s", "busybox", *map(str, scripts())], capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-
-    def test_busybox_can_parse_every_script(self):
+    def test_shellcheck_and_busybox_find_nothing_wrong_in_any_script(self):
         self.assertGreaterEqual(len(scripts()), 4)
-        for script in scripts():
-            subprocess.run(["busybox", "ash", "-n", str(script)], check=True)
+        read(self, scripts())
+
+    def test_nor_in_what_the_makefiles_have_run_at_an_install_and_a_removal(self):
+        for package, folder in PACKAGES:
+            work = Path(self.enterContext(tempfile.TemporaryDirectory()))
+            make(folder, f"scripts-{package}", work)
+            made = [work / name for name in ("postinst", "prerm") if (work / name).read_text().strip()]
+            # The exit's service is OpenWrt's own matter.
+            self.assertEqual(len(made), 0 if package == "burstmesh-proxy" else 2, package)
+            if made:
+                read(self, made)
+
+
+def read(case, files):
+    """As a linter for busybox's shell does, and as that shell itself."""
+    shellcheck = Path(sys.executable).parent / "shellcheck"
+    done = subprocess.run([shellcheck, "-s", "busybox", *files], capture_output=True, text=True, check=False)
+    case.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+    for file in files:
+        case.assertTrue(file.read_bytes().startswith(b"#!/bin/sh"), file)
+        subprocess.run(["busybox", "ash", "-n", file], check=True)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,12 @@ def meaning(text):
     return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
 
 
+def state(router):
+    """All files below /etc, and where links lead."""
+    found = (path for path in (router.root / "etc").rglob("*") if path.is_symlink() or path.is_file())
+    return {str(path.relative_to(router.root)): path.readlink() if path.is_symlink() else path.read_bytes() for path in found}
+
+
 class Settings(RouterTest):
     def test_an_install_makes_an_interface_a_zone_and_the_way_into_it(self):
         router = self.router()
@@ -65,6 +71,25 @@ class Settings(RouterTest):
         router.defaults()
         after = {name: router.read(f"etc/config/{name}") for name in before}
         self.assertEqual(after, before)
+
+    def test_scripts_that_run_twice_leave_what_one_run_leaves(self):
+        for script in ("postinst", "prerm"):
+            with self.subTest(script):
+                router = self.router()
+                router.install()
+                router.script(script)
+                once = state(router)
+                router.script(script)
+                self.assertEqual(state(router), once)
+                self.assertEqual(b"bm0" in once["etc/config/network"], script == "postinst")
+
+    def test_the_service_is_switched_on_and_off_twice_as_once(self):
+        router = self.router()
+        router.install()
+        links = {"S95burstmesh", "K10burstmesh"}
+        for action, wanted in (("enable", links), ("enable", links), ("disable", set()), ("disable", set()), ("enable", links)):
+            router.service(action)
+            self.assertEqual({path.name for path in (router.root / "etc/rc.d").iterdir()}, wanted)
 
     def test_a_zone_that_somebody_changed_stays_as_it_is(self):
         router = self.router()
