@@ -11,7 +11,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from router import AGENT, TREE, fields, make, pack, packages, unpack
+from router import AGENT, TREE, fields, make, pack, packages, unpack, with_exit
 
 # The program, its settings, its service, and what keeps keys over a sysupgrade.
 FILES = {
@@ -37,7 +37,7 @@ class Packages(unittest.TestCase):
             agent.write_text(AGENT)
             agent.chmod(0o700)
             os.utime(agent, (1, 1))
-            self.assertEqual(sums(pack(f"{folder}/out", agent, umask=0o077)), sums(packages()))
+            self.assertEqual(sums(pack(f"{folder}/out", agent, umask=0o077, more=with_exit(agent))), sums(packages()))
 
     def test_the_agents_package_holds_what_the_makefile_lays_out_and_belongs_to_root(self):
         data, _ = unpack(packages()["burstmesh"])
