@@ -183,10 +183,11 @@ class Router:
         for file in info.glob(f"{package}.*"):
             file.unlink()
 
-    def defaults(self):
-        """What the first boot after a sysupgrade runs: the script is in the image again."""
+    def defaults(self, version=lambda script: script):
+        """What the first boot after a sysupgrade runs: the script is in the image again, perhaps of another version."""
         data, _ = unpack(packages()["burstmesh"])
         data.extract("./etc/uci-defaults/80-burstmesh", self.root)
+        self.write("etc/uci-defaults/80-burstmesh", version(self.read("etc/uci-defaults/80-burstmesh")))
         return self.run("/bin/sh", "/etc/uci-defaults/80-burstmesh")
 
     def script(self, name, package="burstmesh", **environment):

@@ -123,6 +123,25 @@ class Settings(RouterTest):
         router.install()
         self.assertEqual({key: router.uci("-q", "get", key) for key in MINE}, MINE)
 
+    def test_an_option_of_an_older_version_gets_its_name_of_today_and_keeps_its_value(self):
+        router = self.router()
+        router.install()
+        # Names that no version has had.
+        settings = router.read("etc/config/burstmesh") + "\nconfig uplink\n\toption give '2Mbit'\n\nconfig client 'guests'\n\toption give '1'\n"
+        router.write("etc/config/burstmesh", settings)
+        for option in ("give=5Mbit", "month=1TB", "cap=2TB"):
+            router.uci("set", f"burstmesh.wan.{option}")
+        older = 'RENAMED="\nuplink give lend_up\nuplink month cap\nmesh never port\n'
+        for _ in range(2):
+            router.defaults(lambda script: script.replace('RENAMED="\n', older))
+            self.assertEqual(router.uci("get", "burstmesh.wan.lend_up"), "5Mbit")
+            self.assertEqual(router.uci("get", "burstmesh.@uplink[1].lend_up"), "2Mbit")
+            self.assertEqual(router.uci("get", "burstmesh.wan.cap"), "2TB")
+            said = router.uci("show", "burstmesh")
+            # Another type of section may have an option of that name.
+            self.assertEqual([line for line in said.splitlines() if ".give=" in line], ["burstmesh.guests.give='1'"])
+            self.assertNotIn("month", said)
+
     def test_fresh_settings_get_this_routers_device_names(self):
         router = self.router()
         router.install()
