@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 from router import LONG, TREE, make
-from test_feed import about
+from test_feed import PACKAGES, about
 
 # What .cargo/config.toml has for routers and the feed has not: a C library inside and a `core` of its own need these, and the scripts
 # take away what OpenWrt strips, or what a C library inside would bring.
@@ -54,12 +54,21 @@ class Flags(unittest.TestCase):
 
     def test_every_program_on_x86_64_has_the_cipher_that_is_configured_for_it(self):
         wanted = configured('target_arch = "x86_64"')
-        for package, folder in (("burstmesh", "burstmesh"), ("burstmesh-tiny", "burstmesh"), ("burstmesh-proxy", "burstmesh-proxy")):
+        for package, folder in PACKAGES:
             self.assertIn(" ".join(wanted), " ".join(flags(package, folder, "x86_64")))
             self.assertNotIn("--cfg", flags(package, folder, "mips"))
 
     def test_the_exit_keeps_its_texts_and_its_addresses_are_not_fixed(self):
         self.assertEqual(set(flags("burstmesh-proxy", "burstmesh-proxy", "mips")), OPENWRT)
+
+
+class Sources(unittest.TestCase):
+    def test_whatever_a_makefile_names_is_there(self):
+        # OpenWrt passes over what is not.
+        for package, folder in PACKAGES:
+            names = about(package, folder)["depends_on_files"].split()
+            self.assertGreaterEqual(len(names), 5)
+            self.assertEqual([name for name in names if not Path(name).exists()], [], package)
 
 
 @unittest.skipUnless(os.uname().machine == "x86_64", "what is built here is started here")

@@ -111,7 +111,7 @@ class Makefiles(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             make("burstmesh", "prepare", folder)
             there = {path.name for path in (Path(folder) / "build").iterdir()}
-        self.assertTrue({"Cargo.toml", "Cargo.lock", "firmware", "proxy"} <= there)
+        self.assertTrue({"Cargo.toml", "Cargo.lock", ".cargo", "firmware", "proxy"} <= there)
         self.assertFalse({"target", ".git", "dist"} & there)
 
 
