@@ -9,8 +9,12 @@ fn main() -> std::io::Result<()> {
         return Ok(());
     }
     let mut script = fs::read_to_string("defmt.x")?;
-    // Zig's linker reads the last script alone, and this one comes behind those of .cargo/config.toml.
-    if env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "musl") {
+    // Zig's linker reads the last script alone, and this one comes behind those of .cargo/config.toml. Whoever links the router's
+    // own C library, as OpenWrt does with GNU's linker, has none of its tables.
+    let has = |name: &str, wanted: &str| {
+        env::var(name).is_ok_and(|values| values.split(',').any(|value| value == wanted))
+    };
+    if has("CARGO_CFG_TARGET_ENV", "musl") && has("CARGO_CFG_TARGET_FEATURE", "crt-static") {
         script += &fs::read_to_string("no-unwind.x")?;
     }
     let folder = env::var("OUT_DIR").unwrap_or_default();

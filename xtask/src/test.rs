@@ -87,7 +87,7 @@ const RINGS: [Ring; 14] = [
         only_long: false,
         needs: &[Purpose::Packaging],
         obstacle: ring::no_obstacle,
-        run: |_| packaging::run(),
+        run: packaging::run,
     },
     Ring {
         name: "lab",

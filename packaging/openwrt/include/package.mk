@@ -1,5 +1,6 @@
 # A stand-in for OpenWrt's package.mk. For each package: `install-NAME` lays its files into DEST, `scripts-NAME` its
-# maintainer scripts, conffiles and description, `about-NAME` prints what its definition says.
+# maintainer scripts, conffiles and description, `about-NAME` prints what its definition says. `prepare` and `compile` do what
+# they do there.
 PKG_BUILD_DIR?=$(DEST)/build
 all:
 
@@ -31,6 +32,10 @@ about-$(1):
 	@echo 'profile=$(CARGO_PKG_PROFILE)'
 	@echo 'features=$(RUST_PKG_FEATURES)'
 	@echo 'compile=$(strip $(Build/Compile))'
+	@echo 'rustflags=$(CARGO_RUSTFLAGS)'
+	@echo 'depends_on_files=$(PKG_FILE_DEPENDS)'
 endef
 prepare:
 	$(Build/Prepare)
+compile:
+	$(Build/Compile)

@@ -2,6 +2,10 @@
 function bare(text) { gsub(/^'|'$/, "", text); return text }
 function rest(line) { sub(/^[ \t]*[a-z]+[ \t]+[^ \t]+[ \t]*/, "", line); return bare(line) }
 function named(s) { return names[s] != "" ? names[s] : "cfg" s }
+function shown(s,   i, n) { # an anonymous one by its type and place
+	for (i = 1; i < s; i++) if (types[i] == types[s]) n++
+	return names[s] != "" ? names[s] : "@" types[s] "[" n + 0 "]"
+}
 function find(text,   at, i, n, type) {
 	if (text ~ /^@/) {
 		type = text; sub(/^@/, "", type); at = type; sub(/\[.*/, "", type); gsub(/.*\[|\]/, "", at)
@@ -17,8 +21,10 @@ $1 == "config" { sections++; types[sections] = $2; names[sections] = rest($0); n
 END {
 	split(key, part, "."); s = find(part[1]); o = part[2]
 	if (cmd == "show") {
-		for (s = 1; s <= sections; s++) for (i = 1; i <= count[s]; i++)
-			print FILENAME_BASE() "." named(s) "." options[s, i] "='" values[s, i] "'"
+		for (s = 1; s <= sections; s++) {
+			print FILENAME_BASE() "." shown(s) "=" types[s]
+			for (i = 1; i <= count[s]; i++) print FILENAME_BASE() "." shown(s) "." options[s, i] "='" values[s, i] "'"
+		}
 		exit
 	}
 	if (cmd == "get") {
@@ -28,6 +34,7 @@ END {
 		if (found == "") exit 1
 		print found; exit
 	}
+	if (cmd == "rename") for (i = 1; i <= count[s]; i++) if (options[s, i] == o) options[s, i] = value
 	if (cmd == "delete") { if (!s) exit 1; if (o == "") gone[s] = 1; else drop(s, o) }
 	if (cmd == "set" && o == "") { if (!s) { s = ++sections; names[s] = part[1] } types[s] = value }
 	else if (cmd == "set" || cmd == "add_list") {
