@@ -296,6 +296,7 @@ impl Path {
         let new = (limits, metered) != (self.limits, self.metered);
         if new {
             (self.limits, self.metered) = (limits, metered);
+            self.rate.limit(limits[0].saturating_mul(125));
             self.prober.look_rarely(metered);
             self.set_pace();
         }
@@ -373,7 +374,8 @@ impl Path {
     /// There is more to send than it takes.
     pub(super) fn wants_more(&mut self, now: Instant) {
         self.wanted = now;
-        if self.yields_until <= now {
+        // What a lender's limit lets through says nothing about what the path carries.
+        if self.yields_until <= now && self.pacer.rate() >= self.rate.rate() {
             self.rate.was_busy();
         }
     }

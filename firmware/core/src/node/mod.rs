@@ -14,6 +14,7 @@ mod lend;
 mod part;
 mod peer;
 pub mod roll;
+mod room;
 
 use core::fmt;
 use core::net::SocketAddr;
