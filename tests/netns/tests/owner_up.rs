@@ -187,7 +187,7 @@ fn an_owner_has_within_a_second_what_his_line_sends_alone_be_he_pooled_or_direct
             // A neighbour's connection that has just lost a packet uses less of any line for a while.
             let good = |seen: &Seen| {
                 let again = seen.after.iter().copied().fold(0.0, f64::max);
-                seen.share() >= bar && seen.before >= 0.9 && again >= 0.9
+                seen.share() >= bar && seen.before >= 0.85 && again >= 0.9
             };
             let tried = (0..ATTEMPTS).map(|_| street.beside_a_borrower(how));
             let mut tried = tried.filter(|seen| seen.as_ref().map_or(true, good));
