@@ -22,6 +22,9 @@ pub enum Special {
     Owner,
     /// The same through burstmesh.
     OwnerPooled,
+    /// Both with uploads.
+    OwnerUp,
+    OwnerUpPooled,
     /// 1 MB over lines that were last used 20 s ago; time over that of one line of their sum, in percent.
     Burst,
     /// Every home downloads at once; the least that one gets over what his own line alone gives, and what all get over the
@@ -38,7 +41,12 @@ pub fn of(profile: &Profile) -> Vec<Special> {
         list.push(Special::Alone);
     }
     match profile.name {
-        "P14" => list.extend([Special::Owner, Special::OwnerPooled]),
+        "P14" => list.extend([
+            Special::Owner,
+            Special::OwnerPooled,
+            Special::OwnerUp,
+            Special::OwnerUpPooled,
+        ]),
         "P1x3" => list.extend([Special::Burst, Special::Everyone]),
         "P2" | "P6" => list.push(Special::Everyone),
         "P1" | "P4" => list.push(Special::Wrong),
@@ -53,6 +61,8 @@ impl Special {
             Self::Alone => "alone",
             Self::Owner => "owner",
             Self::OwnerPooled => "owner-pooled",
+            Self::OwnerUp => "owner-up",
+            Self::OwnerUpPooled => "owner-up-pooled",
             Self::Burst => "burst",
             Self::Everyone => "everyone",
             Self::Wrong => "wrong",
@@ -63,8 +73,10 @@ impl Special {
     pub fn run(self, profile: &Profile, window: Window, seed: u64) -> Row {
         let row = match self {
             Self::Alone => alone(profile, window, seed),
-            Self::Owner => owner(profile, true, seed),
-            Self::OwnerPooled => owner(profile, false, seed),
+            Self::Owner => owner(profile, true, true, seed),
+            Self::OwnerPooled => owner(profile, false, true, seed),
+            Self::OwnerUp => owner(profile, true, false, seed),
+            Self::OwnerUpPooled => owner(profile, false, false, seed),
             Self::Burst => burst(profile, seed),
             Self::Everyone => everyone(profile, window, seed),
             Self::Wrong => wrong(profile, seed),
@@ -92,15 +104,16 @@ fn alone(profile: &Profile, window: Window, seed: u64) -> Row {
         .unwrap_or_default()
 }
 
-/// The owner's goodput in bytes and the 99th percentile of his light flow's delay in ms, while the home downloads or not.
-fn owners(profile: &Profile, direct: bool, lent: bool, seed: u64) -> (f64, f64) {
+/// The owner's goodput in bytes and the 99th percentile of his light flow's delay in ms, while the home downloads (or uploads, as
+/// he does) or not.
+fn owners(profile: &Profile, direct: bool, down: bool, lent: bool, seed: u64) -> (f64, f64) {
     let mut lab = Lab::new(profile, profile.links, seed);
     lab.run_to(0);
     if lent {
-        lab.add(CUBIC, true, u64::MAX / 2);
+        lab.add(CUBIC, down, u64::MAX / 2);
     }
     lab.run_to(OWNER);
-    let download = lab.add_at(1, direct, CUBIC, true, u64::MAX / 2);
+    let transfer = lab.add_at(1, direct, CUBIC, down, u64::MAX / 2);
     let light = lab.add_at(1, direct, Kind::Ping, false, u64::MAX);
     lab.run_to(OWNER_MEASURED.1);
     let (from, to) = (lab.start + OWNER_MEASURED.0, lab.start + OWNER_MEASURED.1);
@@ -115,15 +128,15 @@ fn owners(profile: &Profile, direct: bool, lent: bool, seed: u64) -> (f64, f64) 
         .copied()
         .unwrap_or(u64::MAX / 2);
     (
-        lab.flows[download].bytes(from, to) as f64,
+        lab.flows[transfer].bytes(from, to) as f64,
         p99 as f64 / 1_000.0,
     )
 }
 
-fn owner(profile: &Profile, direct: bool, seed: u64) -> Row {
-    let with = owners(profile, direct, true, seed);
+fn owner(profile: &Profile, direct: bool, down: bool, seed: u64) -> Row {
+    let with = owners(profile, direct, down, true, seed);
     // His line alone, without burstmesh: pooled he would have the home's line as well.
-    let without = owners(profile, true, false, seed);
+    let without = owners(profile, true, down, false, seed);
     Row {
         share: with.0 * 100.0 / without.0,
         added_p99: (with.1 - without.1).max(0.0),

@@ -1,6 +1,7 @@
 //! The data loop: wait, take what came, let time pass, send what is due.
 
 mod errands;
+mod household;
 mod leave;
 mod requests;
 mod settings;
@@ -109,6 +110,7 @@ pub struct Engine {
     rest: Rest,
     look_at: Instant,
     beat_at: Instant,
+    watch_at: Instant,
     started: Instant,
     refused: Alarm,
     stopping: Option<Exit>,
@@ -169,6 +171,7 @@ impl Engine {
             rest: Rest::new(now),
             look_at: now,
             beat_at: now,
+            watch_at: now,
             started: now,
             refused: Alarm::default(),
             stopping: None,
@@ -207,6 +210,7 @@ impl Engine {
                 self.history
                     .handle_time(now, self.gateway.link().tunnel().paths());
             }
+            self.watch(now);
             self.transmit(now);
             self.give_work(now);
             self.beat(now);

@@ -327,6 +327,7 @@ impl Path {
         let new = (limits, cost) != (self.limits, self.cost);
         if new {
             (self.limits, self.cost) = (limits, cost);
+            self.rate.limit(limits[0].saturating_mul(125));
             // Found anew, where there is still something cheaper.
             self.stands_by = false;
             self.prober.look_rarely(cost.is_metered());
@@ -406,7 +407,8 @@ impl Path {
     /// There is more to send than it takes.
     pub(super) fn wants_more(&mut self, now: Instant) {
         self.wanted = now;
-        if self.yields_until <= now {
+        // What a lender's limit lets through says nothing about what the path carries.
+        if self.yields_until <= now && self.pacer.rate() >= self.rate.rate() {
             self.rate.was_busy();
         }
     }

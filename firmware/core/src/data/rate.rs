@@ -90,6 +90,10 @@ pub struct Rate {
     /// The same of the last steps.
     lately: [u32; 4],
     starting: bool,
+    /// The last rate at which the path was busy and its queue short, bytes per second.
+    good: u32,
+    /// Its lender lets so little through that nothing can be learned.
+    held: bool,
     /// What the line carried while the queue that the start left behind drains, bytes per second.
     settling: Option<u32>,
     arrived: Deque<Arrived, 16>,
@@ -128,6 +132,8 @@ impl Rate {
             delivered: 0,
             lately: [0; 4],
             starting: true,
+            good: 0,
+            held: false,
             settling: None,
             arrived: Deque::new(),
             base: None,
@@ -183,6 +189,15 @@ impl Rate {
     fn remaining_queue(&self, now: Instant) -> i32 {
         let drained = now.since(self.updated).as_micros().min(1_000_000) as i32;
         (self.queue_now - drained).max(0)
+    }
+    /// Its lender lets through at most so much (bytes per second; 0: whatever it carries). Far below the rate this says that he needs
+    /// the line: then the queue is his, and once he is done the path carries again what it did before.
+    pub fn limit(&mut self, most: u32) {
+        let held = most > 0 && most < self.rate.max(self.good) / 4;
+        if self.held && !held {
+            self.rate = self.rate.max(self.good);
+        }
+        self.held = held;
     }
     /// The scheduler had more to send than the rate allowed.
     pub fn was_busy(&mut self) {
@@ -316,10 +331,15 @@ impl Rate {
         }
         // What arrives is what the path carries only when all of the window was busy, and the report's way is over.
         let full = self.busy_since.is_some_and(|t| now.since(t) >= FULL);
-        if self.starting {
+        if self.held {
+            // It waits.
+        } else if self.starting {
             self.start(queue, lossy, full);
         } else {
             self.follow(queue, lossy, full);
+            if full && queue <= self.thresholds.high {
+                self.good = self.rate;
+            }
         }
         (self.acked, self.lost, self.busy) = (0, 0, false);
         self.rate = self.rate.clamp(INITIAL / 8, MOST);
@@ -410,10 +430,11 @@ impl Rate {
     /// After a silence: what was known is doubted.
     pub fn restart(&mut self) {
         let (thresholds, half) = (self.thresholds, self.rate / 2);
-        let (base, widest) = (self.base, self.widest);
+        let (base, widest, held) = (self.base, self.widest, self.held);
         *self = Self {
             base,
             widest,
+            held,
             ..Self::new(thresholds, Some(half.max(INITIAL / 8)))
         };
     }
@@ -646,6 +667,31 @@ mod tests {
             r.rate()
         };
         assert_eq!([most(false), most(true)], [1_406_250, 1_199_218]);
+    }
+
+    #[test]
+    fn a_path_that_its_lender_needed_carries_afterwards_what_it_did_before() {
+        let mut r = Rate::new(LENT, None);
+        let found = drive(&mut r, |_| 2_500_000, 5, 1000);
+        // The owner begins: the path gives way to his queue, and half a second later hears that he needs the line.
+        let mut total = 4_000_000_000u32;
+        let mut beside = |r: &mut Rate, ms: core::ops::Range<u64>, bytes: u32| {
+            for ms in ms.step_by(50) {
+                let now = Instant::from_millis(ms);
+                total = total.wrapping_add(bytes / 20);
+                (0..8).for_each(|_| r.delay_sample(now, 90_000));
+                r.was_busy();
+                r.report(now, (ms * 1000) as u32, total, 30, 0);
+            }
+        };
+        beside(&mut r, 6_100..6_600, 200_000);
+        assert!(r.rate() < found / 4, "{}", r.rate());
+        r.limit(39_000);
+        let given_way = r.rate();
+        beside(&mut r, 6_600..12_000, 39_000);
+        assert_eq!(r.rate(), given_way);
+        r.limit(0);
+        assert!(r.rate() > found / 10 * 9, "{} of {found}", r.rate());
     }
 
     #[test]

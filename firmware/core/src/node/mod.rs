@@ -15,6 +15,7 @@ mod lend;
 mod part;
 mod peer;
 pub mod roll;
+mod room;
 
 use core::fmt;
 use core::net::SocketAddr;

@@ -15,7 +15,7 @@ use burstmesh_core::data::tunnel::{Memory, Tunnel};
 use burstmesh_core::error::Refusal;
 use burstmesh_core::identity::{CommunityId, CommunityKeys, Identity, PublicKey};
 use burstmesh_core::node::exit::{self, Exit, Seat};
-use burstmesh_core::node::gateway::{Config, ExitConfig, Gateway, Route, UplinkConfig};
+use burstmesh_core::node::gateway::{Config, ExitConfig, Gateway, LOOK, Route, UplinkConfig};
 use burstmesh_core::node::job::{Admitted, Anyone, Done, Doorkeeper, NotAdmitted};
 use burstmesh_core::node::{Outgoing, Output, Via};
 use burstmesh_core::time::Instant;
@@ -120,6 +120,8 @@ pub struct GatewayNode {
     life: u64,
     busy: bool,
     room: Room,
+    /// When its shell reads the lines' counters next.
+    watch_at: Instant,
 }
 
 impl GatewayNode {
@@ -143,6 +145,7 @@ impl GatewayNode {
             life: 0,
             busy: false,
             room,
+            watch_at: Instant::ZERO,
         }
     }
 
@@ -250,6 +253,19 @@ impl GatewayNode {
         let mut shell = Shell::new(now, &mut self.at);
         if let Some(gw) = &mut self.gw {
             gw.handle_timeout(now, &mut shell);
+        }
+        self.watch(now);
+    }
+
+    fn watch(&mut self, now: Instant) {
+        let Some(gw) = self.gw.as_mut().filter(|_| now >= self.watch_at) else {
+            return;
+        };
+        self.watch_at = now + LOOK;
+        for (n, line) in self.lines.iter().enumerate() {
+            if gw.is_lent_upwards(n as u8) {
+                gw.handle_sent(now, n as u8, line.up.carried);
+            }
         }
     }
 

@@ -148,6 +148,12 @@ pub fn start_upload(
     let place = server.uploaded(path);
     // An earlier upload's file would look like bytes that have arrived.
     let _ = fs::remove_file(&place);
+    for _ in 0..100 {
+        if server.uploading() == 0 {
+            break;
+        }
+        std::thread::sleep(LOOK);
+    }
     let source = source.display().to_string();
     let mut curl = curl(lab, client, limit, &["-H", "Expect:", "-T", &source, url])?;
     let server = Arc::clone(server);

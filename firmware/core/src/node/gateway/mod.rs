@@ -6,6 +6,7 @@ mod asked;
 mod exit_link;
 mod guests;
 mod hops;
+mod household;
 mod inside;
 mod maintain;
 mod parts;
@@ -20,6 +21,7 @@ pub use super::guest::{NETWORK_V4 as GUESTS_V4, NETWORK_V6 as GUESTS_V6};
 pub use exit_link::{Choice, ExitLink, Route};
 pub use guests::AtHost;
 pub use hops::MAX_HOPS;
+pub use household::LOOK;
 pub use parts::{MAX_WEIGHTS, Weights};
 pub use refused::MAX_REFUSED;
 pub use transmit::GROUP;
@@ -31,6 +33,7 @@ use super::lend::Relays;
 pub use super::lend::{Carried, Over, Relay};
 pub use super::peer::{MAX_PEERS, Peer};
 use super::roll::{EXIT, Roll};
+use super::room::Room;
 use super::{Draw, Letter, Output};
 use crate::control::admission::Admission;
 use crate::control::announcer::Announcer;
@@ -128,6 +131,9 @@ struct Uplink {
     left: u64,
     /// What all borrowers and guests together may use, up and down.
     lent: [Bucket; 2],
+    /// Bytes of borrowers and guests that have left, and what the household leaves to them.
+    sent: u32,
+    room: Room,
     /// What is left to all guests, and in kbit/s.
     guests: [Bucket; 2],
     guests_kbit: [u32; 2],
@@ -140,6 +146,8 @@ impl Uplink {
             up: false,
             left: u64::MAX,
             lent: [const { Bucket::SHARED }; 2],
+            sent: 0,
+            room: Room::NEW,
             guests: [const { Bucket::UNLIMITED }; 2],
             guests_kbit: [0; 2],
         }

@@ -5,9 +5,10 @@ use super::maintain::say;
 use super::{Gateway, Uplink};
 use crate::error::Refusal;
 use crate::identity::NodeId;
+use crate::ledger::cap::{Pace, limit};
 use crate::node::Via;
 use crate::node::lend::Over;
-use crate::node::part::{Parts, part};
+use crate::node::part::{Parts, UP, part};
 use crate::node::peer::MAX_PEERS;
 use crate::time::{Duration, Instant};
 use heapless::Vec;
@@ -46,7 +47,11 @@ impl Uplink {
             guests.spend(now, bytes)?;
         }
         let all = self.lent.get_mut(way).ok_or(Refusal::Unknown)?;
-        all.spend(now, bytes)
+        all.spend(now, bytes)?;
+        if way == UP {
+            self.sent = self.sent.wrapping_add(bytes as u32);
+        }
+        Ok(())
     }
 }
 
@@ -70,7 +75,8 @@ impl Gateway<'_> {
     pub(super) fn give_parts(&mut self, now: Instant) {
         for (number, uplink) in self.uplinks.iter_mut().enumerate() {
             let c = uplink.config;
-            let limits = [c.lend_up_kbit, c.lend_down_kbit];
+            let up = limit(c.lend_up_kbit, Pace::Free, uplink.room.left());
+            let limits = [up, c.lend_down_kbit];
             for (way, (limit, all)) in limits.into_iter().zip(&mut uplink.lent).enumerate() {
                 all.set_rate(limit);
                 let of = |p: &super::Peer| Some(*p.parts.get(number)?.get(way)?);

@@ -1,0 +1,289 @@
+//! What a household leaves to borrowers of what its line sends. Towards the Internet nobody but the lender sees both: what neighbours
+//! send leaves by his router, beside what his own clients and his own tunnel do.
+//!
+//! A line's rate is what neighbours were last seen to send over it, or what the lender's own tunnel has found. Where it is full and the household uses some of it, borrowers get what the
+//! household does not use, less a third of what it uses and a sixteenth of the line: a connection that wants more takes that within
+//! a step and gets the next third, until the borrowers have next to nothing; a call that has enough does not.
+
+use crate::time::{Duration, Instant};
+
+/// What the line sends is averaged over about so many looks, and only while nearly all of it is the neighbours', who keep the queue
+/// short: what the household's connections send in one go waits in the modem, and the line would seem wider than it is.
+const LOOKS: u32 = 16;
+/// The most that it sent counts for one to two of these, and not while it still grows.
+const MOST_FOR: Duration = Duration::from_secs(300);
+const GROWS: Duration = Duration::from_millis(500);
+/// What the household used counts for so long: a connection that has lost a packet will want it again.
+const OWN_FOR: Duration = Duration::from_millis(1_000);
+/// A look that comes later than this says nothing about now.
+const LATE: Duration = Duration::from_millis(500);
+/// So many lent bytes at most leave later than they are counted: a run of datagrams.
+const RUN: u32 = 24_000;
+/// Of a line that was never seen to send more than this (kbit/s) nobody knows when it is full.
+const KNOWN: u32 = 500;
+/// A household that sends less than this part of its line needs no room.
+const IDLE: u32 = 16;
+/// They get back what the household does not want after all in so many steps.
+const STEPS: u32 = 128;
+/// Borrowers always get this part, and so much (kbit/s), so that their connections live.
+const LEAST: u32 = 64;
+const LEAST_KBIT: u32 = 32;
+
+/// Of one uplink.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// When the last look was, and what had been sent and lent by then.
+    last: Option<(Instant, u64, u32)>,
+    /// Lent bytes that the interface has not counted yet.
+    late: u32,
+    /// What is sent, on average, and the most of it, in this while and the one before, kbit/s.
+    busy: u32,
+    most: [u32; 2],
+    most_at: Instant,
+    grown_at: Instant,
+    /// The most that the household used lately, and when.
+    own: u32,
+    own_at: Instant,
+    left: u32,
+}
+
+/// What the lender knows besides at a look.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Signs {
+    /// What his own tunnel has found the line to carry, kbit/s; 0: unknown.
+    pub found: u32,
+    /// It has more to send than the line takes.
+    pub wants: bool,
+}
+
+impl Room {
+    /// Nothing was seen.
+    pub const NEW: Self = Self {
+        last: None,
+        late: 0,
+        busy: 0,
+        most: [0; 2],
+        most_at: Instant::ZERO,
+        grown_at: Instant::ZERO,
+        own: 0,
+        own_at: Instant::ZERO,
+        left: 0,
+    };
+
+    /// What borrowers and guests may send together, kbit/s; 0 = no limit.
+    pub fn left(&self) -> u32 {
+        self.left
+    }
+
+    /// Something was lent since the last look, or borrowers are held back.
+    pub fn is_watched(&self, lent: u32) -> bool {
+        self.left > 0 || self.last.is_none_or(|(_, _, before)| before != lent)
+    }
+
+    /// So many bytes have left by the interface until now, `lent` of them for others; both count on from anywhere.
+    pub fn look(&mut self, now: Instant, sent: u64, lent: u32, signs: Signs) {
+        let Some((at, before, lent_before)) = self.last.replace((now, sent, lent)) else {
+            return;
+        };
+        let ms = now.since(at).as_millis() as u32;
+        if ms == 0 || now.since(at) > LATE {
+            (self.own, self.left) = (0, 0);
+            return;
+        }
+        let lent = lent.wrapping_sub(lent_before);
+        // A device that was made anew counts from zero.
+        let all = sent.checked_sub(before).unwrap_or(sent);
+        let owed = u64::from(lent) + u64::from(self.late);
+        self.late = owed.saturating_sub(all).min(u64::from(RUN)) as u32;
+        self.learn(now, kbit(all, ms), kbit(all.saturating_sub(owed), ms));
+        self.left = self.leave(now, kbit(all, ms), signs);
+    }
+
+    fn learn(&mut self, now: Instant, all: u32, own: u32) {
+        if self.left == 0 && own <= all / 8 {
+            self.busy = (self.busy - self.busy / LOOKS).saturating_add(all / LOOKS);
+            if self.busy > self.most().saturating_add(self.most() / 32) {
+                self.grown_at = now;
+            }
+            if now.since(self.most_at) >= MOST_FOR {
+                (self.most, self.most_at) = ([0, self.most[0]], now);
+            }
+            self.most[0] = self.most[0].max(self.busy);
+        }
+        if own >= self.own || now.since(self.own_at) > OWN_FOR {
+            (self.own, self.own_at) = (own, now);
+        }
+    }
+
+    fn most(&self) -> u32 {
+        self.most[0].max(self.most[1])
+    }
+
+    fn leave(&self, now: Instant, all: u32, signs: Signs) -> u32 {
+        let most = self.most().max(signs.found);
+        let least = (most / LEAST).max(LEAST_KBIT);
+        if signs.wants {
+            return least;
+        }
+        let known = most >= KNOWN && now.since(self.grown_at) >= GROWS;
+        if !known || self.own < most / IDLE {
+            return 0;
+        }
+        if all >= most / 8 * 7 {
+            let kept = self.own.saturating_add(self.own / 3 + most / 16);
+            return most.saturating_sub(kept).max(least);
+        }
+        match self.left {
+            0 => 0,
+            left if left >= most => 0,
+            left => left.saturating_add(most / STEPS),
+        }
+    }
+}
+
+/// Bytes in milliseconds as kbit/s. Some times a second, so a 64-bit division is affordable here.
+fn kbit(bytes: u64, ms: u32) -> u32 {
+    let rate = bytes.saturating_mul(8) / u64::from(ms.max(1));
+    u32::try_from(rate).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line of so many kbit/s, looked at every 50 ms.
+    struct Line {
+        room: Room,
+        kbit: u32,
+        now: u64,
+        sent: u64,
+        lent: u32,
+    }
+
+    impl Line {
+        fn new(kbit: u32) -> Self {
+            let (room, now) = (Room::NEW, 1_000);
+            let (sent, lent) = (7 << 32, u32::MAX - 5);
+            Self {
+                room,
+                kbit,
+                now,
+                sent,
+                lent,
+            }
+        }
+
+        /// The household sends so much, and neighbours what it and the room leave of what they want.
+        fn step(&mut self, own: u32, want: u32, wants: bool) -> u32 {
+            let free = self.kbit - own.min(self.kbit);
+            let lent = match self.room.left() {
+                0 => want.min(free),
+                left => left.min(want).min(free),
+            };
+            self.now += 50;
+            self.sent += u64::from((own + lent) * 50 / 8);
+            self.lent = self.lent.wrapping_add(lent * 50 / 8);
+            let signs = Signs { found: 0, wants };
+            self.room
+                .look(Instant::from_millis(self.now), self.sent, self.lent, signs);
+            lent
+        }
+
+        fn steps(&mut self, steps: u32, own: u32, want: u32) -> u32 {
+            (0..steps).map(|_| self.step(own, want, false)).sum::<u32>() / steps
+        }
+    }
+
+    #[test]
+    fn neighbours_have_all_of_an_idle_line() {
+        let mut line = Line::new(5_000);
+        assert_eq!(line.steps(300, 100, 9_000), 4_900);
+        assert_eq!(line.room.left(), 0);
+    }
+
+    #[test]
+    fn a_connection_of_the_household_that_takes_what_is_left_has_the_line_within_six_looks() {
+        for kbit in [1_000, 5_000, 20_000] {
+            let mut line = Line::new(kbit);
+            line.steps(100, 0, 50_000);
+            // It has what neighbours do not take, and a tenth at the start.
+            let mut own = kbit / 10;
+            for _ in 0..6 {
+                line.step(own, 50_000, false);
+                own = match line.room.left() {
+                    0 => own,
+                    left => kbit - left,
+                };
+            }
+            let left = line.room.left();
+            assert!((kbit / 80..kbit / 30).contains(&left), "{left} of {kbit}");
+            line.steps(600, own, 50_000);
+            assert!(line.room.left() <= kbit / 15, "{kbit}");
+            // It ends.
+            line.steps(22, 0, 50_000);
+            assert_eq!(line.steps(10, 0, 50_000), kbit);
+        }
+    }
+
+    #[test]
+    fn a_call_that_has_enough_leaves_most_of_the_rest_to_neighbours() {
+        let mut line = Line::new(8_000);
+        line.steps(100, 0, 50_000);
+        let lent = line.steps(600, 1_000, 50_000);
+        assert!((5_500..7_000).contains(&lent), "{lent}");
+    }
+
+    #[test]
+    fn a_line_that_is_not_full_needs_no_room_whoever_uses_it() {
+        let mut line = Line::new(20_000);
+        line.steps(20, 18_000, 2_000);
+        line.steps(100, 2_000, 50_000);
+        line.steps(20, 2_000, 1_000);
+        assert_eq!(line.steps(600, 2_000, 4_000), 4_000);
+    }
+
+    #[test]
+    fn a_tunnel_that_wants_more_needs_no_measure_of_the_line() {
+        let mut line = Line::new(400);
+        line.step(10, 300, false);
+        line.step(10, 300, true);
+        assert_eq!(line.room.left(), 32);
+        line.step(10, 300, false);
+        assert_eq!(line.room.left(), 0);
+    }
+
+    #[test]
+    fn after_a_pause_and_where_nobody_knows_the_line_nobody_is_held_back() {
+        let mut line = Line::new(5_000);
+        line.steps(100, 0, 50_000);
+        line.steps(10, 2_500, 50_000);
+        assert!(line.room.left() > 0 && line.room.is_watched(line.lent));
+        line.now += 5_000;
+        line.step(2_500, 50_000, false);
+        assert_eq!(line.room.left(), 0);
+        assert!(!line.room.is_watched(line.lent));
+        let mut narrow = Line::new(300);
+        assert_eq!(narrow.steps(50, 150, 500), 150);
+    }
+
+    #[test]
+    fn a_device_made_anew_and_counters_that_lag_make_nobody_overflow() {
+        let mut room = Room::NEW;
+        for (n, (sent, lent)) in [(5_000_000, 0), (0, 900), (0, 5_000_000), (u64::MAX, 1)]
+            .into_iter()
+            .enumerate()
+        {
+            let now = Instant::from_millis(1_000 + n as u64 * 100);
+            let found = u32::MAX;
+            room.look(
+                now,
+                sent,
+                lent,
+                Signs {
+                    found,
+                    wants: false,
+                },
+            );
+        }
+    }
+}
