@@ -29,7 +29,7 @@ class Told(unittest.TestCase):
     def test_what_is_missing_or_of_another_kind_is_noticed(self):
         for place, value in (
             (["sentence"], ""), (["pause_s"], -1), (["uplinks", 0, "up"], 1), (["paths", 0, "state"], "asleep"), (["paths", 1, "via"], "no node/0"),
-            (["peers", 0, "node"], "x"), (["busiest", 0, "path"], 7), (["refused", "forged"], "none"), (["lease"], {}),
+            (["peers", 0, "node"], "x"), (["busiest", 0, "paths"], 7), (["busiest", 0, "kind"], "large"), (["refused", "forged"], "none"), (["lease"], {}),
         ):
             wrong = copy.deepcopy(SAMPLE)
             *road, last = place
