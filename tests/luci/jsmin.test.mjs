@@ -43,7 +43,7 @@ test('what LuCI makes of all scripts, the decoder included, does what they do', 
 		delete environment.NODE_TEST_CONTEXT;
 		const done = spawnSync(process.execPath, ['--test', ...BEHAVIOUR], { cwd: fileURLToPath(new URL('.', import.meta.url)), env: environment, encoding: 'utf8' });
 		assert.equal(done.status, 0, done.stdout + done.stderr);
-		assert.match(done.stdout, /pass [5-9]\d/);
+		assert.ok(Number(done.stdout.match(/pass (\d+)/)[1]) > 50, done.stdout);
 	} finally {
 		rmSync(folder, { recursive: true });
 	}

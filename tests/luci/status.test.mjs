@@ -109,7 +109,7 @@ test('whom one shares nothing with is marked, heard or not', () => {
 	const { node } = now.peers[0];
 	assert.deepEqual(status.memberRows(now, []).map((row) => row.refused), now.peers.map(() => false));
 	assert.deepEqual(status.memberRows(now, ['99ab', node]).map((row) => [row.name, row.refused, row.state]).sort(),
-		[['99ab', true, 'not heard'], [node, true, 'connected']]);
+		[['99ab', true, 'not heard'], [node, true, 'connected']].sort());
 	now.peers[0].refused = true;
 	assert.deepEqual(status.memberRows(now, []).map((row) => [row.refused, row.state])[0], [true, 'refused']);
 });

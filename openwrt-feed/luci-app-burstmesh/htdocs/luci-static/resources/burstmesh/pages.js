@@ -7,17 +7,11 @@ import { bar, expired, h3, list, p, page, table } from './parts.js';
 import { bytes, duration } from './units.js';
 import * as rows from './status.js';
 
-function facts(status) {
-	return p(_('Community {community}, running for {time}.', {
-		community: status.community, time: duration(status.uptime_s)
-	}));
-}
-
 export function overview(status, history, acts) {
 	if (!status)
 		return page(status, acts);
 	const hosts = rows.hostRows(status);
-	return page(status, acts, facts(status),
+	return page(status, acts, p(_('Community {community}, running for {time}.', { ...status, time: duration(status.uptime_s) })),
 		['div', { class: 'bm-graphs' }, graph(history, 'down', _('Download')), graph(history, 'up', _('Upload'))],
 		hosts.length ? table(_('Where new connections leave'), {
 			name: _('Line'), share: _('Of new connections'), most: _('Is likely to have over')
@@ -100,7 +94,7 @@ export function scan(open, note, take) {
 export function community(status, acts) {
 	if (!status)
 		return page(status, acts);
-	return page(status, acts, facts(status), p(_('This router is {node} to the others.', status)), members(status, acts),
+	return page(status, acts, p(_('Community {community}, running for {time}.', { ...status, time: duration(status.uptime_s) })), p(_('This router is {node} to the others.', status)), members(status, acts),
 		p(_('Only the admin can remove a member for everybody, at the exit.')));
 }
 

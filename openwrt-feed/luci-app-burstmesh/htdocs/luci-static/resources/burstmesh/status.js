@@ -85,14 +85,14 @@ function ways(down, up, told = (kbit) => rate(kbit * 1000)) {
 export function uplinkRows(status) {
 	return status.uplinks.map((uplink) => {
 		const [down, up] = [uplink.lend_down_kbit, uplink.lend_up_kbit];
-		const limit = (kbit) => kbit > 0 ? rate(kbit * 1000) : _('all that is idle');
+		const limit = (kbit) => kbit ? rate(kbit * 1000) : _('all that is idle');
 		return {
 			name: uplink.name,
 			device: uplink.ifname,
 			state: uplink.up ? _('up') : _('down'),
 			live: uplink.up,
 			lent: _(uplink.lending),
-			most: !uplink.lend ? '–' : down + up === 0 ? _('all that is idle') : ways(down, up, limit),
+			most: !uplink.lend ? '–' : down + up ? ways(down, up, limit) : limit(0),
 			own: ways(uplink.own_down_kbit, uplink.own_up_kbit),
 			expected: uplink.confidence ? ways(uplink.expected_down_kbit, uplink.expected_up_kbit) : _('not known yet'),
 			plan: uplink
@@ -103,9 +103,9 @@ export function uplinkRows(status) {
 // Where new connections leave without an exit, if somebody shares an address.
 export function hostRows(status) {
 	const of = (name, share, most) => ({ name, share: _('{n} of {all}', { n: share, all: status.round }), most });
-	const hosts = (status.hosts || []).map((host) => of(_('lent by {node}', host), host.share, host.down_kbit + host.up_kbit > 0 ? ways(host.down_kbit, host.up_kbit) : _('not known yet')));
+	const hosts = (status.hosts || []).map((host) => of(_('lent by {node}', host), host.share, host.down_kbit + host.up_kbit ? ways(host.down_kbit, host.up_kbit) : _('not known yet')));
 	const own = status.uplinks.map((uplink) => uplink.name).join(', ');
-	return hosts.length > 0 && own ? [of(_('own line {name}', { name: own }), status.own_share, '–'), ...hosts] : hosts;
+	return hosts.length && own ? [of(_('own line {name}', { name: own }), status.own_share, '–'), ...hosts] : hosts;
 }
 
 function way(via) {
@@ -145,12 +145,11 @@ function refusals() {
 		replayed: _('seen before'),
 		forbidden: _('not allowed'),
 		full: _('a table was full'),
-		handshake_community: _('handshakes of another community'),
-		handshake_mac: _('handshakes without the secret'),
-		handshake_budget: _('handshakes over the budget'),
-		handshake_malformed: _('handshakes that could not be read'),
-		handshake_version: _('handshakes of another version'),
-		handshake_replayed: _('handshakes seen before'),
+		community: _('of another community'),
+		mac: _('without the secret'),
+		budget: _('over the budget'),
+		certificate: _('without a certificate'),
+		revoked: _('of a removed member'),
 		input: _('over the mesh, to this router'),
 		forward: _('over the mesh, through this router')
 	};
@@ -158,9 +157,9 @@ function refusals() {
 
 export function refusedRows(status) {
 	const names = refusals();
-	return Object.entries(Object.assign({}, status.refused, status.mesh_refused))
-		.filter(([, count]) => count > 0)
-		.map(([why, count]) => ({ name: names[why] || why, count }));
+	const named = (why) => names[why] || why;
+	return Object.entries({ ...status.refused, ...status.mesh_refused }).filter(([, count]) => count)
+		.map(([why, count]) => ({ name: why.startsWith('handshake_') ? _('handshakes: {why}', { why: named(why.slice(10)) }) : named(why), count }));
 }
 
 // What is likely wrong, in the order of what to look at first.
