@@ -42,8 +42,9 @@ async function look() {
 		const status = await answer.json();
 		history.record(performance.now(), sample(status));
 		if (performance.now() - asked > 60_000) {
-			ledger = await (await get('ledger')).json();
 			asked = performance.now();
+			// Without it the rest of the page is shown all the same.
+			ledger = await get('ledger').then((book) => book.json()).catch(() => ledger);
 		}
 		replace(place, page(status, history, Date.now() / 1000, ledger));
 	} catch (error) {

@@ -374,8 +374,17 @@ fn what_members_used_is_summed_by_day_kept_for_400_and_goes_with_the_member() {
             line("2024-10-04", "attic", 2, 20),
         ]
     );
-    store.book(first + 400 * DAY, &[]).unwrap();
-    assert_eq!(lines(&store), [line("2024-10-05", "attic", 5, 50)]);
+    for day in 2..400 {
+        store.book(first + day * DAY, &[used(2, 1, 1)]).unwrap();
+    }
+    assert_eq!(lines(&store).last(), Some(&line("2024-10-04", &one, 5, 50)));
+    // A clock that is years ahead for a moment costs no more than a day.
+    store.book(first + 9_000 * DAY, &[used(2, 1, 1)]).unwrap();
+    assert_eq!(lines(&store).len(), 400);
+    assert_eq!(
+        lines(&store).last(),
+        Some(&line("2024-10-05", "attic", 5, 50))
+    );
     store.forget_member(&home, &key(2)).unwrap();
     assert_eq!(lines(&store), []);
 }

@@ -31,7 +31,7 @@ const page = {
 
 // LuCI around one view; `answers` gives each command's answer, `may` whether the visitor may act.
 function luci(answers, may) {
-	const asked = { commands: [], maps: [], imports: null, calls: [], polls: [], sections: [], changed: [], typed: {} };
+	const asked = { commands: [], maps: [], imports: null, added: 0, calls: [], polls: [], sections: [], changed: [], typed: {} };
 	const option = (widget, name) => ({ widget, name, choices: [], value(choice) { this.choices.push(choice); } });
 	class Section {
 		constructor(type) { Object.assign(this, { type, options: [] }); }
@@ -121,11 +121,11 @@ function luci(answers, may) {
 		const names = [...text.matchAll(/'require ([\w.]+)(?: as (\w+))?';/g)].map(([, name, as]) => [as || name, name]);
 		const given = names.map(([, name]) => (name === 'burstmesh.glue' ? load('burstmesh/glue.js') : parts[name]));
 		assert.ok(given.every(Boolean), path + ' requires something that LuCI is not known for');
-		const globals = { L, E, _: (text) => text, document: { ...page, head: { appendChild: (child) => { asked.imports = child; } } }, performance, load: async (name) => answers[name] || module(name.split('/').pop().replace('.js', '')) };
+		const globals = { L, E, _: (text) => text, document: { ...page, head: { appendChild: (child) => { asked.imports = child; asked.added += 1; } } }, performance, load: async (name) => answers[name] || module(name.split('/').pop().replace('.js', '')) };
 		const body = vm.compileFunction(text, [...Object.keys(globals), ...names.map(([as]) => as)]);
 		return body(...Object.values(globals), ...given);
 	};
-	return { asked, open: async (name) => {
+	return { asked, load, open: async (name) => {
 		const view = load(name);
 		return view.render(await view.load());
 	} };
@@ -352,6 +352,15 @@ test('every option of every form marks a wrong value before it is saved, with th
 	}
 	const all = Object.entries(sections()).flatMap(([name, section]) => section.options.map((option) => name + '.' + option.name));
 	assert.deepEqual(seen.sort(), all.sort());
+});
+
+test('a box that is loaded again and again starts one process and adds one element', async () => {
+	const { asked, load } = luci(running, false);
+	const box = load('view/status/include/45_burstmesh.js');
+	for (let times = 0; times < 3; times += 1)
+		await box.load();
+	assert.deepEqual([asked.commands, asked.added], [['/usr/bin/burstmesh check'], 1]);
+	assert.equal(asked.calls.filter(([, method]) => method === 'status').length, 3);
 });
 
 test('the box of the status page is empty for who may not look', async () => {

@@ -5,7 +5,7 @@ use crate::board::{self, Board, Radio};
 use crate::openwrt;
 use crate::package::write;
 use crate::process::root;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::fs;
 use std::path::PathBuf;
 
@@ -33,6 +33,12 @@ pub fn run(args: &Args) -> Result<()> {
         Some(folder) => root().join(folder),
         None => root().join("dist").join(&board.file).join("image"),
     };
+    // An ImageBuilder has folders of these names, too: only our own are made anew.
+    ensure!(
+        !folder.join("packages").exists() || folder.join("list").is_file(),
+        "{} has packages of others: name a folder of its own",
+        folder.display()
+    );
     for old in ["packages", "files"] {
         let _ = fs::remove_dir_all(folder.join(old));
     }

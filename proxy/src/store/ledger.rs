@@ -9,6 +9,8 @@ use super::{Store, StoreError};
 const DAY: i64 = 86_400;
 /// Days that are kept: a year, and a month to look back at its beginning.
 const KEPT: i64 = 400;
+/// Rows that are read at a time: what a page shows.
+pub const SHOWN: i64 = 400;
 
 /// Bytes that one member moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +34,7 @@ pub struct Entry {
 }
 
 impl Store {
-    /// Adds to the day of `now`, in Unix seconds, and forgets days long past. Who is no member any more is left out.
+    /// Adds to the day of `now`, in Unix seconds, and keeps the newest [`KEPT`] days. Who is no member any more is left out.
     ///
     /// # Errors
     /// A store that cannot be written.
@@ -52,11 +54,15 @@ impl Store {
                 params![one.community, one.key.as_bytes(), day, whole(one.up), whole(one.down)],
             )?;
         }
-        work.execute("DELETE FROM ledger WHERE day <= ?1", [day - KEPT])?;
+        // By the days that there are, and not by the clock: one that is wrong for a moment must not empty the book.
+        work.execute(
+            "DELETE FROM ledger WHERE day NOT IN (SELECT DISTINCT day FROM ledger ORDER BY day DESC LIMIT ?1)",
+            [KEPT],
+        )?;
         Ok(work.commit()?)
     }
 
-    /// The whole ledger, the newest day first.
+    /// The newest [`SHOWN`] rows of the ledger, the newest day first.
     ///
     /// # Errors
     /// A store that cannot be read.
@@ -64,9 +70,9 @@ impl Store {
         let mut query = self.db.prepare_cached(
             "SELECT date(day * 86400, 'unixepoch'), communities.name, members.name, members.key, ledger.up, ledger.down
              FROM ledger JOIN members ON members.id = member JOIN communities ON communities.id = community
-             ORDER BY day DESC, communities.name, slot",
+             ORDER BY day DESC, communities.name, slot LIMIT ?1",
         )?;
-        let rows = query.query_map([], |row| {
+        let rows = query.query_map([SHOWN], |row| {
             let name: Option<String> = row.get(2)?;
             let key = PublicKey(row.get(3)?);
             Ok(Entry {

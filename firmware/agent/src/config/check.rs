@@ -99,7 +99,8 @@ fn on_openwrt(config: &Config, system: &dyn System, report: &mut dyn FnMut(Probl
             kind: ProblemKind::NoZone,
         });
     }
-    if !config.community.key_file.starts_with(KEYS) {
+    let name = config.community.key_file.strip_prefix(KEYS);
+    if name.is_none_or(|name| name.contains('/')) {
         report(Problem {
             line: config.community.line,
             kind: ProblemKind::KeyElsewhere,

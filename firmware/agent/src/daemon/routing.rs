@@ -39,7 +39,7 @@ pub const PRIORITY: u32 = 1900;
 /// The device.
 pub const TUN: &str = crate::config::values::TUNNEL;
 
-const SCRIPT: usize = 14 * 1024;
+const SCRIPT: usize = 16 * 1024;
 /// The firewall's table.
 const FIREWALL: &str = "burstmesh";
 /// Counters of what came over a closed mesh and was dropped: for the router itself, and for somebody behind it.

@@ -79,7 +79,7 @@ impl Headers {
 
     /// The far end may have forgotten what it knew.
     pub fn forget(&mut self) {
-        (self.known, self.trials) = (0, 0);
+        (self.known, self.trials, self.losses) = (0, 0, 0);
     }
 
     /// How many bytes the flow's next packet is likely to be shorter.
@@ -202,7 +202,6 @@ impl Headers {
             };
             if self.losses >= most {
                 self.forget();
-                self.losses = 0;
                 self.failures = self.failures.saturating_add(1);
             }
         } else if self.awaits(meta.order) {

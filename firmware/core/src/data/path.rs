@@ -289,6 +289,14 @@ impl Path {
         self.last_data = now;
         self.prober.carried(now);
     }
+    /// It has had more to send than its rate allows for some time.
+    pub fn presses(&self, now: Instant) -> bool {
+        self.rate.presses(now)
+    }
+    /// What its use costs.
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
     /// It carries nothing, though it could, because of this cost: nothing of ours now, and nothing of the other end's lately.
     pub fn stands_by(&self, now: Instant) -> Option<Cost> {
         let rests = self.usable() && self.stands_by && now.since(self.last_data) >= QUIET;
@@ -324,13 +332,15 @@ impl Path {
     }
     /// What holds for it from now on; `true` if that is new.
     pub(super) fn agree(&mut self, limits: [u32; 2], cost: Cost) -> bool {
+        if cost != self.cost {
+            // Found anew, where there is still something cheaper.
+            (self.stands_by, self.leaves) = (false, 0);
+            self.prober.look_rarely(cost.is_metered());
+        }
         let new = (limits, cost) != (self.limits, self.cost);
         if new {
             (self.limits, self.cost) = (limits, cost);
             self.rate.limit(limits[0].saturating_mul(125));
-            // Found anew, where there is still something cheaper.
-            self.stands_by = false;
-            self.prober.look_rarely(cost.is_metered());
             self.set_pace();
         }
         new

@@ -1,4 +1,4 @@
-//! Who sends more than it is lent: what is dropped of it is counted, and a flood is told with its name.
+//! Who sends more than it is lent, towards the Internet: what is dropped of it is counted, and a flood is told with its name.
 
 use crate::error::Refusal;
 use crate::time::{Duration, Instant};
@@ -10,7 +10,7 @@ const LOOK: Duration = Duration::from_secs(5);
 /// At most one line in the log in this time.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// What a neighbour sent, or was sent, over its part.
+/// What a neighbour sent over its part.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Excess {
     dropped: u32,
@@ -22,9 +22,10 @@ pub struct Excess {
 }
 
 impl Excess {
-    /// Whether a datagram passed: counted if not.
-    pub(super) fn note(&mut self, passes: Result<(), Refusal>) -> Result<(), Refusal> {
-        self.dropped = self.dropped.saturating_add(u32::from(passes.is_err()));
+    /// Whether a datagram towards the Internet passed: counted if not, unless its sender was cut short a moment ago (`held`).
+    pub(super) fn note(&mut self, held: bool, passes: Result<(), Refusal>) -> Result<(), Refusal> {
+        let counts = passes.is_err() && !held;
+        self.dropped = self.dropped.saturating_add(u32::from(counts));
         passes
     }
 
@@ -71,7 +72,8 @@ mod tests {
         let told = seconds.filter(|s| {
             for n in 0..sent {
                 let passes = (n < pass).then_some(()).ok_or(Refusal::Forbidden);
-                assert_eq!(excess.note(passes), passes);
+                assert_eq!(excess.note(false, passes), passes);
+                assert_eq!(excess.note(true, passes), passes);
             }
             let now = Instant::ZERO + Duration::from_secs(u64::from(*s));
             excess.look(now, s * pass)
@@ -93,7 +95,7 @@ mod tests {
         let mut excess = Excess::default();
         let at = |s| Instant::ZERO + Duration::from_secs(s);
         for _ in 0..500 {
-            let _ = excess.note(Err(Refusal::Forbidden));
+            let _ = excess.note(false, Err(Refusal::Forbidden));
         }
         assert!(excess.look(at(6), 0) && excess.floods());
         assert!(!excess.look(at(8), 0) && excess.floods(), "too soon");

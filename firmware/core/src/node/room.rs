@@ -1,7 +1,8 @@
 //! What a household leaves to borrowers of what its line sends. Towards the Internet nobody but the lender sees both: what neighbours
 //! send leaves by his router, beside what his own clients and his own tunnel do.
 //!
-//! A line's rate is what neighbours were last seen to send over it, or what the lender's own tunnel has found. Where it is full and the household uses some of it, borrowers get what the
+//! A line's rate is what neighbours were last seen to send over it, or what the lender's own tunnel has found, whichever is more; where no tunnel of his has
+//! measured it nobody knows, since neighbours may have sent little because they wanted little. What the line then carries refutes both. Where it is full and the household uses some of it, borrowers get what the
 //! household does not use, less a third of what it uses and a sixteenth of the line: a connection that wants more takes that within
 //! a step and gets the next third, until the borrowers have next to nothing; a call that has enough does not.
 
@@ -10,6 +11,8 @@ use crate::time::{Duration, Instant};
 /// What the line sends is averaged over about so many looks, and only while nearly all of it is the neighbours', who keep the queue
 /// short: what the household's connections send in one go waits in the modem, and the line would seem wider than it is.
 const LOOKS: u32 = 16;
+/// And what everybody sends over so many.
+const SOME: u32 = 64;
 /// The most that it sent counts for one to two of these, and not while it still grows.
 const MOST_FOR: Duration = Duration::from_secs(300);
 const GROWS: Duration = Duration::from_millis(500);
@@ -36,7 +39,11 @@ pub struct Room {
     last: Option<(Instant, u64, u32)>,
     /// Lent bytes that the interface has not counted yet.
     late: u32,
-    /// What is sent, on average, and the most of it, in this while and the one before, kbit/s.
+    /// What is sent, by whomever, on average over some seconds, longer than a modem's queue; kbit/s.
+    seen: u32,
+    /// The line carried more than this, which the tunnel had found.
+    refuted: u32,
+    /// What is sent while it is the neighbours', on average, and the most of it, in this while and the one before, kbit/s.
     busy: u32,
     most: [u32; 2],
     most_at: Instant,
@@ -52,7 +59,7 @@ pub struct Room {
 pub struct Signs {
     /// What his own tunnel has found the line to carry, kbit/s; 0: unknown.
     pub found: u32,
-    /// It has more to send than the line takes.
+    /// It has had more to send than it may for a while.
     pub wants: bool,
 }
 
@@ -61,6 +68,8 @@ impl Room {
     pub const NEW: Self = Self {
         last: None,
         late: 0,
+        seen: 0,
+        refuted: 0,
         busy: 0,
         most: [0; 2],
         most_at: Instant::ZERO,
@@ -77,14 +86,20 @@ impl Room {
 
     /// Something was lent since the last look, or borrowers are held back.
     pub fn is_watched(&self, lent: u32) -> bool {
-        self.left > 0 || self.last.is_none_or(|(_, _, before)| before != lent)
+        self.left > 0 || self.last.map_or(0, |(_, _, before)| before) != lent
     }
 
     /// So many bytes have left by the interface until now, `lent` of them for others; both count on from anywhere.
     pub fn look(&mut self, now: Instant, sent: u64, lent: u32, signs: Signs) {
-        let Some((at, before, lent_before)) = self.last.replace((now, sent, lent)) else {
+        let (at, before, lent_before) = self.last.unwrap_or((now, sent, lent));
+        // Some devices count in steps: the look after the next one spans it.
+        let lags = sent == before && lent != lent_before && now.since(at) <= LATE;
+        if !lags {
+            self.last = Some((now, sent, lent));
+        }
+        if lags || now == at {
             return;
-        };
+        }
         let ms = now.since(at).as_millis() as u32;
         if ms == 0 || now.since(at) > LATE {
             (self.own, self.left) = (0, 0);
@@ -96,17 +111,33 @@ impl Room {
         let owed = u64::from(lent) + u64::from(self.late);
         self.late = owed.saturating_sub(all).min(u64::from(RUN)) as u32;
         self.learn(now, kbit(all, ms), kbit(all.saturating_sub(owed), ms));
+        self.doubt(signs.found);
         self.left = self.leave(now, kbit(all, ms), signs);
     }
 
+    /// What is believed of the line is too little.
+    fn doubt(&mut self, found: u32) {
+        let most = self.most().max(self.trusted(found));
+        if self.seen > most.saturating_add(most / 8) {
+            self.refuted = self.refuted.max(found);
+            (self.most, self.busy) = ([0; 2], 0);
+        }
+    }
+
+    fn trusted(&self, found: u32) -> u32 {
+        if found > self.refuted { found } else { 0 }
+    }
+
     fn learn(&mut self, now: Instant, all: u32, own: u32) {
+        self.seen = (self.seen - self.seen / SOME).saturating_add(all / SOME);
+        if now.since(self.most_at) >= MOST_FOR {
+            (self.most, self.most_at) = ([0, self.most[0]], now);
+            self.refuted = 0;
+        }
         if self.left == 0 && own <= all / 8 {
             self.busy = (self.busy - self.busy / LOOKS).saturating_add(all / LOOKS);
             if self.busy > self.most().saturating_add(self.most() / 32) {
                 self.grown_at = now;
-            }
-            if now.since(self.most_at) >= MOST_FOR {
-                (self.most, self.most_at) = ([0, self.most[0]], now);
             }
             self.most[0] = self.most[0].max(self.busy);
         }
@@ -120,12 +151,13 @@ impl Room {
     }
 
     fn leave(&self, now: Instant, all: u32, signs: Signs) -> u32 {
-        let most = self.most().max(signs.found);
+        let found = self.trusted(signs.found);
+        let most = self.most().max(found);
         let least = (most / LEAST).max(LEAST_KBIT);
-        if signs.wants {
+        if signs.wants && (most < KNOWN || all >= most / 4 * 3) {
             return least;
         }
-        let known = most >= KNOWN && now.since(self.grown_at) >= GROWS;
+        let known = found > 0 && most >= KNOWN && now.since(self.grown_at) >= GROWS;
         if !known || self.own < most / IDLE {
             return 0;
         }
@@ -154,6 +186,7 @@ mod tests {
     /// A line of so many kbit/s, looked at every 50 ms.
     struct Line {
         room: Room,
+        found: u32,
         kbit: u32,
         now: u64,
         sent: u64,
@@ -166,6 +199,7 @@ mod tests {
             let (sent, lent) = (7 << 32, u32::MAX - 5);
             Self {
                 room,
+                found: kbit / 2,
                 kbit,
                 now,
                 sent,
@@ -183,7 +217,8 @@ mod tests {
             self.now += 50;
             self.sent += u64::from((own + lent) * 50 / 8);
             self.lent = self.lent.wrapping_add(lent * 50 / 8);
-            let signs = Signs { found: 0, wants };
+            let found = self.found;
+            let signs = Signs { found, wants };
             self.room
                 .look(Instant::from_millis(self.now), self.sent, self.lent, signs);
             lent
@@ -231,6 +266,47 @@ mod tests {
         line.steps(100, 0, 50_000);
         let lent = line.steps(600, 1_000, 50_000);
         assert!((5_500..7_000).contains(&lent), "{lent}");
+    }
+
+    #[test]
+    fn a_call_of_a_neighbour_says_nothing_of_how_wide_the_line_is() {
+        let mut line = Line::new(20_000);
+        // No tunnel has measured it.
+        line.found = 0;
+        line.steps(200, 0, 1_500);
+        for own in [100, 2_000, 10_000] {
+            assert_eq!(line.steps(100, own, 1_500), 1_500, "{own}");
+        }
+    }
+
+    #[test]
+    fn what_was_found_is_refuted_by_what_the_line_carries() {
+        let mut line = Line::new(20_000);
+        line.found = 2_000;
+        line.steps(100, 0, 1_500);
+        line.steps(60, 3_000, 1_500);
+        assert_eq!(line.steps(300, 3_000, 1_500), 1_500);
+    }
+
+    #[test]
+    fn a_device_that_counts_in_steps_makes_nobody_a_household() {
+        let mut line = Line::new(20_000);
+        line.steps(100, 0, 50_000);
+        let mut counted = line.sent;
+        for look in 0..200u64 {
+            line.now += 50;
+            line.sent += 125_000;
+            line.lent = line.lent.wrapping_add(125_000);
+            // Every 200 ms.
+            counted = if look % 4 == 3 { line.sent } else { counted };
+            let signs = Signs {
+                found: 20_000,
+                wants: false,
+            };
+            line.room
+                .look(Instant::from_millis(line.now), counted, line.lent, signs);
+            assert_eq!(line.room.left(), 0, "look {look}");
+        }
     }
 
     #[test]

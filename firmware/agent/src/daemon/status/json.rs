@@ -305,7 +305,7 @@ impl View<'_> {
             }
             write!(out, "\"paths\":[\"")?;
             self.leaves_at(alone, out)?;
-            let mut next = heapless::String::<64>::new();
+            let mut next = heapless::String::<80>::new();
             match self.next_turn(alone, &mut next)? {
                 true => write!(out, "\"],\"second\":\"{next}\"}}")?,
                 false => write!(out, "\"],\"second\":null}}")?,

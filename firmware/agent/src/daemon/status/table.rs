@@ -298,7 +298,7 @@ impl View<'_> {
     /// A connection that uses no exit.
     fn alone_row(&self, one: &Alone, out: &mut dyn Write) -> fmt::Result {
         let t = &one.tracked;
-        let mut text = heapless::String::<64>::new();
+        let mut text = heapless::String::<80>::new();
         let far = Far(t.protocol, &t.back.from, t.back.ports.0);
         write!(text.as_mut_view(), "{far}")?;
         write!(out, "{text:<52} {}\n  ", one.kind())?;

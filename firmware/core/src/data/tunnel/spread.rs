@@ -30,7 +30,7 @@ pub(super) struct Spread {
 fn lateness(earliest: i32, path: &Path) -> Option<i32> {
     let delay = path.rate.base_delay().unwrap_or(earliest);
     let late = delay.saturating_sub(earliest);
-    (late.abs() < TOO_LATE_US).then_some(late)
+    (late.saturating_abs() < TOO_LATE_US).then_some(late)
 }
 
 impl Path {

@@ -75,7 +75,7 @@ impl AnyTunnel<'_> {
             if let Some(path) = self.path_mut(at) {
                 (path.stands_by, path.needed, path.leaves) = (stands_by, needed, soon);
             }
-            if looks && !stands_by {
+            if looks && self.path(at).is_some_and(Path::carries) {
                 self.relieve(now, cost);
             }
         }
@@ -97,9 +97,10 @@ impl AnyTunnel<'_> {
 
     /// Do metered paths stand by? As long as another one carries something.
     fn spares_metered(&mut self, now: Instant) -> bool {
+        let full = self.full_packet();
         let others = || {
-            self.paths()
-                .filter(|(_, p)| !p.cost.is_metered() && p.usable())
+            let usable = |p: &Path| !p.cost.is_metered() && p.usable() && p.fits(full);
+            self.paths().filter(move |(_, p)| usable(p))
         };
         let rests = |p: &Path| p.yields_until > now;
         if others().any(|(_, p)| !rests(p)) {
@@ -110,9 +111,10 @@ impl AnyTunnel<'_> {
     }
 
     fn cheaper(&self, now: Instant, cost: Cost) -> Cheaper {
-        let earliest = self.earliest(now);
+        let (earliest, full) = (self.earliest(now), self.full_packet());
+        let usable = |p: &Path| p.usable() && p.cost < cost && p.fits(full);
         let mut all = Cheaper::default();
-        for (_, path) in self.paths().filter(|(_, p)| p.usable() && p.cost < cost) {
+        for (_, path) in self.paths().filter(|(_, p)| usable(p)) {
             all.any = true;
             if path.yields_until > now {
                 continue;
@@ -126,6 +128,11 @@ impl AnyTunnel<'_> {
             all.sent += u64::from(sent);
         }
         all
+    }
+
+    /// Bytes of a full packet: a path that does not take it carries no burst, however cheap it is.
+    fn full_packet(&self) -> usize {
+        self.inner_mtu().unwrap_or(0).into()
     }
 
     /// Cheaper paths that take a burst's packet of this length will soon have sent what waits.

@@ -221,7 +221,7 @@ impl<O: Output> Carrier<'_, O> {
             let parts = &mut self.peer.parts;
             let passes = spares.and_then(|()| line.admit(now, parts, uplink, DOWN, len, true));
             self.peer.count_lent_down(uplink, len);
-            self.peer.excess.note(passes)?;
+            passes?;
         } else if let Some(host) = &self.peer.host
             && let Some(tally) = self.peer.borrowed.get_mut(usize::from(host.uplink))
         {
@@ -275,9 +275,10 @@ impl Gate<'_> {
             if spares.is_ok() {
                 guest.active_at = now;
             }
+            spares?;
             let (uplink, parts) = (guest.uplink, &mut *self.parts);
-            let passes = spares.and_then(|()| line.admit(now, parts, uplink, UP, len, true));
-            self.excess.note(passes)?;
+            let passes = line.admit(now, parts, uplink, UP, len, true);
+            self.excess.note(line.is_held(), passes)?;
             line.spend(len);
             self.passed[0] += len;
         } else {

@@ -22,7 +22,7 @@ impl Gateway<'_> {
         let path = path.and_then(|at| self.link.tunnel.path(at));
         let signs = path.map_or(Signs::default(), |p| Signs {
             found: p.measured()[0],
-            wants: p.in_demand(now),
+            wants: p.presses(now),
         });
         let Some(line) = self.uplinks.get_mut(usize::from(uplink)) else {
             return;

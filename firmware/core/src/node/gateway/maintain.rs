@@ -187,6 +187,10 @@ impl Gateway<'_> {
                         self.give_up(now, at);
                         self.turn_loans(now, |p, l| (p, l.uplink) == (peer, uplink));
                     } else if let Some((limits, cost)) = self.lent(now, peer, uplink) {
+                        let path = self.link.tunnel.path(at);
+                        // An offer that leaves the line out for a moment says nothing of its cost.
+                        let known = path.map_or(Cost::LEAST, Path::cost);
+                        let cost = cost.unwrap_or(known);
                         self.link.tunnel.set_terms(now, at, limits, cost);
                     } else {
                         self.link.close(at);
@@ -213,13 +217,13 @@ impl Gateway<'_> {
         }
     }
 
-    /// How much of it its lender lends and at which cost, as long as the grant holds.
-    fn lent(&self, now: Instant, peer: u8, uplink: u8) -> Option<([u32; 2], Cost)> {
+    /// How much of it its lender lends, as long as the grant holds, and at which cost, if he offers it now.
+    fn lent(&self, now: Instant, peer: u8, uplink: u8) -> Option<([u32; 2], Option<Cost>)> {
         let peer = self.peers.get(usize::from(peer))?.as_ref()?;
         let mut loans = peer.loans.iter();
         let loan = loans.find(|l| l.uplink == uplink && l.granted(now))?;
         let offer = peer.offers.iter().find(|o| o.uplink == uplink);
-        Some((loan.limits, offer.map_or(Cost::LEAST, |o| o.cost)))
+        Some((loan.limits, offer.map(|o| o.cost)))
     }
 
     fn open_paths(&mut self, now: Instant) {

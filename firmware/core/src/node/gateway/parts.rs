@@ -28,6 +28,11 @@ pub(super) fn weight_of(weights: &Weights, node: NodeId) -> u8 {
 }
 
 impl Uplink {
+    /// Its household needs the line now: what borrowers send beyond what is left is no flood.
+    pub(super) fn is_held(&self) -> bool {
+        self.room.left() > 0
+    }
+
     /// May so many bytes of a borrower pass, whose parts these are? It is held to its part first: who floods takes nothing of
     /// what is there for all. To guests the household may have left less.
     #[allow(clippy::too_many_arguments)] // whose, which, how much

@@ -270,9 +270,9 @@ impl Gateway<'_> {
             let uplink = self.uplinks.get_mut(usize::from(number));
             let uplink = uplink.ok_or(Refusal::Unknown)?;
             r.check(head.counter)?;
-            let (spares, parts) = (uplink.spares(outer), &mut peer.parts);
-            let passes = spares.and_then(|()| uplink.admit(now, parts, number, UP, outer, false));
-            peer.excess.note(passes)?;
+            uplink.spares(outer)?;
+            let passes = uplink.admit(now, &mut peer.parts, number, UP, outer, false);
+            peer.excess.note(uplink.is_held(), passes)?;
             r.count_up(head.counter, outer)?;
             uplink.spend(outer);
             peer.count_lent_up(number, outer);
@@ -342,9 +342,8 @@ impl Gateway<'_> {
         let (borrower, number) = (r.peer, r.uplink().ok_or(Refusal::Unknown)?);
         let uplink = self.uplinks.get_mut(usize::from(number));
         let uplink = uplink.ok_or(Refusal::Unknown)?;
-        let (spares, parts) = (uplink.spares(outer), &mut peer.parts);
-        let passes = spares.and_then(|()| uplink.admit(now, parts, number, DOWN, outer, false));
-        peer.excess.note(passes)?;
+        uplink.spares(outer)?;
+        uplink.admit(now, &mut peer.parts, number, DOWN, outer, false)?;
         let counter = r.count_down(outer);
         uplink.spend(outer);
         let header = relay::Header {

@@ -5,6 +5,7 @@ use super::{Draw, ExitConfig, Gateway, MAX_EXITS, MAX_MESHES, Uplink, UplinkConf
 use crate::control::announcer::{Announcer, Offer};
 use crate::control::handshake::Credentials;
 use crate::data::lane::Lane;
+use crate::node::room::Room;
 use crate::time::Instant;
 use crate::wire::control::MAX_UPLINKS;
 use heapless::Vec;
@@ -53,6 +54,9 @@ impl Gateway<'_> {
     pub fn replace_uplink(&mut self, now: Instant, uplink: u8) {
         self.revoke(uplink);
         self.handle_uplink(now, uplink, false);
+        if let Some(line) = self.uplinks.get_mut(usize::from(uplink)) {
+            line.room = Room::NEW;
+        }
     }
 
     /// The port on each mesh interface, in the shell's order. Neighbours heard over interfaces that went are forgotten as

@@ -23,7 +23,12 @@ function said(answer) {
 }
 
 return baseclass.extend({
+	// Once a page.
 	modules: function() {
+		return (this.all ||= this.fetch());
+	},
+
+	fetch: function() {
 		const names = [ 'text', 'dom', 'pages', 'graph', 'watch', 'form', 'scan', 'invitation', 'ledger', 'parts', 'status', 'units' ];
 		// After an upgrade browsers fetch all anew.
 		const [ at, version ] = [ (name) => L.resource('burstmesh/' + name + '.js'), '?v=' + L.env.resource_version ];
