@@ -106,6 +106,7 @@ fn rest_help_and_rest(dear: &str) -> Result<()> {
 }
 
 #[test]
+#[ignore = "most of a minute, for the same rule: cargo xtask test --long"]
 fn the_own_line_rests_while_the_neighbours_has_room_and_a_download_gets_both() -> Result<()> {
     rest_help_and_rest("gw1")
 }
