@@ -289,9 +289,9 @@ impl Path {
         self.last_data = now;
         self.prober.carried(now);
     }
-    /// It has had more to send than its rate allows for some time.
+    /// It has had more to send than its rate allows for some time, and had so lately.
     pub fn presses(&self, now: Instant) -> bool {
-        self.rate.presses(now)
+        self.in_demand(now) && self.rate.presses(now)
     }
     /// What its use costs.
     pub fn cost(&self) -> Cost {
