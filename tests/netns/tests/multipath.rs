@@ -8,6 +8,7 @@ use burstmesh_netns::tools::mptcp;
 use burstmesh_netns::{Lab, Topology, root};
 
 #[test]
+#[ignore = "the peer of netns-bench, and not ours: cargo xtask test --long"]
 fn one_connection_of_multipath_tcp_uses_both_lines_both_ways_and_one_of_tcp_only_the_first()
 -> Result<()> {
     if root::skip() {

@@ -10,7 +10,7 @@ use burstmesh_netns::tools::transfer::{self, share};
 use burstmesh_netns::units::Rate;
 use burstmesh_netns::{Lab, Topology, root};
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(15);
 
 /// One flow down and one up through the pool of `gw1`, as shares of the lines' sum, until both reach `bar`. Two cores
 /// carry the lab and whatever else the machine does: a disturbed run is repeated, twice at most, never averaged away.
@@ -66,6 +66,7 @@ fn two_unlike_lines_carry_one_flow_at_three_quarters_of_their_sum_both_ways() ->
 
 /// An open loop: nobody slows down for it, and nothing of it is sent again by its sender.
 #[test]
+#[ignore = "no bar of its own: cargo xtask test --long"]
 fn a_udp_stream_wider_than_any_line_arrives_both_ways() -> Result<()> {
     if root::skip() {
         return Ok(());
