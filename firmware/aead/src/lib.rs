@@ -1,5 +1,5 @@
 //! ChaCha20-Poly1305 (RFC 8439) as every packet is sealed with it: on MIPS the [`tuned`] one, elsewhere RustCrypto's, which
-//! has vector code there; on x86-64 its parts are put together so that this code works in full width (`wide`). Same algorithm, same
+//! has vector code there; on x86-64 and 64-bit ARM its parts are put together so that this code works in full width (`wide`). Same algorithm, same
 //! traits, same behaviour; only the number of instructions differs.
 //!
 //! The tuned one is compiled for every processor all the same, so that tests compare the two everywhere.

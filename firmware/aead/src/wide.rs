@@ -1,4 +1,4 @@
-//! ChaCha20-Poly1305 for processors with wide vectors (x86-64): RustCrypto's ChaCha20 and Poly1305, put together for packets.
+//! ChaCha20-Poly1305 for processors with wide vectors (x86-64, 64-bit ARM): RustCrypto's ChaCha20 and Poly1305, put together for packets.
 //!
 //! The vector code makes four key stream blocks at a time, or sixteen, and for a single one it takes as long as for four. RustCrypto's
 //! AEAD asks for single blocks: the authenticator's key, and each block of the end. Here all are taken from whole groups.
