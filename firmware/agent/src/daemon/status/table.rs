@@ -267,7 +267,7 @@ impl View<'_> {
         if !busiest.is_empty() || !alone.is_empty() {
             writeln!(
                 out,
-                "\n{:<52} {:<13} {:>12}",
+                "\n{:<51} {:<13} {:>12}",
                 "busiest flows", "kind", "Mbit/s up/down"
             )?;
         }
@@ -280,7 +280,7 @@ impl View<'_> {
             )?;
             let [up, down] = flow.rates.map(|rate| Tenths::mega(bits(rate)));
             let kind = flow.shape.name();
-            write!(out, "{far:<52} {kind:<13} {up:>6}/{down}\n  ")?;
+            write!(out, "{far:<51} {kind:<13} {up:>6}/{down}\n  ")?;
             match flow.paths.count_ones() {
                 more @ 4.. => write!(out, "{more} paths")?,
                 _ => self.ways(flow.paths, "", out)?,
@@ -301,7 +301,7 @@ impl View<'_> {
         let mut text = heapless::String::<80>::new();
         let far = Far(t.protocol, &t.back.from, t.back.ports.0);
         write!(text.as_mut_view(), "{far}")?;
-        write!(out, "{text:<52} {}\n  ", one.kind())?;
+        write!(out, "{text:<51} {}\n  ", one.kind())?;
         self.leaves_at(one, out)?;
         write!(out, " ({}", one.why())?;
         if let Some(rule) = one.rule(self) {
