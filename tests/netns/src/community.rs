@@ -196,6 +196,18 @@ impl<'l> Community<'l> {
         Ok(path)
     }
 
+    /// The same, with other words in the place of some that are in it.
+    ///
+    /// # Errors
+    /// Also when those words are not in it.
+    pub fn write_changed_config(&self, home: &str, words: &str, others: &str) -> Result<PathBuf> {
+        let path = self.write_agent_config(home, "")?;
+        let text = std::fs::read_to_string(&path)?;
+        ensure!(text.contains(words), "no {words:?} in {text}");
+        std::fs::write(&path, text.replace(words, others))?;
+        Ok(path)
+    }
+
     /// Starts the agent of a home with the workspace's own program.
     pub fn start_agent(&mut self, home: &str, more: &str) -> Result<()> {
         let config = self.write_agent_config(home, more)?;

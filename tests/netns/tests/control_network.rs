@@ -17,10 +17,8 @@ const HOMES: [&str; 3] = ["gw1", "gw2", "gw3"];
 
 /// Starts an agent whose owner shares the log.
 fn start_open(community: &mut Community<'_>, home: &str) -> Result<()> {
-    let config = community.write_agent_config(home, "")?;
-    let text = std::fs::read_to_string(&config)?;
     let open = "config community\n\toption share_log '1'\n";
-    std::fs::write(&config, text.replace("config community\n", open))?;
+    let config = community.write_changed_config(home, "config community\n", open)?;
     community.start_agent_with(home, &config)
 }
 

@@ -1,6 +1,5 @@
 //! A dearer line rests while the cheaper one has room, helps when it has none, and rests again: with kernel TCP.
 
-use std::fs;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
@@ -16,10 +15,8 @@ use burstmesh_netns::{Lab, Topology, root};
 
 /// Starts the agent of a home whose line has this cost.
 fn start(community: &mut Community<'_>, home: &str, cost: u8) -> Result<()> {
-    let path = community.write_agent_config(home, "")?;
     let priced = format!("option lend '1'\n\toption cost '{cost}'");
-    let text = fs::read_to_string(&path)?.replace("option lend '1'", &priced);
-    fs::write(&path, text)?;
+    let path = community.write_changed_config(home, "option lend '1'", &priced)?;
     community.start_agent_with(home, &path)
 }
 

@@ -214,12 +214,8 @@ fn a_borrower_that_floods_is_named_in_status_and_log_of_the_one_who_lends() -> R
     let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let mut community = street(&lab)?;
     community.stop_agent("gw2")?;
-    let config = community.write_agent_config("gw2", "")?;
-    let text = std::fs::read_to_string(&config)?;
-    let lend = "option lend '1'";
-    let limited = text.replace(lend, &format!("{lend}\n\toption lend_up '1Mbit'"));
-    ensure!(text != limited);
-    std::fs::write(&config, limited)?;
+    let limited = "option lend '1'\n\toption lend_up '1Mbit'";
+    let config = community.write_changed_config("gw2", "option lend '1'", limited)?;
     community.start_agent_with("gw2", &config)?;
     community.wait("gw1", READY, "spread over three lines", has_hosts(2))?;
     sleep(SECOND);

@@ -144,14 +144,11 @@ fn live(
 ) -> Result<()> {
     let usage = history(now, zone, |hour| hours.contains(&(hour % 24)));
     fs::write(lab.ns(home).dir().join("key.ledger"), file(now, &usage)?)?;
-    let config = community.write_agent_config(home, "")?;
     let (sign, ahead) = (if zone.0 < 0 { '-' } else { '+' }, zone.0.unsigned_abs());
     let zone = format!("{sign}{:02}:{:02}", ahead / 60, ahead % 60);
     let lend = "\toption lend '1'\n";
-    let text = fs::read_to_string(&config)?;
-    ensure!(text.contains(lend), "{text}");
-    let text = text.replace(lend, &format!("{lend}\toption timezone '{zone}'\n"));
-    fs::write(&config, text)?;
+    let there = format!("{lend}\toption timezone '{zone}'\n");
+    let config = community.write_changed_config(home, lend, &there)?;
     community.start_agent_with(home, &config)
 }
 

@@ -90,9 +90,9 @@ pub struct Rate {
     /// The same of the last steps.
     lately: [u32; 4],
     starting: bool,
-    /// The last rate at which the path was busy and its queue short, bytes per second.
+    /// The last rate at which the path was busy and its queue short, or the one at which it came to be held; bytes per second.
     good: u32,
-    /// Its lender lets so little through that nothing can be learned.
+    /// Its lender lets far less through than it carries.
     held: bool,
     /// What the line carried while the queue that the start left behind drains, bytes per second.
     settling: Option<u32>,

@@ -138,7 +138,7 @@ impl Pace {
 
 /// What all flows together take one way, and what is there for them, bytes a second.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Room {
+pub struct Supply {
     /// What the paths were measured to carry; 0: nobody knows, since nothing has ever filled them.
     pub carries: u32,
     /// The sum of all flows.
@@ -147,7 +147,7 @@ pub struct Room {
     pub most: u32,
 }
 
-impl Room {
+impl Supply {
     /// One more flow.
     pub fn take(&mut self, rate: u32) {
         self.taken = self.taken.saturating_add(rate);
@@ -163,9 +163,9 @@ impl Room {
 }
 
 /// What a flow looks like whose both ways are these, as they are now.
-pub fn shape(both: [&Pace; 2], rooms: [&Room; 2]) -> Shape {
-    let mut ways = both.into_iter().zip(rooms);
-    if ways.any(|(pace, room)| room.is_filled_by(pace.rate())) {
+pub fn shape(both: [&Pace; 2], supplies: [&Supply; 2]) -> Shape {
+    let mut ways = both.into_iter().zip(supplies);
+    if ways.any(|(pace, supply)| supply.is_filled_by(pace.rate())) {
         return Shape::Burst;
     }
     let interactive =
@@ -207,17 +207,17 @@ mod tests {
     /// What a flow looks like at this time (ms), beside others that take so much downwards, `LINE` being there.
     fn seen(up: &Trace, down: &Trace, others: &[u32], at: u64) -> Shape {
         let (up, down) = (pace(up, at), pace(down, at));
-        let room = |own: u32, others: &[u32]| {
-            let mut room = Room {
+        let supply = |own: u32, others: &[u32]| {
+            let mut supply = Supply {
                 carries: LINE,
-                ..Room::default()
+                ..Supply::default()
             };
-            room.take(own);
-            others.iter().for_each(|rate| room.take(*rate));
-            room
+            supply.take(own);
+            others.iter().for_each(|rate| supply.take(*rate));
+            supply
         };
-        let rooms = [room(up.rate(), &[]), room(down.rate(), others)];
-        shape([&up, &down], [&rooms[0], &rooms[1]])
+        let supplies = [supply(up.rate(), &[]), supply(down.rate(), others)];
+        shape([&up, &down], [&supplies[0], &supplies[1]])
     }
 
     #[test]
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn nothing_is_called_a_burst_where_nobody_knows_what_the_line_carries() {
         let bulk = pace(&every(2, 1_250, 0, 9_000), 9_000);
-        let nothing = Room::default();
+        let nothing = Supply::default();
         assert_eq!(shape([&bulk, &bulk], [&nothing; 2]), Shape::Stream);
     }
 

@@ -1,10 +1,11 @@
 //! What a household leaves to borrowers of what its line sends. Towards the Internet nobody but the lender sees both: what neighbours
 //! send leaves by his router, beside what his own clients and his own tunnel do.
 //!
-//! A line's rate is what neighbours were last seen to send over it, or what the lender's own tunnel has found, whichever is more; where no tunnel of his has
-//! measured it nobody knows, since neighbours may have sent little because they wanted little. What the line then carries refutes both. Where it is full and the household uses some of it, borrowers get what the
-//! household does not use, less a third of what it uses and a sixteenth of the line: a connection that wants more takes that within
-//! a step and gets the next third, until the borrowers have next to nothing; a call that has enough does not.
+//! A line's rate is what neighbours were last seen to send over it, or what the lender's own tunnel has found, whichever is more;
+//! where no tunnel of his has measured it nobody knows, since neighbours may have sent little because they wanted little. What the
+//! line then carries refutes both. Where it is full and the household uses some of it, borrowers get what the household does not use,
+//! less a third of what it uses and a sixteenth of the line: a connection that wants more takes that within a step and gets the next
+//! third, until the borrowers have next to nothing; a call that has enough does not.
 
 use crate::time::{Duration, Instant};
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 use super::http::HttpServer;
 use super::pattern;
@@ -47,6 +47,15 @@ pub struct Transfer {
 }
 
 impl Transfer {
+    /// It was ended by its time limit alone, and all that had arrived was right.
+    ///
+    /// # Errors
+    /// What curl said, if not.
+    pub fn went_on(&self) -> Result<()> {
+        ensure!(self.intact && self.exit_code == Some(28), "{}", self.said);
+        Ok(())
+    }
+
     /// Payload bits per second between `from` and the last byte.
     pub fn rate_after(&self, from: Duration) -> f64 {
         let skip = (from.as_millis() / BIN.as_millis()) as usize;

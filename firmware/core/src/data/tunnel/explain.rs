@@ -8,25 +8,25 @@ use crate::data::lane::{Busy, Why};
 use crate::data::path::Path;
 use crate::data::queue::{BUSIEST, TxFlow};
 use crate::data::resequence::RxFlow;
-use crate::data::shape::{Pace, Room, Shape, shape};
+use crate::data::shape::{Pace, Shape, Supply, shape};
 use crate::time::Instant;
 use heapless::Vec;
 
 impl AnyTunnel<'_> {
     /// The flows that sent the most packets lately.
     pub fn busiest(&self, now: Instant) -> Vec<Busy, BUSIEST> {
-        let rooms = self.rooms(now);
+        let supplies = self.supplies(now);
         let flows = self.queue.busiest(now);
-        let told = flows.iter().map(|flow| self.explain(now, flow, &rooms));
+        let told = flows.iter().map(|flow| self.explain(now, flow, &supplies));
         told.collect()
     }
 
     /// What there is, there and back.
-    fn rooms(&self, now: Instant) -> [Room; 2] {
-        let [mut there, mut back] = [Room::default(); 2];
+    fn supplies(&self, now: Instant) -> [Supply; 2] {
+        let [mut there, mut back] = [Supply::default(); 2];
         for (_, path) in self.paths().filter(|(_, p)| p.carries()) {
-            for (room, kbit) in [&mut there, &mut back].into_iter().zip(path.measured()) {
-                room.carries = room.carries.saturating_add(kbit.saturating_mul(125));
+            for (supply, kbit) in [&mut there, &mut back].into_iter().zip(path.measured()) {
+                supply.carries = supply.carries.saturating_add(kbit.saturating_mul(125));
             }
         }
         self.queue.paces(now).for_each(|p| there.take(p.rate()));
@@ -36,7 +36,7 @@ impl AnyTunnel<'_> {
         [there, back]
     }
 
-    fn explain(&self, now: Instant, flow: &TxFlow, [there, back]: &[Room; 2]) -> Busy {
+    fn explain(&self, now: Instant, flow: &TxFlow, [there, back]: &[Supply; 2]) -> Busy {
         let mut told = flow.told(now);
         let comes = self.resequencer.named(flow.name());
         let pace = comes.map_or(Pace::NONE, |c| c.pace(now));
