@@ -413,9 +413,9 @@ fn only_connections_with_the_mark_are_forgotten() {
 #[test]
 fn connections_with_the_mark_are_listed_with_what_they_carried_until_enough_were_seen() {
     in_namespace(|| {
-        run("echo 1 > /proc/sys/net/netfilter/nf_conntrack_acct; ip addr add 10.5.0.1/32 dev lo");
+        run("ip addr add 10.5.0.1/32 dev lo");
         run(
-            "printf 'table inet t { chain o { type filter hook output priority 0; udp dport { 1000, 1001, 1002 } ct mark set 0x30001;\\n}\\n}\\n' | nft -f -",
+            "printf 'table inet t { chain o { type filter hook output priority 0; udp dport { 1000, 1001, 1002 } ct mark set 0x30001;\\n}\\n}\\n' | nft -f - && echo 1 > /proc/sys/net/netfilter/nf_conntrack_acct",
         );
         let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
         for port in [1000, 1001, 1002, 1003] {
