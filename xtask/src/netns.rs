@@ -2,17 +2,23 @@
 //!
 //! Bars on rates are judged on machines that others use, too. A file that fails is run once more, and only what fails twice is a
 //! failure; what passed at the second try is named as flaky, with what the first one said.
+//!
+//! Files whose labs may all run beside others (`Lab::beside`) mostly wait: they come first, some at a time. The others hold rates
+//! against bars, and have the machine to themselves.
 
 use crate::ring::Options;
 use crate::test::ignored_too;
 use crate::{build, process, targets};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 
 const PACKAGE: &str = "burstmesh-netns";
 /// More files than this do not fail by chance.
 const FLAKY: usize = 2;
+/// How many files run at once of those that may.
+const AT_ONCE: usize = 2;
 
 /// Runs all files, with the daemons of the folder `release`.
 ///
@@ -34,19 +40,28 @@ pub fn ring(release: &Path, options: &Options) -> Result<()> {
         cargo
     };
     process::run(&mut cargo(&["--tests", "--no-run"]))?;
-    let (mut flaky, mut failed) = (Vec::new(), Vec::new());
-    for file in files()? {
-        let mut test = match file.as_str() {
+    let test = |file: &str| {
+        let mut test = match file {
             "" => cargo(&["--lib", "--bins"]),
-            _ => cargo(&["--test", &file]),
+            _ => cargo(&["--test", file]),
         };
         ignored_too(&mut test, options);
-        match judge(&mut test)? {
-            Verdict::Passed => {}
-            Verdict::Flaky => flaky.push(file),
-            Verdict::Failed => failed.push(file),
-        }
+        test
+    };
+    let (beside, alone) = files()?;
+    let mut verdicts = judge_some_at_a_time(beside, |file| {
+        // Its own tests in turn: the files keep the cores busy.
+        judge(test(file).env("RUST_TEST_THREADS", "1"))
+    })?;
+    for file in alone {
+        let verdict = judge(&mut test(&file))?;
+        verdicts.push((file, verdict));
     }
+    let with = |what| {
+        let all = verdicts.iter().filter(move |(_, verdict)| *verdict == what);
+        all.map(|(file, _)| file.as_str()).collect::<Vec<_>>()
+    };
+    let (flaky, failed) = (with(Verdict::Flaky), with(Verdict::Failed));
     // What failed in one file must not hide what the others would say.
     ensure!(failed.is_empty(), "failed twice: {}", failed.join(", "));
     ensure!(
@@ -64,6 +79,32 @@ enum Verdict {
     /// At the second try.
     Flaky,
     Failed,
+}
+
+/// Judges files, [`AT_ONCE`] at a time.
+fn judge_some_at_a_time(
+    files: Vec<String>,
+    judge: impl Fn(&str) -> Result<Verdict> + Sync,
+) -> Result<Vec<(String, Verdict)>> {
+    let (files, verdicts) = (Mutex::new(files.into_iter()), Mutex::new(Vec::new()));
+    let next = || files.lock().ok()?.next();
+    let work = || {
+        while let Some(file) = next() {
+            let verdict = judge(&file).map(|verdict| (file, verdict));
+            if let Ok(mut verdicts) = verdicts.lock() {
+                verdicts.push(verdict);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(work);
+        }
+    });
+    let verdicts = verdicts
+        .into_inner()
+        .map_err(|_| anyhow!("a judge has panicked"))?;
+    verdicts.into_iter().collect()
 }
 
 fn judge(test: &mut Command) -> Result<Verdict> {
@@ -87,9 +128,10 @@ fn judge(test: &mut Command) -> Result<Verdict> {
 
 /// Prints what a test that passes says, and gives back what a failed one does.
 fn try_once(test: &mut Command) -> Result<Result<(), String>> {
-    println!("$ {}", process::line(test));
     let output = test.output().context("cannot start cargo")?;
-    let mut said = String::from_utf8_lossy(&output.stderr).into_owned();
+    // The command comes with what it said: beside others, its turn to print is when it has ended.
+    let mut said = format!("$ {}\n", process::line(test));
+    said.push_str(&String::from_utf8_lossy(&output.stderr));
     said.push_str(&String::from_utf8_lossy(&output.stdout));
     if !output.status.success() {
         return Ok(Err(said));
@@ -98,8 +140,9 @@ fn try_once(test: &mut Command) -> Result<Result<(), String>> {
     Ok(Ok(()))
 }
 
-/// The lab's files of tests, after its own tests (`""`). What measures the lab itself comes first.
-fn files() -> Result<Vec<String>> {
+/// The lab's files of tests: what may run beside others, the longest texts first, since they take longest as a rule, and what
+/// may not. The latter begins with the lab's own tests (`""`) and with what measures it.
+fn files() -> Result<(Vec<String>, Vec<String>)> {
     let folder = process::root().join("tests/netns/tests");
     let mut files = Vec::new();
     for entry in std::fs::read_dir(&folder).context("tests/netns/tests")? {
@@ -107,15 +150,18 @@ fn files() -> Result<Vec<String>> {
         if path.extension().is_some_and(|e| e == "rs")
             && let Some(name) = path.file_stem()
         {
-            files.push(name.to_string_lossy().into_owned());
+            let text = std::fs::read_to_string(&path)?;
+            files.push((name.to_string_lossy().into_owned(), text));
         }
     }
-    files.sort_by_key(|name| (name != "calibration", name.clone()));
-    if files.is_empty() {
-        bail!("{}: no tests", folder.display());
-    }
-    files.insert(0, String::new());
-    Ok(files)
+    ensure!(!files.is_empty(), "{}: no tests", folder.display());
+    let is_alone = |(_, text): &(String, String)| text.contains("Lab::up(");
+    let (mut alone, mut beside): (Vec<_>, Vec<_>) = files.into_iter().partition(is_alone);
+    beside.sort_by_key(|(_, text)| std::cmp::Reverse(text.len()));
+    alone.sort_by_key(|(name, _)| (name != "calibration", name.clone()));
+    let names = |files: Vec<(String, String)>| files.into_iter().map(|(name, _)| name);
+    let own = std::iter::once(String::new());
+    Ok((names(beside).collect(), own.chain(names(alone)).collect()))
 }
 
 #[cfg(test)]
@@ -124,9 +170,11 @@ mod tests {
 
     #[test]
     fn what_measures_the_lab_comes_before_what_is_measured_in_it() {
-        let files = files().unwrap();
-        assert_eq!(files[..2], ["", "calibration"]);
-        assert!(files.iter().any(|f| f == "pooling"));
+        let (beside, alone) = files().unwrap();
+        assert_eq!(alone[..2], ["", "calibration"]);
+        let has = |files: &[String], name: &str| files.iter().any(|file| file == name);
+        assert!(has(&alone, "pooling") && !has(&beside, "pooling"));
+        assert!(has(&beside, "failover") && !has(&alone, "failover"));
     }
 
     #[test]

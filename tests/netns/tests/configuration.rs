@@ -13,7 +13,7 @@ fn every_mistake_is_told_with_file_line_and_mend_by_check_and_by_run() -> Result
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let community = Community::exit_only(&lab)?;
     let good = fs::read_to_string(community.write_agent_config("gw1", "")?)?;
     lab.ns("gw1")
@@ -132,7 +132,7 @@ fn a_community_by_hand_pools_as_an_invited_one_does() -> Result<()> {
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let mut community = Community::exit_only(&lab)?;
     let secret = lab.ns("gw1").run("burstmesh", &["keygen", "--secret"])?;
     let secret = secret.lines().next().context("no secret")?.trim();
@@ -168,7 +168,7 @@ fn a_key_that_is_kept_in_a_file_is_told_by_its_public_half_and_never_overwritten
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let gw1 = lab.ns("gw1");
     let file = gw1.dir().join("new-key").display().to_string();
     let told = gw1.run("burstmesh", &["keygen", "-o", &file])?;

@@ -117,7 +117,7 @@ fn each_kind_of_flow_is_named_with_its_lines_the_reason_and_the_runner_up() -> R
     let mut topology = Topology::builtin("three-homes")?;
     let web = topology.hosts.iter_mut().find(|h| h.name == "web");
     web.context("no web")?.also = vec![ALSO.parse()?];
-    let lab = Lab::up(&topology)?;
+    let lab = Lab::beside(&topology)?;
     let mut community = Community::exit_only(&lab)?;
     community.start_agent("gw1", RULES)?;
     for home in ["gw2", "gw3"] {

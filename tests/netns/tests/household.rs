@@ -175,7 +175,7 @@ fn what_netifd_takes_from_the_device_comes_back_within_half_a_second_and_ends_no
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let mut community = Community::up(&lab)?;
     community.wait_all_pooling(Duration::from_secs(10))?;
     sleep(Duration::from_secs(1));

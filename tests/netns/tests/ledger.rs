@@ -127,7 +127,7 @@ fn the_ledger_agrees_with_the_counters_within_one_percent_and_survives_restarts(
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let mut community = Community::up(&lab)?;
     community.wait_all_pooling(READY)?;
     let server = Arc::new(HttpServer::start(&lab, "web", 80)?);

@@ -288,7 +288,7 @@ fn two_homes_without_a_line_divide_what_a_household_lends_and_its_line_carries_n
     for home in topology.homes.iter_mut().filter(|h| h.name != "gw2") {
         home.line = None;
     }
-    let lab = Lab::up(&topology)?;
+    let lab = Lab::beside(&topology)?;
     let mut community = Community::exit_only(&lab)?;
     let config = community.write_agent_config("gw2", "")?;
     let (text, lend) = (std::fs::read_to_string(&config)?, "option lend '1'");

@@ -154,7 +154,7 @@ fn a_reload_in_a_download_puts_new_settings_in_force_and_a_broken_file_changes_n
         return Ok(());
     }
     packages::require(&["conntrack"])?;
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     add_guest_network(&lab)?;
     let mut community = Community::up(&lab)?;
     community.wait_all_pooling(Duration::from_secs(10))?;

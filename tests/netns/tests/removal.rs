@@ -93,7 +93,7 @@ fn a_member_removed_during_a_download_is_outside_everywhere_and_keeps_its_own_li
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let community = certified(&lab)?;
     let server = HttpServer::start(&lab, "web", 80)?;
     let web = lab.link("web")?.v4;

@@ -26,7 +26,7 @@ fn routed_leases_reach_the_internet_as_they_are_and_nobody_begins_towards_them()
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&Topology::builtin("three-homes")?)?;
+    let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     let prefix = plan::exit_prefix(0);
     let routed = format!("ipv6 = \"routed\"\n[leases]\nv6 = \"{prefix}/48\"\n");
     let mut community = Community::exit_with(&lab, &routed)?;

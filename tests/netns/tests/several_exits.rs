@@ -71,7 +71,7 @@ fn the_second_takes_over(die: impl Fn(&Lab, &mut Community<'_>) -> Result<()>) -
     }
     let mut took = None;
     for _ in 0..2 {
-        let lab = Lab::up(&topology()?)?;
+        let lab = Lab::beside(&topology()?)?;
         let (mut community, _second) = two_exits(&lab)?;
         let server = HttpServer::start(&lab, "web", 80)?;
         let web = lab.link("web")?.v4;
@@ -131,7 +131,7 @@ fn every_connection_through_an_exit_that_dies_is_reset_also_where_none_is_left()
     if root::skip() {
         return Ok(());
     }
-    let lab = Lab::up(&topology()?)?;
+    let lab = Lab::beside(&topology()?)?;
     let (mut community, mut second) = two_exits(&lab)?;
     for exit in ["exit", "exit2"] {
         let link = lab.link(exit)?;
