@@ -9,8 +9,8 @@ use burstmesh_qemu::town::{Radio, Town};
 const CLIENT: (&str, &str) = ("BURSTMESH_MIPSEL_STAGES", "burstmesh-bench");
 const PINGS: u32 = 400;
 /// Milliseconds that the latest of a hundred pings may wait longer than on an idle line. The bars of P1 and P14 are 20 and 15 at
-/// 20 Mbit/s, held by the simulator. Here the lines have 4 Mbit/s, where a full packet takes 3 ms, and pings were 17 to 27 ms late
-/// (the simulator says 14 to 18 of such lines, the namespace lab 20 to 29): what the kernels add is not found yet.
+/// 20 Mbit/s, held by the simulator. Here the lines have 4 Mbit/s, where a full packet takes 3 ms, and pings were 15 to 27 ms late
+/// (the simulator says 14 to 18 of such lines, the namespace lab 15): docs/results.md.
 const LIGHT: f64 = 30.0;
 const OWNER: f64 = 30.0;
 const GAP: f64 = 300.0;
