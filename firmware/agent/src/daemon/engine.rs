@@ -45,6 +45,7 @@ use burstmesh_linux::worker::Owner;
 use burstmesh_linux::{clock, control, entropy, error, info, log, warn};
 use errands::{Ended, Errand};
 use heapless::Vec;
+use household::Household;
 use static_cell::{ConstStaticCell, StaticCell};
 
 static SLOT_MEMORY: ConstStaticCell<[Slot; SLOTS]> = ConstStaticCell::new([Slot::FREE; SLOTS]);
@@ -110,7 +111,7 @@ pub struct Engine {
     rest: Rest,
     look_at: Instant,
     beat_at: Instant,
-    watch_at: Instant,
+    household: Household,
     started: Instant,
     refused: Alarm,
     stopping: Option<Exit>,
@@ -171,7 +172,7 @@ impl Engine {
             rest: Rest::new(now),
             look_at: now,
             beat_at: now,
-            watch_at: now,
+            household: Household::default(),
             started: now,
             refused: Alarm::default(),
             stopping: None,
@@ -480,6 +481,7 @@ impl Engine {
                 .sockets
                 .close(&self.parts.poll, over_uplink(number));
             self.gateway.handle_uplink(now, number, state.up);
+            self.household.forget(i);
             let name = self.config.uplinks.get(i).map_or("", |u| u.ifname.as_str());
             info!(
                 "uplink {} {}",

@@ -5,7 +5,10 @@
 //! where no tunnel of his has measured it nobody knows, since neighbours may have sent little because they wanted little. What the
 //! line then carries refutes both. Where it is full and the household uses some of it, borrowers get what the household does not use,
 //! less a third of what it uses and a sixteenth of the line: a connection that wants more takes that within a step and gets the next
-//! third, until the borrowers have next to nothing; a call that has enough does not.
+//! third, until the borrowers have next to nothing; a call that has enough does not. Who does not take for [`CONTENT`] what is left
+//! is content with what he has: then borrowers are not held until he uses more. A household that fills all that the line is believed
+//! to carry cannot show that it is content. So the borrowers are let go now and then for a moment ([`TRIAL`]), in which the line
+//! carries far more if it is wider: they yield to a queue by themselves.
 
 use crate::time::{Duration, Instant};
 
@@ -29,9 +32,21 @@ const KNOWN: u32 = 500;
 const IDLE: u32 = 16;
 /// They get back what the household does not want after all in so many steps.
 const STEPS: u32 = 128;
-/// Borrowers always get this part, and so much (kbit/s), so that their connections live.
+/// Borrowers always get this part, and so much (kbit/s) each, so that their connections live, but of the line at most that part
+/// together where that is more than one of them needs.
 const LEAST: u32 = 64;
 const LEAST_KBIT: u32 = 32;
+const LEAST_OF_ALL: u32 = 24;
+/// A household that has this part of its line more than it uses for so long is content, until it uses that part and an eighth more.
+const MORE: u32 = 32;
+const CONTENT: Duration = Duration::from_secs(3);
+/// What it is content with is forgotten over so many looks, as far as it uses less.
+const FORGETS: u32 = 256;
+/// A trial lasts so long; the first comes so long after borrowers are held, and the next ones after twice as long each, at most
+/// eight times as long.
+const TRIAL: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(16);
+const PATIENT: u32 = 3;
 
 /// Of one uplink.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +67,12 @@ pub struct Room {
     /// The most that the household used lately, and when.
     own: u32,
     own_at: Instant,
+    /// What it used when it last wanted more, less what it has not used since, and since when it has had room for more.
+    used: u32,
+    has_room: Instant,
+    /// When the next trial begins, and how many there were since borrowers are held.
+    trial_at: Instant,
+    trials: u32,
     left: u32,
 }
 
@@ -62,6 +83,8 @@ pub struct Signs {
     pub found: u32,
     /// It has had more to send than it may for a while.
     pub wants: bool,
+    /// So many borrowers and guests have sent something lately.
+    pub borrowers: u8,
 }
 
 impl Room {
@@ -77,6 +100,10 @@ impl Room {
         grown_at: Instant::ZERO,
         own: 0,
         own_at: Instant::ZERO,
+        used: 0,
+        has_room: Instant::ZERO,
+        trial_at: Instant::ZERO,
+        trials: 0,
         left: 0,
     };
 
@@ -103,7 +130,7 @@ impl Room {
         }
         let ms = now.since(at).as_millis() as u32;
         if ms == 0 || now.since(at) > LATE {
-            (self.own, self.left) = (0, 0);
+            (self.own, self.left, self.used, self.has_room) = (0, 0, 0, now);
             return;
         }
         let lent = lent.wrapping_sub(lent_before);
@@ -113,7 +140,38 @@ impl Room {
         self.late = owed.saturating_sub(all).min(u64::from(RUN)) as u32;
         self.learn(now, kbit(all, ms), kbit(all.saturating_sub(owed), ms));
         self.doubt(signs.found);
-        self.left = self.leave(now, kbit(all, ms), signs);
+        let most = self.most().max(self.trusted(signs.found));
+        self.judge(now, kbit(all, ms), most);
+        let left = self.leave(now, kbit(all, ms), most, signs);
+        self.left = if signs.wants {
+            left
+        } else {
+            self.try_out(now, left)
+        };
+    }
+
+    /// Has the household room for more, in which it sends no more?
+    fn judge(&mut self, now: Instant, all: u32, most: u32) {
+        let more = |used: u32| used.saturating_add(used / 8 + most / MORE);
+        if self.own > more(self.used) {
+            (self.used, self.has_room) = (self.own, now);
+        } else if self.own < self.used {
+            self.used -= (self.used - self.own).div_ceil(FORGETS);
+        }
+        if self.left > 0 && all.saturating_add(self.own / 8 + most / MORE) > most {
+            self.has_room = now;
+        }
+    }
+
+    /// What is left to borrowers, but for trials.
+    fn try_out(&mut self, now: Instant, left: u32) -> u32 {
+        if left == 0 {
+            (self.trials, self.trial_at) = (0, now + PATIENCE);
+        } else if now >= self.trial_at + TRIAL {
+            self.trials = (self.trials + 1).min(PATIENT);
+            self.trial_at = now + PATIENCE.times(1 << self.trials);
+        }
+        if now >= self.trial_at { 0 } else { left }
     }
 
     /// What is believed of the line is too little.
@@ -151,15 +209,15 @@ impl Room {
         self.most[0].max(self.most[1])
     }
 
-    fn leave(&self, now: Instant, all: u32, signs: Signs) -> u32 {
+    fn leave(&self, now: Instant, all: u32, most: u32, signs: Signs) -> u32 {
         let found = self.trusted(signs.found);
-        let most = self.most().max(found);
-        let least = (most / LEAST).max(LEAST_KBIT);
+        let least = least(most, signs.borrowers);
         if signs.wants && (most < KNOWN || all >= most / 4 * 3) {
             return least;
         }
         let known = found > 0 && most >= KNOWN && now.since(self.grown_at) >= GROWS;
-        if !known || self.own < most / IDLE {
+        let content = now.since(self.has_room) >= CONTENT;
+        if !known || content || self.own < most / IDLE {
             return 0;
         }
         if all >= most / 8 * 7 {
@@ -172,6 +230,14 @@ impl Room {
             left => left.saturating_add(most / STEPS),
         }
     }
+}
+
+/// What borrowers get whatever the household wants, of a line that carries at most so much, kbit/s.
+fn least(most: u32, borrowers: u8) -> u32 {
+    let each = LEAST_KBIT * u32::from(borrowers);
+    (most / LEAST)
+        .max(each.min(most / LEAST_OF_ALL))
+        .max(LEAST_KBIT)
 }
 
 /// Bytes in milliseconds as kbit/s. Some times a second, so a 64-bit division is affordable here.
@@ -219,7 +285,11 @@ mod tests {
             self.sent += u64::from((own + lent) * 50 / 8);
             self.lent = self.lent.wrapping_add(lent * 50 / 8);
             let found = self.found;
-            let signs = Signs { found, wants };
+            let signs = Signs {
+                found,
+                wants,
+                borrowers: 1,
+            };
             self.room
                 .look(Instant::from_millis(self.now), self.sent, self.lent, signs);
             lent
@@ -270,6 +340,54 @@ mod tests {
     }
 
     #[test]
+    fn neighbours_are_not_held_to_what_the_lenders_tunnel_found_of_a_line_that_carries_more() {
+        for own in [400, 1_000, 1_600, 1_900] {
+            let mut line = Line::new(20_000);
+            // Long ago, or while somebody else filled the line; and no neighbour has filled it since.
+            line.found = 2_000;
+            line.steps(100, own, 100);
+            line.steps(500, own, 5_000);
+            let lent = line.steps(1_200, own, 5_000);
+            assert!(lent > 4_700, "{own}: {lent}");
+        }
+    }
+
+    #[test]
+    fn a_household_that_uses_more_again_has_its_room_at_once() {
+        let mut line = Line::new(8_000);
+        line.steps(100, 0, 50_000);
+        line.steps(200, 1_000, 50_000);
+        assert_eq!(line.step(1_000, 50_000, false), 7_000);
+        line.step(2_000, 50_000, false);
+        assert!((4_000..5_500).contains(&line.room.left()));
+    }
+
+    #[test]
+    fn a_connection_that_fills_the_line_is_put_to_the_test_less_and_less_often() {
+        let mut line = Line::new(5_000);
+        line.steps(100, 0, 50_000);
+        line.steps(40, 2_500, 50_000);
+        let mut free = [0; 4];
+        for minute in &mut free {
+            for _ in 0..1_200 {
+                // Neighbours that are let go yield to its queue: they get what they are held to.
+                line.step(4_850, 75, false);
+                *minute += u32::from(line.room.left() == 0);
+            }
+        }
+        assert!((40..=120).contains(&free[0]), "{free:?}");
+        assert!(free[1..].iter().sum::<u32>() <= 120, "{free:?}");
+    }
+
+    #[test]
+    fn each_borrower_has_a_least_and_all_of_them_less_than_a_twentieth_of_the_line() {
+        assert_eq!([0, 1, 3].map(|n| least(5_000, n)), [78, 78, 96]);
+        assert_eq!([1, 2, 3, 12].map(|n| least(2_000, n)), [32, 64, 83, 83]);
+        assert_eq!([1, 12].map(|n| least(300, n)), [32, 32]);
+        assert_eq!(least(50_000, 12), 781);
+    }
+
+    #[test]
     fn a_call_of_a_neighbour_says_nothing_of_how_wide_the_line_is() {
         let mut line = Line::new(20_000);
         // No tunnel has measured it.
@@ -302,7 +420,7 @@ mod tests {
             counted = if look % 4 == 3 { line.sent } else { counted };
             let signs = Signs {
                 found: 20_000,
-                wants: false,
+                ..Signs::default()
             };
             line.room
                 .look(Instant::from_millis(line.now), counted, line.lent, signs);
@@ -358,7 +476,7 @@ mod tests {
                 lent,
                 Signs {
                     found,
-                    wants: false,
+                    ..Signs::default()
                 },
             );
         }

@@ -272,3 +272,56 @@ fn a_session_leaves_the_dear_line_when_the_cheap_one_has_room() {
         assert!(each[0] < 100_000 && each[1] > 10_000_000, "{each:?}");
     }
 }
+
+/// Of the home, as it goes up or comes down; what it is answered goes the other way and shows the exit the lane.
+fn feed_session(w: &mut World, down: bool, port: u16, next: u32) {
+    let now = w.instant();
+    let mut there = packet(leased(0), FAR, port, next, if down { 60 } else { 1_400 });
+    if !down || next % 32 < 2 {
+        w.gateways[0].send(now, &mut there);
+    }
+    if down {
+        let mut back = packet(FAR, leased(0), port, next, 1_400);
+        let ports = [20, 21, 22, 23].map(|n: usize| back[n]);
+        back[20..24].copy_from_slice(&[ports[2], ports[3], ports[0], ports[1]]);
+        let seat = w.exits[0].seat_of(&w.gateways[0].key()).unwrap();
+        w.exits[0].send(now, seat, &mut back);
+    }
+}
+
+/// Two sessions of 12 Mbit/s each that keep to a line, the dear one too: what the lines carry in each tenth of ten seconds, Mbit/s.
+fn two_that_do_not_fit(down: bool) -> Vec<[f64; 2]> {
+    let (mut w, mut next) = (two([0, 1]), 0);
+    let home = w.gateways[0].gw.as_mut().unwrap();
+    home.set_lane(Lane::PerSession);
+    let sent = |w: &World| {
+        let seat = w.exits[0].seat_of(&w.gateways[0].key()).unwrap();
+        carried(match down {
+            true => w.exits[0].tunnel(seat).unwrap(),
+            false => w.gateways[0].gw().link().tunnel(),
+        })
+    };
+    let mut all = Vec::new();
+    for _ in 0..150 {
+        let before = sent(&w);
+        w.run_with(100, 1_000, |w| {
+            for port in [7, 8] {
+                feed_session(w, down, port, next);
+                next += 1;
+            }
+        });
+        let after = sent(&w);
+        all.push([0, 1].map(|n| (after[n] - before[n]) as f64 * 8.0 / 100_000.0));
+    }
+    all.split_off(50)
+}
+
+#[test]
+fn a_session_stays_on_the_dear_line_while_it_does_not_fit_on_the_cheap_one() {
+    for down in [true, false] {
+        let lines = two_that_do_not_fit(down);
+        let apart = |all: &&[f64; 2]| all.iter().all(|line| (10.0..14.0).contains(line));
+        let stays = lines.iter().filter(apart).count();
+        assert!(stays == lines.len(), "down {down}: {stays}; {lines:.1?}");
+    }
+}

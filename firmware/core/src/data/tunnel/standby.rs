@@ -3,8 +3,9 @@
 //! What costs more begins to carry when the cheaper paths are all in use, none could send now, and so much waits that they need
 //! [`WAITING`] for it: no single packet, no page and no call, but whatever goes on filling them. From then on it takes what they do
 //! not take: a burst goes by the cheapest path that is free, and what they will have sent in [`SOON`] waits for them. It stands by
-//! again when they have had room for [`ROOM`]; a window that was cut by a drop has filled them again by then. A metered path steps in
-//! only when nothing else carries bursts. A path that is too late to be of use ([`super::spread`]) has no room that counts.
+//! again when they have had room for [`ROOM`], beside what they carry for what it carries itself too: a session that keeps to it
+//! would come back as soon as it had left. A window that was cut by a drop has filled them again by then. A metered path steps in only
+//! when nothing else carries bursts. A path that is too late to be of use ([`super::spread`]) has no room that counts.
 
 use super::AnyTunnel;
 use crate::data::path::Path;
@@ -58,13 +59,14 @@ impl AnyTunnel<'_> {
                 continue;
             };
             let (cost, stood_by, last) = (path.cost, path.stands_by, path.needed);
+            let dearer = path.sent_since_look();
             let (stands_by, needed, soon) = if cost.is_metered() {
                 (spared, last, 0)
             } else if stood_by || looks {
                 let cheaper = self.cheaper(now, cost);
                 let full = match stood_by {
                     true => self.overflows(&cheaper),
-                    false => cheaper.were_full(since),
+                    false => cheaper.were_full(since, dearer),
                 };
                 let needed = if full { now } else { last };
                 let stands_by = cheaper.any && now.since(needed) >= ROOM;
@@ -124,8 +126,7 @@ impl AnyTunnel<'_> {
             }
             all.idle |= !path.carries() || path.pacer.ready(now);
             all.rate += u64::from(path.pacer.rate());
-            let sent = (path.counters.tx_bytes as u32).wrapping_sub(path.looked);
-            all.sent += u64::from(sent);
+            all.sent += path.sent_since_look();
         }
         all
     }
@@ -151,16 +152,31 @@ impl AnyTunnel<'_> {
     }
 }
 
+impl Path {
+    /// Bytes.
+    fn sent_since_look(&self) -> u64 {
+        (self.counters.tx_bytes as u32)
+            .wrapping_sub(self.looked)
+            .into()
+    }
+}
+
 impl Cheaper {
     /// Bytes that they send in [`SOON`], nearly: a shift is a division by a million.
     fn sends_soon(&self) -> u32 {
         ((self.rate * SOON) >> 20) as u32
     }
 
-    /// Did they send what they can, nearly?
-    fn were_full(&self, since: Duration) -> bool {
+    /// Did they send what they can, nearly, or would they with these bytes of a dearer path? Where they are idle, what it
+    /// carries comes to them even so.
+    fn were_full(&self, since: Duration, dearer: u64) -> bool {
         let could = self.rate.saturating_mul(since.as_micros());
-        self.sent * 16 * 1_000_000 >= could.saturating_mul(15)
+        let part = |bytes: u64| bytes * 16 * 1_000_000;
+        let all = match part(self.sent) >= could {
+            true => self.sent + dearer,
+            false => self.sent,
+        };
+        part(all) >= could.saturating_mul(15)
     }
 }
 

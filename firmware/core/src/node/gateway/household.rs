@@ -1,7 +1,8 @@
 //! The household comes first on its own line, towards the Internet: see [`crate::node::room`].
 
-use super::Gateway;
 use super::exit_link::Route;
+use super::{Gateway, Peer};
+use crate::node::part::UP;
 use crate::node::room::Signs;
 use crate::time::{Duration, Instant};
 
@@ -20,10 +21,13 @@ impl Gateway<'_> {
         let own = |r| matches!(r, Route::Own { uplink: u, .. } if u == uplink);
         let path = self.link.place_of(own);
         let path = path.and_then(|at| self.link.tunnel.path(at));
-        let signs = path.map_or(Signs::default(), |p| Signs {
-            found: p.measured()[0],
-            wants: p.presses(now),
-        });
+        let part = |p: &Peer| p.parts.get(usize::from(uplink)).map(|both| both[UP]);
+        let parts = self.peers.iter().flatten().filter_map(part);
+        let signs = Signs {
+            found: path.map_or(0, |p| p.measured()[0]),
+            wants: path.is_some_and(|p| p.presses(now)),
+            borrowers: parts.filter(|part| part.demand() > 0).count() as u8,
+        };
         let Some(line) = self.uplinks.get_mut(usize::from(uplink)) else {
             return;
         };
