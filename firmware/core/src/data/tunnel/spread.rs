@@ -129,3 +129,40 @@ impl AnyTunnel<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Link, Pair, waiting};
+    use super::*;
+    use crate::wire::Capabilities;
+
+    /// Three paths of 10 Mbit/s, each 20 ms later than the one before, after so many packets of a burst have waited for seconds.
+    fn staggered(packets: u32) -> Pair {
+        let links = [5, 25, 45].map(|delay| Link::mbit(10, delay));
+        let mut pair = Pair::new(&links, Capabilities::OURS);
+        let mut next = 0;
+        pair.run(3_000, |_, _| {});
+        pair.run(9_000, waiting(packets, &mut next));
+        pair
+    }
+
+    #[test]
+    fn a_path_joins_when_what_waits_covers_its_distance_to_the_latest_in_use() {
+        // 25 KB bring the second in, 50 KB more the third; from the first path on it would be 100 KB.
+        let joined = |packets| [1, 2].map(|at| staggered(packets).a.path(at).unwrap().joined);
+        assert_eq!(joined(10), [false, false]);
+        assert_eq!(joined(28), [true, false]);
+        assert_eq!(joined(55), [true, true]);
+    }
+
+    #[test]
+    fn what_waits_may_stand_until_the_next_path_joins_and_half_as_long_as_the_latest_in_use_is_late()
+     {
+        for (packets, ms) in [(10, 50 + 20), (28, 50 + 40 + 10), (55, 50 + 20)] {
+            let pair = staggered(packets);
+            let target = pair.a.measure(Instant::from_micros(9_000_000)).target;
+            let off = target.as_micros().abs_diff(ms * 1_000);
+            assert!(off < 3_000, "{packets} packets: {target:?}");
+        }
+    }
+}
