@@ -25,6 +25,8 @@ pub struct Sample {
     pub hold: f64,
     /// Blocks in use at the home's gateway, and at the exit.
     pub blocks: (u32, u32),
+    /// Packets that the first of the inner flows that way allows itself to have on their way.
+    pub window: u64,
 }
 
 /// A running network.
@@ -231,7 +233,16 @@ impl Lab {
             backlog: sends.backlog(),
             hold: since.map_or(0.0, |t| now.since(t).as_micros() as f64 / 1_000.0),
             blocks,
+            window: self.window(),
         };
         self.samples.push(sample);
+    }
+
+    fn window(&self) -> u64 {
+        let bulk = |f: &&Flow| f.kind != Kind::Ping && f.way.down == self.down;
+        self.flows
+            .iter()
+            .find(bulk)
+            .map_or(0, |f| f.sender.window())
     }
 }

@@ -1,4 +1,4 @@
-//! `burstmesh-lab PROFILE.. | all | community [--homes N] [--seed N] [--long] [--report DIR] [--bless]`.
+//! `burstmesh-lab PROFILE.. | all | community [--load NAME] [--homes N] [--seed N] [--long] [--report DIR] [--bless]`.
 //!
 //! A profile is measured in a process of its own, as many at a time as there are processors: nodes keep their packet
 //! memory for life, and a process gives it back.
@@ -28,6 +28,8 @@ struct Args {
     /// Another seed than the committed tables', or the first of other seeds.
     seed: Option<u64>,
     homes: Option<usize>,
+    /// Of each profile only this row.
+    load: Option<String>,
 }
 
 fn arguments() -> Result<Args, String> {
@@ -40,6 +42,7 @@ fn arguments() -> Result<Args, String> {
         community: false,
         seed: None,
         homes: None,
+        load: None,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -47,6 +50,7 @@ fn arguments() -> Result<Args, String> {
             "--long" => args.long = true,
             "--raw" => args.raw = true,
             "--bless" => args.bless = true,
+            "--load" => args.load = Some(words.next().ok_or("--load NAME")?),
             "--report" => args.report = Some(words.next().ok_or("--report DIR")?.into()),
             "--seed" => {
                 let seed = words.next().and_then(|n| n.parse().ok());
@@ -70,8 +74,8 @@ fn arguments() -> Result<Args, String> {
     if args.profiles.is_empty() && !args.community {
         return Err("which profile? e.g. P3, or all".into());
     }
-    if args.bless && (args.homes.is_some() || args.seed.is_some()) {
-        return Err("--bless writes the whole table: leave --homes and --seed out".into());
+    if args.bless && (args.homes.is_some() || args.seed.is_some() || args.load.is_some()) {
+        return Err("--bless writes the whole table: leave --homes, --load and --seed out".into());
     }
     if args.community && streets(&args).is_empty() {
         let mut sizes: Vec<usize> = all_streets(args.long).iter().map(|c| c.homes).collect();
@@ -175,7 +179,7 @@ fn one(profile: &'static Profile, args: &Args) {
     };
     let seed = args.seed.unwrap_or(table::SEED);
     let mut page = Page::new(profile);
-    let rows = table::rows(profile, window, seed, |row, lab| {
+    let rows = table::rows(profile, window, seed, args.load.as_deref(), |row, lab| {
         if args.report.is_some() {
             page.add(row, lab);
         }
@@ -204,6 +208,9 @@ fn child(profile: &Profile, args: &Args) -> String {
     command.args([profile.name, "--raw"]);
     if args.long {
         command.arg("--long");
+    }
+    if let Some(load) = &args.load {
+        command.args(["--load", load]);
     }
     if let Some(seed) = args.seed {
         command.args(["--seed", &seed.to_string()]);

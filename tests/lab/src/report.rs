@@ -1,4 +1,4 @@
-//! A page of one profile: four plots a cell. One file that needs nothing else.
+//! A page of one profile: five plots a cell. One file that needs nothing else.
 
 use crate::cell::Row;
 use crate::lab::{Lab, Sample};
@@ -42,11 +42,16 @@ impl Page {
         let holds = lines(lab, 200.0, "ms", |s| {
             vec![(1, s.hold), (2, f64::from(s.backlog))]
         });
+        let widest = lab.samples.iter().map(|s| s.window).max().unwrap_or(0);
+        let windows = lines(lab, 1.1 * widest as f64, "packets", |s| {
+            vec![(1, s.window as f64)]
+        });
         let _ = write!(
             self.body,
             "<h2>{} {}: {:.1} %</h2>\n<h3>Rate of each path, as its controller has it</h3>{rates}\
              <h3>Each path's own queue, as its controller sees it</h3>{queues}\
              <h3>What the resequencer holds longest (1), and packets waiting at the sender (2)</h3>{holds}\
+             <h3>Window of the first flow</h3>{windows}\
              <h3>Round trip of the light flow</h3>{}",
             row.profile,
             row.load,

@@ -47,21 +47,28 @@ pub const COLUMNS: [Column<Row>; 16] = [
     Column::new("exit_kb", |r| r.exit_kb, 60.0, 0.2),
 ];
 
-/// All cells of a profile; each laboratory is shown to `see` while it is there.
+/// All cells of a profile, or those of one name; each laboratory is shown to `see` while it is there.
 pub fn rows(
     profile: &Profile,
     window: Window,
     seed: u64,
+    only: Option<&str>,
     mut see: impl FnMut(&Row, &Lab),
 ) -> Vec<Row> {
     let mut rows = Vec::new();
-    for load in Load::ALL {
+    let asked = |name: &str| only.is_none_or(|only| only == name);
+    for load in Load::ALL.into_iter().filter(|l| asked(l.name())) {
         let (row, lab) = cell::run(profile, profile.links, load, window, seed);
         see(&row, &lab);
         rows.push(row);
     }
     let specials = special::of(profile);
-    rows.extend(specials.iter().map(|s| s.run(profile, window, seed)));
+    rows.extend(
+        specials
+            .iter()
+            .filter(|s| asked(s.name()))
+            .map(|s| s.run(profile, window, seed)),
+    );
     rows
 }
 

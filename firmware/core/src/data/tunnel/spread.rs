@@ -3,8 +3,8 @@
 //! All of a flow is as late as the latest path that it uses, since its order is kept. A window of data that fills the early
 //! paths may not fill all paths at the later one's round trip: then the flow is slower for having one more path. (Simulated
 //! with 50 Mbit/s, 5 ms and 10 Mbit/s, 60 ms: 63 % of the sum instead of the 77 % that the first one gives alone, for ten
-//! seconds.) So a path joins when as much waits as the early paths send in the time by which it is later: from then on the
-//! early ones stay busy. It leaves when all together send less than the early ones could. Only cheaper paths, and those that cost
+//! seconds.) So a path joins when as much waits as the early paths send in the time by which it is later than the latest one in
+//! use, on which the flow waits already: from then on the early ones stay busy. It leaves when all together send less than the early ones could. Only cheaper paths, and those that cost
 //! as much, count as earlier: one that costs nothing is not left to a dear one that is nearer.
 
 use super::AnyTunnel;
@@ -49,13 +49,18 @@ impl AnyTunnel<'_> {
         delays.min().map(|(_, delay)| delay)
     }
 
-    /// Bytes per second of the paths that are cheaper than this, or as cheap and earlier, and in use.
-    fn earlier_rate(&self, now: Instant, earliest: i32, (cost, late): (Cost, i32)) -> u64 {
-        let before = |p: &Path| lateness(earliest, p).is_some_and(|l| (p.cost, l) < (cost, late));
-        let earlier = self
+    /// Of the other paths in use: bytes per second of those that are cheaper than this, or as cheap and earlier, and how late the
+    /// latest is.
+    fn others(&self, now: Instant, earliest: i32, at: usize, place: (Cost, i32)) -> (u64, i32) {
+        let others = self
             .paths()
-            .filter(|(_, p)| p.free_for_bursts(now) && before(p) && p.takes_part(earliest));
-        earlier.map(|(_, p)| u64::from(p.pacer.rate())).sum()
+            .filter(|(i, p)| *i != at && self.takes_bursts(now, earliest, p));
+        let known = others.filter_map(|(_, p)| Some((p, lateness(earliest, p)?)));
+        known.fold((0, 0), |(rate, latest), (p, late)| {
+            let before = (p.cost, late) < place;
+            let its = if before { p.pacer.rate() } else { 0 };
+            (rate + u64::from(its), latest.max(late))
+        })
     }
 
     /// May a burst use this path?
@@ -79,8 +84,9 @@ impl AnyTunnel<'_> {
             let Some(late) = lateness(earliest, path).filter(|l| *l > NEAR_US) else {
                 continue;
             };
-            let earlier = self.earlier_rate(now, earliest, (path.cost, late));
-            let joins = waiting * 1_000_000 >= earlier * late as u64;
+            let (earlier, latest) = self.others(now, earliest, at, (path.cost, late));
+            let further = late.saturating_sub(latest).max(0);
+            let joins = waiting * 1_000_000 >= earlier * further as u64;
             let leaves = sent.is_some_and(|rate| rate < earlier * 15 / 16);
             if let Some(path) = self.path_mut(at) {
                 path.joined = joins || (path.joined && !leaves);
@@ -102,23 +108,61 @@ impl AnyTunnel<'_> {
         Some(sent.saturating_sub(last.sent) * 1_000_000 / us.max(1))
     }
 
-    /// What the queue's delay is held against: it may stand as long as the next path needs to join.
+    /// What the queue's delay is held against. It may stand as long as the next path needs to join; and half the lateness of those in
+    /// use more, or a window that a drop has halved would no longer fill them and the latest would leave.
     pub(super) fn measure(&self, now: Instant) -> Measure {
         let usable = || self.paths().filter(|(_, p)| p.free_for_bursts(now));
-        let outside = usable().filter(|(_, p)| !p.joined);
         let earliest = self.earliest(now);
-        let next = outside
-            .filter_map(|(_, p)| lateness(earliest?, p))
-            .filter(|l| *l > NEAR_US)
-            .min();
+        let late = |p: &Path| lateness(earliest?, p).filter(|l| *l > NEAR_US);
+        let outside = usable().filter(|(_, p)| !p.joined);
+        let next = outside.filter_map(|(_, p)| late(p)).min().unwrap_or(0);
+        let inside = usable().filter(|(_, p)| p.joined);
+        let latest = inside.filter_map(|(_, p)| late(p)).max().unwrap_or(0);
         let interval = if usable().any(|(_, p)| p.starting()) {
             codel::PATIENCE
         } else {
             codel::INTERVAL
         };
         Measure {
-            target: codel::TARGET + Duration::from_micros(next.unwrap_or(0) as u64),
+            target: codel::TARGET + Duration::from_micros((next + latest / 2) as u64),
             interval,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Link, Pair, waiting};
+    use super::*;
+    use crate::wire::Capabilities;
+
+    /// Three paths of 10 Mbit/s, each 20 ms later than the one before, after so many packets of a burst have waited for seconds.
+    fn staggered(packets: u32) -> Pair {
+        let links = [5, 25, 45].map(|delay| Link::mbit(10, delay));
+        let mut pair = Pair::new(&links, Capabilities::OURS);
+        let mut next = 0;
+        pair.run(3_000, |_, _| {});
+        pair.run(9_000, waiting(packets, &mut next));
+        pair
+    }
+
+    #[test]
+    fn a_path_joins_when_what_waits_covers_its_distance_to_the_latest_in_use() {
+        // 25 KB bring the second in, 50 KB more the third; from the first path on it would be 100 KB.
+        let joined = |packets| [1, 2].map(|at| staggered(packets).a.path(at).unwrap().joined);
+        assert_eq!(joined(10), [false, false]);
+        assert_eq!(joined(28), [true, false]);
+        assert_eq!(joined(55), [true, true]);
+    }
+
+    #[test]
+    fn what_waits_may_stand_until_the_next_path_joins_and_half_as_long_as_the_latest_in_use_is_late()
+     {
+        for (packets, ms) in [(10, 50 + 20), (28, 50 + 40 + 10), (55, 50 + 20)] {
+            let pair = staggered(packets);
+            let target = pair.a.measure(Instant::from_micros(9_000_000)).target;
+            let off = target.as_micros().abs_diff(ms * 1_000);
+            assert!(off < 3_000, "{packets} packets: {target:?}");
         }
     }
 }
