@@ -1,6 +1,7 @@
 //! The exit in the control network inside: what it tells members who ask. Each hears of its own community only.
 
 use burstmesh_control_net::{Memory, Net, Service};
+use burstmesh_core::data::path::Path;
 use burstmesh_core::identity::NodeId;
 use burstmesh_core::node::exit::{Exit, Seat, Session};
 use burstmesh_core::time::Instant;
@@ -100,8 +101,13 @@ impl Service for Told<'_, '_> {
             (Question::Status, at) => self.member(asker, at - 1),
             // An exit's log is about all communities that it serves.
             (Question::Log, 0) => Some(Item::NotShared),
-            // Over whose lines it went is not known here: what it carried for the asker is.
+            // Over whose lines its paths lead the asker knows.
             (Question::Ledger, 0) => self.seat_of(asker).map(|seat| self.item_of(seat)),
+            (Question::Ledger, at) => {
+                let mut paths = self.seat_of(asker)?.1.tunnel().paths();
+                paths.nth(at - 1).map(|(_, p)| counted(now, p))
+            }
+            (Question::Paths(cid), at) => self.paths(asker, cid).nth(at).map(|p| counted(now, p)),
             _ => None,
         }
     }
@@ -118,6 +124,16 @@ impl Told<'_, '_> {
         all.nth(number).map(|found| self.item_of(found))
     }
 
+    /// The paths of members of the asker's community for which this connection ID stands.
+    fn paths(&self, asker: NodeId, cid: u32) -> impl Iterator<Item = &Path> {
+        let community = self.seat_of(asker).map(|(_, _, s)| s.community);
+        let seats = self.exit.seats();
+        let seats = seats.filter(move |(_, _, s)| Some(s.community) == community);
+        let paths = seats.flat_map(|(_, seat, _)| seat.tunnel().paths());
+        let paths = paths.map(|(_, path)| path);
+        paths.filter(move |path| path.setup().remote_cid == cid)
+    }
+
     fn seat_of(&self, member: NodeId) -> Option<(usize, &Seat<'_>, &Session)> {
         self.exit.seats().find(|(_, _, s)| s.node == member)
     }
@@ -131,5 +147,15 @@ impl Told<'_, '_> {
             paths: live.count() as u8,
             bytes: (carried.up.bytes, carried.down.bytes),
         }
+    }
+}
+
+fn counted(now: Instant, path: &Path) -> Item {
+    let c = path.counters();
+    Item::Path {
+        id: path.id(),
+        seconds: (path.age(now).as_millis() / 1_000) as u32,
+        bytes: (c.rx_bytes, c.tx_bytes),
+        lost: (path.missing(), c.lost),
     }
 }

@@ -6,6 +6,11 @@ use core::fmt::{self, Write};
 pub struct Tenths(u64);
 
 impl Tenths {
+    /// So many tenths.
+    pub fn of(n: u64) -> Self {
+        Self(n)
+    }
+
     /// Millions, of bits per second or of bytes.
     pub fn mega(n: u64) -> Self {
         Self(n / 100_000)
