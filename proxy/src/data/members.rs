@@ -107,7 +107,10 @@ impl Service for Told<'_, '_> {
                 let mut paths = self.seat_of(asker)?.1.tunnel().paths();
                 paths.nth(at - 1).map(|(_, p)| counted(now, p))
             }
-            (Question::Paths(cid), at) => self.paths(asker, cid).nth(at).map(|p| counted(now, p)),
+            (Question::Paths(cid), at) => {
+                let mut paths = self.exit.paths_under(asker, cid);
+                paths.nth(at).map(|p| counted(now, p))
+            }
             _ => None,
         }
     }
@@ -122,16 +125,6 @@ impl Told<'_, '_> {
             .seats()
             .filter(|(_, _, s)| s.community == community);
         all.nth(number).map(|found| self.item_of(found))
-    }
-
-    /// The paths of members of the asker's community for which this connection ID stands.
-    fn paths(&self, asker: NodeId, cid: u32) -> impl Iterator<Item = &Path> {
-        let community = self.seat_of(asker).map(|(_, _, s)| s.community);
-        let seats = self.exit.seats();
-        let seats = seats.filter(move |(_, _, s)| Some(s.community) == community);
-        let paths = seats.flat_map(|(_, seat, _)| seat.tunnel().paths());
-        let paths = paths.map(|(_, path)| path);
-        paths.filter(move |path| path.setup().remote_cid == cid)
     }
 
     fn seat_of(&self, member: NodeId) -> Option<(usize, &Seat<'_>, &Session)> {

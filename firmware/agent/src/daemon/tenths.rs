@@ -3,14 +3,9 @@
 use core::fmt::{self, Write};
 
 /// Tenths of a larger unit, for people: `12.3`.
-pub struct Tenths(u64);
+pub struct Tenths(pub u64);
 
 impl Tenths {
-    /// So many tenths.
-    pub fn of(n: u64) -> Self {
-        Self(n)
-    }
-
     /// Millions, of bits per second or of bytes.
     pub fn mega(n: u64) -> Self {
         Self(n / 100_000)

@@ -110,7 +110,7 @@ impl Both {
             ours.down,
             theirs.up,
             theirs.down,
-            Tenths::of(self.apart())
+            Tenths(self.apart())
         )
     }
 
@@ -134,7 +134,7 @@ impl Both {
         if up + down >= 100_000 {
             write!(out, "{}/{} lost, ", mega(up), mega(down))?;
         }
-        writeln!(out, "{} % apart", Tenths::of(self.apart()))
+        writeln!(out, "{} % apart", Tenths(self.apart()))
     }
 
     /// How far they are apart without what was lost, in tenths of a per cent of the larger one.
