@@ -1,6 +1,7 @@
 //! The exit in the control network inside: what it tells members who ask. Each hears of its own community only.
 
 use burstmesh_control_net::{Memory, Net, Service};
+use burstmesh_core::data::path::Path;
 use burstmesh_core::identity::NodeId;
 use burstmesh_core::node::exit::{Exit, Seat, Session};
 use burstmesh_core::time::Instant;
@@ -100,8 +101,16 @@ impl Service for Told<'_, '_> {
             (Question::Status, at) => self.member(asker, at - 1),
             // An exit's log is about all communities that it serves.
             (Question::Log, 0) => Some(Item::NotShared),
-            // Over whose lines it went is not known here: what it carried for the asker is.
+            // Over whose lines its paths lead the asker knows.
             (Question::Ledger, 0) => self.seat_of(asker).map(|seat| self.item_of(seat)),
+            (Question::Ledger, at) => {
+                let mut paths = self.seat_of(asker)?.1.tunnel().paths();
+                paths.nth(at - 1).map(|(_, p)| counted(now, p))
+            }
+            (Question::Paths(cid), at) => {
+                let mut paths = self.exit.paths_under(asker, cid);
+                paths.nth(at).map(|p| counted(now, p))
+            }
             _ => None,
         }
     }
@@ -131,5 +140,15 @@ impl Told<'_, '_> {
             paths: live.count() as u8,
             bytes: (carried.up.bytes, carried.down.bytes),
         }
+    }
+}
+
+fn counted(now: Instant, path: &Path) -> Item {
+    let c = path.counters();
+    Item::Path {
+        id: path.id(),
+        seconds: (path.age(now).as_millis() / 1_000) as u32,
+        bytes: (c.rx_bytes, c.tx_bytes),
+        lost: (path.missing(), c.lost),
     }
 }

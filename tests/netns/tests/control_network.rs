@@ -79,6 +79,45 @@ fn compared(community: &Community<'_>, home: &str) -> Result<(f64, u64)> {
     Ok((apart, borrowed))
 }
 
+/// What a home is told of the exit's counts: of its own paths, and of what it lends.
+fn counted(community: &Community<'_>, home: &str, list: &str) -> Result<Vec<Value>> {
+    let all = members(community, home, &["ledger", "--compare", "--json"])?;
+    let exit = all
+        .iter()
+        .find(|m| m["is_exit"] == true || m[list].is_array());
+    let rows = exit.and_then(|m| m[list].as_array());
+    Ok(rows
+        .with_context(|| format!("no {list} in {all:?}"))?
+        .clone())
+}
+
+/// The exit's counts of a download's paths agree with the borrower's and with each lender's, but for what was lost on the way.
+fn agrees_with_the_exit(community: &Community<'_>) -> Result<()> {
+    let rows = [
+        ("gw3", "exit_paths", 3),
+        ("gw1", "exit_lent", 2),
+        ("gw2", "exit_lent", 2),
+    ];
+    for (home, list, count) in rows {
+        let rows = counted(community, home, list)?;
+        println!("{}", community.ask(home, &["ledger", "--compare"])?);
+        ensure!(rows.len() == count, "{home}: {rows:#?}");
+        for row in &rows {
+            let apart = row["apart_percent"].as_f64().unwrap_or(100.0);
+            ensure!(apart <= 1.0 && row["same_time"] == true, "{home}: {row:#}");
+        }
+        let down = |r: &&Value| r["their_down_bytes"].as_u64() > Some(2_000_000);
+        let used: Vec<_> = rows.iter().filter(down).collect();
+        let lost = |r: &&&Value| r["lost_down_bytes"].as_u64() > Some(20_000);
+        ensure!(
+            used.len() == if home == "gw3" { 3 } else { 1 },
+            "{home}: {rows:#?}"
+        );
+        ensure!(used.iter().all(|r| lost(&r)), "{home}: {rows:#?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn all_members_are_asked_beside_a_transfer_over_lines_that_lose_a_twentieth() -> Result<()> {
     if root::skip() {
@@ -124,6 +163,8 @@ fn all_members_are_asked_beside_a_transfer_over_lines_that_lose_a_twentieth() ->
         apart <= 1.0 && borrowed > 5_000_000,
         "{apart} %, {borrowed} bytes"
     );
+
+    agrees_with_the_exit(&community)?;
 
     let table = community.status_table("gw3")?;
     let resident = table.lines().find(|line| line.contains("resident"));

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 /// Tenths of a larger unit, for people: `12.3`.
-pub struct Tenths(u64);
+pub struct Tenths(pub u64);
 
 impl Tenths {
     /// Millions, of bits per second or of bytes.

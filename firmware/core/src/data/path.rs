@@ -270,6 +270,15 @@ impl Path {
     pub fn counters(&self) -> Counters {
         self.counters
     }
+    /// How long ago it was opened.
+    pub fn age(&self, now: Instant) -> Duration {
+        now.since(self.opened)
+    }
+    /// Datagrams of the other end that have not arrived, by their numbers: lost, or under way.
+    pub fn missing(&self) -> u32 {
+        let sent = self.rx.window.next() + self.rx.messages.next();
+        (sent as u32).wrapping_sub(self.counters.rx_packets)
+    }
     /// Measured rate and delay.
     pub fn rate(&self) -> &Rate {
         &self.rate

@@ -67,7 +67,9 @@ pub struct Relay {
     pub cids: Vec<u32, MAX_CIDS>,
     /// Until when it holds.
     pub until: Instant,
-    /// What it has carried.
+    /// Since when it has these connection IDs, and what it has carried since.
+    pub since: Instant,
+    /// See `since`.
     pub carried: Carried,
     /// What the borrower was last told that it may use, up and down, kbit/s; 0 = no limit.
     pub told: [u32; 2],
@@ -103,6 +105,7 @@ impl Relays {
             if (r.over, &r.cids) != (over, cids) {
                 (r.id, r.over, r.next_down) = (fresh, over, 0);
                 r.cids.clone_from(cids);
+                (r.since, r.carried) = (now, Carried::default());
                 r.window = ReplayWindow::default();
             }
             return Ok(r.id);
@@ -122,6 +125,7 @@ impl Relays {
             over,
             cids: cids.clone(),
             until: now + LEASE,
+            since: now,
             carried: Carried::default(),
             told,
             window: ReplayWindow::default(),
@@ -204,6 +208,13 @@ impl Relay {
     pub fn uplink(&self) -> Option<u8> {
         match self.over {
             Over::Line(Via::Uplink { uplink, .. }) => Some(uplink),
+            _ => None,
+        }
+    }
+    /// The exit that it leads to over it.
+    pub fn exit(&self) -> Option<u8> {
+        match self.over {
+            Over::Line(Via::Uplink { exit, .. }) => Some(exit),
             _ => None,
         }
     }
@@ -306,7 +317,7 @@ mod tests {
         assert!(relays.named(now, 42).is_none());
         let r = relays.named(now, 43).unwrap();
         assert_eq!(r.count_up(1, 100), Ok(()));
-        assert_eq!((r.carried.up_packets, r.count_down(100)), (2, 1));
+        assert_eq!((r.carried.up_packets, r.count_down(100)), (1, 1));
     }
 
     #[test]

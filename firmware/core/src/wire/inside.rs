@@ -69,6 +69,9 @@ pub enum Question {
     Ledger,
     /// The last lines of its log.
     Log,
+    /// Of an exit: what it counted on the paths of a member for which this connection ID stands in what it sends. Only who is on
+    /// the road of a path sees it: the member itself, and who lends it the line.
+    Paths(u32),
 }
 
 /// A part of an answer.
@@ -136,6 +139,17 @@ pub enum Item {
     },
     /// A piece of a log.
     Log(Vec<u8, PIECE>),
+    /// What an exit counted on one path of a member since it was opened, with outer headers.
+    Path {
+        /// Its number in the member's session.
+        id: u16,
+        /// Seconds since it was opened.
+        seconds: u32,
+        /// Bytes that came from the member, and that were sent to it.
+        bytes: (u64, u64),
+        /// Datagrams that never came, by their numbers, and that never arrived, by the member's reports.
+        lost: (u32, u32),
+    },
 }
 
 /// Writes a message with its length; returns its bytes.

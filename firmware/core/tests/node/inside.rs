@@ -1,5 +1,6 @@
 //! The control network between whole nodes: straight, over hops and through the exit, and never from one community to another.
 
+use crate::world::packet::{FAR, leased, packet as traffic};
 use crate::world::{Line, World, community_keys};
 use burstmesh_core::control::cookie::Budget;
 use burstmesh_core::error::Refusal;
@@ -97,6 +98,45 @@ fn nothing_is_sent_on_to_another_community_or_to_nobody() {
     }
     assert_eq!(unknown(&w) - before, 2);
     assert!(w.gateways.iter().all(|g| g.at.inside.is_empty()));
+}
+
+#[test]
+fn what_the_exit_counted_over_a_lent_line_is_told_to_who_lends_it_and_in_no_other_community() {
+    let mut w = homes();
+    let now = w.instant();
+    let exit = w.exits[0].exit.as_mut().unwrap();
+    let other = community_keys("other");
+    exit.serve(now, other, Budget::SERVER).unwrap();
+    let stranger = w.add_gateway("other", &[Line::mbit(20, 10)]);
+    w.run(6_000);
+    let mut next = 0;
+    w.run_with(2_000, 400, |w| {
+        let now = w.instant();
+        next += 1;
+        w.gateways[0].send(now, &mut traffic(leased(0), FAR, 7, next, 1_160));
+    });
+    w.run(500);
+    let lender = w.gateways[1].gw();
+    let borrower = w.gateways[0].key();
+    let (place, _) = lender.peers().find(|(_, p)| p.key == borrower).unwrap();
+    let mut relays = lender.relays();
+    let relay = relays.find(|r| usize::from(r.peer) == place).unwrap();
+    let (cid, carried) = (relay.cids[0], relay.carried);
+    let exit = w.exits[0].exit();
+    let told = |asker| exit.paths_under(asker, cid).collect::<Vec<_>>();
+    let [path] = told(name(&w, 1))[..] else {
+        panic!("{}", w.describe());
+    };
+    let counted = path.counters();
+    println!("{carried:?} {counted:?}, {} missing", path.missing());
+    assert!(carried.up_bytes > 100_000);
+    assert_eq!(
+        (counted.rx_bytes, counted.tx_bytes),
+        (carried.up_bytes, carried.down_bytes)
+    );
+    assert_eq!(path.missing(), 0);
+    assert!(told(name(&w, stranger)).is_empty() && told(NodeId([9; 8])).is_empty());
+    assert_eq!(exit.paths_under(name(&w, 1), cid ^ 1).count(), 0);
 }
 
 #[test]

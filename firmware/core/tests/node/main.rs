@@ -20,6 +20,7 @@ mod inside;
 mod lanes;
 mod lend_limits;
 mod lender_silent;
+mod liar;
 mod mesh_cut;
 mod metered;
 mod nat_rebinding;

@@ -21,9 +21,13 @@ pub struct Compared {
 }
 
 /// What one side says beside what the other says.
-struct Both {
-    ours: Amount,
-    theirs: Amount,
+pub struct Both {
+    pub ours: Amount,
+    pub theirs: Amount,
+    /// What of the difference was lost on the way, as far as that is known.
+    pub lost: Amount,
+    /// Both began to count at the same time.
+    pub together: bool,
 }
 
 impl Compared {
@@ -58,6 +62,8 @@ impl Compared {
         Both {
             ours: Amount::total(accounts.rows().iter().filter(counts)),
             theirs,
+            lost: Amount::default(),
+            together: true,
         }
     }
 
@@ -78,25 +84,13 @@ impl Compared {
         let lent = self.both(accounts, member, Kind::Lent, self.borrowed);
         let borrowed = self.both(accounts, member, Kind::Borrowed, self.lent);
         for (name, both) in [("lent", lent), ("borrowed", borrowed)] {
-            let Both { ours, theirs } = both;
-            let apart = both.apart();
-            let (whole, tenth) = (apart / 10, apart % 10);
             if json {
-                write!(
-                    out,
-                    ",\"{name}\":{{\"up_bytes\":{},\"down_bytes\":{},\"their_up_bytes\":{},\"their_down_bytes\":{},\"apart_percent\":{whole}.{tenth}}}",
-                    ours.up, ours.down, theirs.up, theirs.down
-                )?;
+                write!(out, ",\"{name}\":{{")?;
+                both.fields(out)?;
+                out.write_char('}')?;
             } else {
-                let mega = Tenths::mega;
-                writeln!(
-                    out,
-                    "  {name:<9} {:>9} MB up {:>9} MB down; it says {:>9} up {:>9} down: {whole}.{tenth} % apart",
-                    mega(ours.up),
-                    mega(ours.down),
-                    mega(theirs.up),
-                    mega(theirs.down)
-                )?;
+                write!(out, "  {name:<24} ")?;
+                both.line(out)?;
             }
         }
         Ok(())
@@ -104,9 +98,57 @@ impl Compared {
 }
 
 impl Both {
-    /// How far they are apart, in tenths of a per cent of the larger one.
-    fn apart(&self) -> u64 {
-        let (ours, theirs) = (self.ours.sum(), self.theirs.sum());
+    /// For programs.
+    // Apart from who writes it, as the line is: a copy is hundreds of bytes on a router.
+    #[inline(never)]
+    pub fn fields(&self, out: &mut dyn Write) -> fmt::Result {
+        let Self { ours, theirs, .. } = self;
+        write!(
+            out,
+            "\"up_bytes\":{},\"down_bytes\":{},\"their_up_bytes\":{},\"their_down_bytes\":{},\"apart_percent\":{}",
+            ours.up,
+            ours.down,
+            theirs.up,
+            theirs.down,
+            Tenths(self.apart())
+        )
+    }
+
+    /// For people.
+    #[inline(never)]
+    pub fn line(&self, out: &mut dyn Write) -> fmt::Result {
+        let Self { ours, theirs, .. } = self;
+        let mega = Tenths::mega;
+        write!(
+            out,
+            "{}/{} MB up/down, it says {}/{}: ",
+            mega(ours.up),
+            mega(ours.down),
+            mega(theirs.up),
+            mega(theirs.down)
+        )?;
+        if !self.together {
+            return out.write_str("not since the same time\n");
+        }
+        let Amount { up, down } = self.lost;
+        if up + down >= 100_000 {
+            write!(out, "{}/{} lost, ", mega(up), mega(down))?;
+        }
+        writeln!(out, "{} % apart", Tenths(self.apart()))
+    }
+
+    /// How far they are apart without what was lost, in tenths of a per cent of the larger one.
+    pub fn apart(&self) -> u64 {
+        if !self.together {
+            return 0;
+        }
+        let less = |all: Amount, up, down| Amount {
+            up: all.up.saturating_sub(up),
+            down: all.down.saturating_sub(down),
+        };
+        // What is lost on the way up is missing there, and on the way down here.
+        let ours = less(self.ours, self.lost.up, 0).sum();
+        let theirs = less(self.theirs, 0, self.lost.down).sum();
         // What is too large to be multiplied is divided first.
         let part = (ours.max(theirs) / 1_000).max(1);
         let off = ours.abs_diff(theirs).saturating_sub(SLACK);
@@ -128,8 +170,13 @@ mod tests {
     fn the_distance_is_a_part_of_the_larger_amount() {
         let amount = |(up, down)| Amount { up, down };
         let apart = |ours, theirs| {
-            let (ours, theirs) = (amount(ours), amount(theirs));
-            Both { ours, theirs }.apart()
+            let both = Both {
+                ours: amount(ours),
+                theirs: amount(theirs),
+                lost: Amount::default(),
+                together: true,
+            };
+            both.apart()
         };
         assert_eq!(apart((0, 0), (0, 0)), 0);
         assert_eq!(apart((500_000, 500_000), (1_000_000, 0)), 0);

@@ -6,9 +6,11 @@
 //! | `survey.rs` | a command line's question: whom to ask, one after the other |
 //! | `show.rs` | what they answer, as a table or JSON |
 //! | `compare.rs` | their ledger beside ours |
+//! | `counted.rs` | what the exit counted beside ours |
 //! | `none.rs` | in place of all this in a build without it |
 
 mod compare;
+mod counted;
 mod public;
 mod show;
 mod survey;

@@ -24,7 +24,7 @@ impl Service for Public<'_> {
         let community = &self.0.config.community;
         let shared = match question {
             Question::Status => community.share_status,
-            Question::Ledger => true,
+            Question::Ledger | Question::Paths(_) => true,
             Question::Log => community.share_log && cfg!(not(feature = "defmt")),
         };
         if !shared {
@@ -46,6 +46,8 @@ impl Public<'_> {
                 self.status(at)
             }
             Question::Ledger => self.day(asker, cursor),
+            // An exit knows that.
+            Question::Paths(_) => None,
             Question::Log => {
                 let mut room = [0; PIECE];
                 let (len, next) = log::recent_from(*cursor, &mut room);

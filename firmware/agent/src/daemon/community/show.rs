@@ -87,7 +87,7 @@ impl Page {
     }
 
     /// Goes on in this list.
-    fn open(&mut self, list: &'static str, out: &mut dyn Write) -> fmt::Result {
+    pub fn open(&mut self, list: &'static str, out: &mut dyn Write) -> fmt::Result {
         if self.list == list {
             return out.write_str(if list.is_empty() { "" } else { "," });
         }
@@ -157,7 +157,7 @@ impl Page {
                 NodeId(*member)
             ),
             Item::NotShared => out.write_str(",\"shared\":false"),
-            Item::Day { .. } | Item::Log(_) | Item::End => Ok(()),
+            Item::Day { .. } | Item::Path { .. } | Item::Log(_) | Item::End => Ok(()),
         }
     }
 }
@@ -218,7 +218,7 @@ fn line(item: &Item, out: &mut dyn Write) -> fmt::Result {
             yes(*answers, "", ", takes no part in the control network")
         ),
         Item::NotShared => out.write_str(", its owner does not share this\n"),
-        Item::Day { .. } | Item::Log(_) | Item::End => Ok(()),
+        Item::Day { .. } | Item::Path { .. } | Item::Log(_) | Item::End => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A question of the command line: members are asked one after the other, and what they say is shown as it comes.
 
 use super::compare::Compared;
+use super::counted::{self, Counted};
 use super::public::Public;
 use super::show::Page;
 use crate::config::values;
@@ -38,6 +39,10 @@ pub struct Survey {
     compared: Compared,
     /// It told of days.
     told: bool,
+    /// What the exit counted of the loan whose turn it is.
+    counted: Counted,
+    /// Loans that it was asked about; `None` while no exit has told what it counted.
+    loans: Option<usize>,
 }
 
 impl Survey {
@@ -86,6 +91,8 @@ impl Survey {
             asked: false,
             compared: Compared::default(),
             told: false,
+            counted: Counted::default(),
+            loans: None,
         }
     }
 
@@ -140,11 +147,16 @@ impl Survey {
         }
         if !self.asked {
             self.asked = true;
-            net.ask(now, member, self.question);
+            let loan = self
+                .loans
+                .and_then(|n| counted::loan(&public.0, n.checked_sub(1)?));
+            let question = loan.map_or(self.question, |(_, cid)| Question::Paths(cid));
+            net.ask(now, member, question);
             return Step::Went;
         }
         match net.poll_answer(now) {
             None => Step::Waits,
+            Some(Ok(Item::End)) if self.asks_of_next_loan(public, out) => Step::Went,
             Some(Ok(Item::End)) => {
                 self.next(member, "complete", public, out);
                 Step::Went
@@ -162,6 +174,23 @@ impl Survey {
                 Step::Went
             }
         }
+    }
+
+    /// Whether the exit is to be asked what it counted of another loan; shows what it said of the one before.
+    fn asks_of_next_loan(&mut self, public: &Public<'_>, out: &mut Response<'_>) -> bool {
+        let Some(asked) = self.loans else {
+            return false;
+        };
+        let counted = core::mem::take(&mut self.counted);
+        // At first it has told of our own paths.
+        let last = asked.checked_sub(1);
+        if let Some((relay, _)) = last.and_then(|at| counted::loan(&public.0, at)) {
+            let _ = counted.show_lent(&public.0, relay, &mut self.page, out);
+        }
+        let more = counted::loan(&public.0, asked).is_some();
+        self.loans = more.then_some(asked + 1);
+        self.asked = !more;
+        more
     }
 
     /// A part of an answer.
@@ -187,6 +216,14 @@ impl Survey {
                 self.compared
                     .add(accounts, member, Day(day), lent, borrowed);
             }
+            Item::Path { .. } if self.loans.is_some_and(|n| n > 0) => {
+                return self.counted.add(item);
+            }
+            Item::Path { .. } => {
+                self.loans = Some(0);
+                let _ = counted::show_own(&public.0, item, &mut self.page, out);
+                return;
+            }
             _ => {}
         }
         let _ = self.page.item(member, item, out);
@@ -194,7 +231,7 @@ impl Survey {
 
     /// The next member.
     fn next(&mut self, member: NodeId, state: &str, public: &Public<'_>, out: &mut Response<'_>) {
-        (self.turn, self.asked) = (self.turn + 1, false);
+        (self.turn, self.asked, self.loans) = (self.turn + 1, false, None);
         if self.question == Question::Log && state == "complete" {
             return;
         }

@@ -163,7 +163,7 @@ impl View<'_> {
     }
 
     /// The name of the way that a path goes.
-    fn way(&self, place: usize, out: &mut dyn Write) -> fmt::Result {
+    pub(in crate::daemon) fn way(&self, place: usize, out: &mut dyn Write) -> fmt::Result {
         match self.gateway.link().route(place) {
             Some(Route::Own { uplink, .. }) => {
                 let name = self
@@ -192,7 +192,7 @@ impl View<'_> {
         Ok(())
     }
 
-    fn peer(&self, place: u8) -> Option<&Peer> {
+    pub(in crate::daemon) fn peer(&self, place: u8) -> Option<&Peer> {
         self.gateway
             .peers()
             .find(|(i, _)| *i == usize::from(place))

@@ -2,6 +2,7 @@
 
 use super::seat::Session;
 use super::{Exit, Seat};
+use crate::data::path::Path;
 use crate::error::Refusal;
 use crate::identity::{CommunityId, NodeId};
 use crate::node::Outgoing;
@@ -45,6 +46,18 @@ impl Exit<'_> {
     /// The exit's own name, of which its address in the control network is made.
     pub fn node_id(&self) -> NodeId {
         self.node
+    }
+
+    /// The paths of members of the asker's community to which is sent under this connection ID.
+    pub fn paths_under(&self, asker: NodeId, cid: u32) -> impl Iterator<Item = &Path> {
+        let mut seats = self.seats();
+        let community = seats.find(|(_, _, s)| s.node == asker);
+        let community = community.map(|(_, _, s)| s.community);
+        let of_it = move |s: &Session| Some(s.community) == community;
+        let seats = self.seats().filter(move |(_, _, s)| of_it(s));
+        let paths = seats.flat_map(|(_, seat, _)| seat.tunnel.paths());
+        let paths = paths.map(|(_, path)| path);
+        paths.filter(move |path| path.setup().remote_cid == cid)
     }
 
     /// A packet of the exit's own for a member, written to `out` as a datagram.

@@ -79,6 +79,16 @@ fn the_documents_examples_are_what_is_written_and_read() {
             borrowed: (0, 0),
         },
     );
+    check("inside-paths", Question::Paths(0x0a0b_0c0d));
+    check(
+        "inside-path",
+        Item::Path {
+            id: 3,
+            seconds: 300,
+            bytes: (1_000, 300),
+            lost: (2, 0),
+        },
+    );
     check("inside-end", Item::End);
     let mut header = packet(address(A), address(B), 6, 20);
     header.truncate(40);
@@ -105,6 +115,12 @@ fn the_largest_items_fit() {
             day: u16::MAX,
             lent: (u64::MAX, u64::MAX),
             borrowed: (u64::MAX, u64::MAX),
+        },
+        Item::Path {
+            id: u16::MAX,
+            seconds: u32::MAX,
+            bytes: (u64::MAX, u64::MAX),
+            lost: (u32::MAX, u32::MAX),
         },
     ] {
         let mut out = [0; MAX_LEN + 1];
