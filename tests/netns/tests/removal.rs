@@ -3,7 +3,9 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use base64ct::{Base64, Base64Url, Encoding as _};
+use burstmesh_core::wire::invitation::Invitation;
 use burstmesh_netns::community::{Community, fetches, live_paths};
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::transfer::{self, Transfer};
@@ -88,13 +90,89 @@ fn judge(theirs: &Transfer, mine: &Transfer) -> Result<()> {
     Ok(())
 }
 
+/// What only its owners may know, as bytes: the community's secret and the private keys.
+fn secrets(lab: &Lab, community: &Community<'_>) -> Result<Vec<Vec<u8>>> {
+    let invited = Invitation::decode(community.invitation("gw1")?)
+        .map_err(|why| anyhow!("the invitation: {why:?}"))?;
+    let mut all = vec![invited.secret.bytes().to_vec()];
+    for (ns, key) in [
+        ("exit", "state/key"),
+        ("gw1", "key"),
+        ("gw2", "key"),
+        ("gw3", "key"),
+    ] {
+        let text = std::fs::read_to_string(lab.ns(ns).dir().join(key))?;
+        all.push(Base64::decode_vec(text.trim()).map_err(|why| anyhow!("{key}: {why}"))?);
+    }
+    ensure!(all.iter().all(|secret| secret.len() >= 16), "too short");
+    Ok(all)
+}
+
+/// All that the daemons show of themselves: their logs, status, arguments and environment.
+fn shown(community: &mut Community<'_>) -> Result<Vec<(String, String)>> {
+    let mut all = vec![
+        ("the exit's log".to_owned(), community.exit_log()),
+        (
+            "the exit's status".to_owned(),
+            community.exit_status()?.to_string(),
+        ),
+    ];
+    let mut processes = vec![("exit".to_owned(), community.exit.daemon()?.pid())];
+    for home in ["gw1", "gw2", "gw3"] {
+        all.push((
+            format!("{home}'s status"),
+            community.status(home)?.to_string(),
+        ));
+        all.push((format!("{home}'s table"), community.status_table(home)?));
+        let agent = community.agent(home)?;
+        all.push((format!("{home}'s log"), agent.log()));
+        processes.push((home.to_owned(), agent.pid()));
+    }
+    for (name, pid) in processes {
+        for file in ["cmdline", "environ"] {
+            let text = std::fs::read(format!("/proc/{pid}/{file}"))?;
+            all.push((
+                format!("{name}'s {file}"),
+                String::from_utf8_lossy(&text).into_owned(),
+            ));
+        }
+    }
+    Ok(all)
+}
+
+/// No log, status or process list tells a secret, in whatever way bytes are written.
+fn no_secret_is_shown(lab: &Lab, community: &mut Community<'_>) -> Result<()> {
+    let shown = shown(community)?;
+    ensure!(shown.iter().all(|(_, text)| text.len() > 20), "{shown:?}");
+    for secret in secrets(lab, community)? {
+        let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let ways = [
+            hex.to_uppercase(),
+            hex,
+            Base64::encode_string(&secret),
+            Base64Url::encode_string(&secret),
+            format!("{secret:?}"),
+        ];
+        for way in &ways {
+            let told = shown
+                .iter()
+                .find(|(_, text)| text.contains(way.trim_end_matches('=')));
+            ensure!(told.is_none(), "{told:?} tells a secret");
+        }
+    }
+    let invitation = community.invitation("gw1")?;
+    let told = shown.iter().find(|(_, text)| text.contains(invitation));
+    ensure!(told.is_none(), "{told:?} tells the invitation");
+    Ok(())
+}
+
 #[test]
 fn a_member_removed_during_a_download_is_outside_everywhere_and_keeps_its_own_line() -> Result<()> {
     if root::skip() {
         return Ok(());
     }
     let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
-    let community = certified(&lab)?;
+    let mut community = certified(&lab)?;
     let server = HttpServer::start(&lab, "web", 80)?;
     let web = lab.link("web")?.v4;
     let large = server.publish("large", 90_000_000, web)?;
@@ -122,5 +200,5 @@ fn a_member_removed_during_a_download_is_outside_everywhere_and_keeps_its_own_li
     // The list is in a file too, so that it outlives a restart.
     let kept = lab.ns("gw1").dir().join("key.revoked");
     ensure!(std::fs::read_to_string(&kept)?.starts_with("bmr1"));
-    Ok(())
+    no_secret_is_shown(&lab, &mut community)
 }
