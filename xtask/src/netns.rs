@@ -128,9 +128,10 @@ fn judge(test: &mut Command) -> Result<Verdict> {
 
 /// Prints what a test that passes says, and gives back what a failed one does.
 fn try_once(test: &mut Command) -> Result<Result<(), String>> {
+    println!("$ {}", process::line(test));
     let output = test.output().context("cannot start cargo")?;
-    // The command comes with what it said: beside others, its turn to print is when it has ended.
-    let mut said = format!("$ {}\n", process::line(test));
+    // Others may have begun meanwhile: what it said comes under its command once more.
+    let mut said = format!("ended: {}\n", process::line(test));
     said.push_str(&String::from_utf8_lossy(&output.stderr));
     said.push_str(&String::from_utf8_lossy(&output.stdout));
     if !output.status.success() {

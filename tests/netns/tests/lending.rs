@@ -339,7 +339,7 @@ fn what_is_kept_stays_free_and_weights_count(
         let lent = rates.iter().all(|rate| (4.0..=6.3).contains(rate));
         let weighted = (0..2).all(|way| {
             let [light, heavy] = [0, 1].map(|who| each.get(who).map_or(0, |both| both[way]));
-            (1.7..2.3).contains(&(heavy as f64 / light as f64))
+            (1.5..2.5).contains(&(heavy as f64 / light as f64))
         });
         if lent && weighted {
             return Ok(());

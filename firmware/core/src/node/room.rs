@@ -40,8 +40,12 @@ const LEAST_OF_ALL: u32 = 24;
 /// A household that has this part of its line more than it uses for so long is content, until it uses that part and an eighth more.
 const MORE: u32 = 32;
 const CONTENT: Duration = Duration::from_secs(3);
-/// What it is content with is forgotten over so many looks, as far as it uses less.
+/// What it is content with is forgotten over so many looks, as far as it uses less; and sooner by this where it uses not half.
 const FORGETS: u32 = 256;
+const SOONER: u32 = 8;
+/// A path over the line sends so much (kbit/s) whatever it finds ([`crate::data::rate`]). A household is content only where that of
+/// all borrowers has room beside it: a stream of its own that cannot push back would be pushed out.
+const FLOOR_KBIT: u32 = 250;
 /// A trial lasts so long; the first comes so long after borrowers are held, and the next ones after twice as long each, at most
 /// eight times as long.
 const TRIAL: Duration = Duration::from_secs(2);
@@ -70,9 +74,10 @@ pub struct Room {
     /// What it used when it last wanted more, less what it has not used since, and since when it has had room for more.
     used: u32,
     has_room: Instant,
-    /// When the next trial begins, and how many there were since borrowers are held.
+    /// When the next trial begins, how many there were since borrowers are held, and when they were last.
     trial_at: Instant,
     trials: u32,
+    held_at: Instant,
     left: u32,
 }
 
@@ -104,6 +109,7 @@ impl Room {
         has_room: Instant::ZERO,
         trial_at: Instant::ZERO,
         trials: 0,
+        held_at: Instant::ZERO,
         left: 0,
     };
 
@@ -134,8 +140,10 @@ impl Room {
             return;
         }
         let lent = lent.wrapping_sub(lent_before);
-        // A device that was made anew counts from zero.
-        let all = sent.checked_sub(before).unwrap_or(sent);
+        // A device that was made anew counts from zero, and some take back what they had counted.
+        let Some(all) = sent.checked_sub(before) else {
+            return;
+        };
         let owed = u64::from(lent) + u64::from(self.late);
         self.late = owed.saturating_sub(all).min(u64::from(RUN)) as u32;
         self.learn(now, kbit(all, ms), kbit(all.saturating_sub(owed), ms));
@@ -153,10 +161,14 @@ impl Room {
     /// Has the household room for more, in which it sends no more?
     fn judge(&mut self, now: Instant, all: u32, most: u32) {
         let more = |used: u32| used.saturating_add(used / 8 + most / MORE);
-        if self.own > more(self.used) {
+        if self.own > more(self.used) || self.own < most / IDLE {
             (self.used, self.has_room) = (self.own, now);
         } else if self.own < self.used {
-            self.used -= (self.used - self.own).div_ceil(FORGETS);
+            let looks = match self.own < self.used / 2 {
+                true => FORGETS / SOONER,
+                false => FORGETS,
+            };
+            self.used -= (self.used - self.own).div_ceil(looks);
         }
         if self.left > 0 && all.saturating_add(self.own / 8 + most / MORE) > most {
             self.has_room = now;
@@ -165,13 +177,20 @@ impl Room {
 
     /// What is left to borrowers, but for trials.
     fn try_out(&mut self, now: Instant, left: u32) -> u32 {
-        if left == 0 {
-            (self.trials, self.trial_at) = (0, now + PATIENCE);
-        } else if now >= self.trial_at + TRIAL {
+        if now >= self.trial_at {
+            if now < self.trial_at + TRIAL {
+                return 0;
+            }
             self.trials = (self.trials + 1).min(PATIENT);
             self.trial_at = now + PATIENCE.times(1 << self.trials);
         }
-        if now >= self.trial_at { 0 } else { left }
+        if left > 0 {
+            self.held_at = now;
+        } else if now.since(self.held_at) >= CONTENT {
+            // Not held, and not because of a trial or of a look with a dip.
+            (self.trials, self.trial_at) = (0, now + PATIENCE);
+        }
+        left
     }
 
     /// What is believed of the line is too little.
@@ -216,7 +235,9 @@ impl Room {
             return least;
         }
         let known = found > 0 && most >= KNOWN && now.since(self.grown_at) >= GROWS;
-        let content = now.since(self.has_room) >= CONTENT;
+        let floors = FLOOR_KBIT.saturating_mul(signs.borrowers.into());
+        let content =
+            now.since(self.has_room) >= CONTENT && most.saturating_sub(self.own) >= floors;
         if !known || content || self.own < most / IDLE {
             return 0;
         }
@@ -258,6 +279,7 @@ mod tests {
         now: u64,
         sent: u64,
         lent: u32,
+        borrowers: u8,
     }
 
     impl Line {
@@ -271,6 +293,7 @@ mod tests {
                 now,
                 sent,
                 lent,
+                borrowers: 1,
             }
         }
 
@@ -288,7 +311,7 @@ mod tests {
             let signs = Signs {
                 found,
                 wants,
-                borrowers: 1,
+                borrowers: self.borrowers,
             };
             self.room
                 .look(Instant::from_millis(self.now), self.sent, self.lent, signs);
@@ -377,6 +400,66 @@ mod tests {
         }
         assert!((40..=120).contains(&free[0]), "{free:?}");
         assert!(free[1..].iter().sum::<u32>() <= 120, "{free:?}");
+    }
+
+    #[test]
+    fn an_upload_that_comes_again_has_its_room_whatever_the_one_before_it_used() {
+        let mut line = Line::new(5_000);
+        line.steps(100, 0, 50_000);
+        line.steps(100, 4_000, 50_000);
+        for pause in [60, 100, 200] {
+            line.steps(pause, 0, 50_000);
+            let held = (0..40).find(|_| {
+                line.step(3_500, 50_000, false);
+                line.room.left() > 0
+            });
+            assert!(held.is_some_and(|looks| looks < 10), "{pause}: {held:?}");
+            line.steps(100, 4_000, 50_000);
+        }
+    }
+
+    #[test]
+    fn a_stream_beside_which_the_least_of_all_borrowers_has_no_room_is_not_content() {
+        let mut line = Line::new(2_000);
+        line.borrowers = 5;
+        line.steps(100, 0, 50_000);
+        for _ in 0..400 {
+            line.step(1_200, 50_000, false);
+        }
+        let held = (0..200).filter(|_| {
+            line.step(1_200, 50_000, false);
+            line.room.left() > 0
+        });
+        assert!(held.count() > 120);
+    }
+
+    #[test]
+    fn looks_with_less_in_them_end_no_trial_and_bring_none_sooner() {
+        let mut line = Line::new(5_000);
+        line.steps(100, 0, 50_000);
+        line.steps(40, 2_500, 50_000);
+        let mut free = 0;
+        for look in 0..4_800 {
+            // Three packets of twenty more, and less in the next look.
+            let own = [4_850, 5_000, 4_200][look % 3];
+            line.step(own, 75, false);
+            free += u32::from(line.room.left() == 0);
+        }
+        // Four trials of two seconds and a few dips.
+        assert!((60..400).contains(&free), "{free}");
+        assert!(line.room.trials >= 2, "{}", line.room.trials);
+    }
+
+    #[test]
+    fn a_counter_that_takes_something_back_costs_one_look() {
+        let mut line = Line::new(5_000);
+        line.steps(100, 0, 50_000);
+        line.steps(40, 2_500, 50_000);
+        let before = line.room.left();
+        line.sent -= 1_000_000;
+        line.step(2_500, 50_000, false);
+        assert_eq!(line.room.left(), before);
+        assert!(line.room.seen < 6_000);
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub fn clean_leftovers() -> Result<()> {
 /// Removes the folders of all but the newest finished runs, so that a failure's logs can still be read.
 pub(super) fn prune_runs() {
     let folders = names(runs_dir())
-        .filter(|name| owner(name).is_some())
+        .filter(|name| owner(name).is_some_and(|pid| !sys::alive(pid)))
         .map(|name| runs_dir().join(name));
     let mut dated: Vec<_> = folders
         .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))

@@ -49,17 +49,15 @@ impl AnyTunnel<'_> {
         delays.min().map(|(_, delay)| delay)
     }
 
-    /// Of the other paths in use: bytes per second of those that are cheaper than this, or as cheap and earlier, and how late the
-    /// latest is.
+    /// Of the other paths in use that are cheaper than this, or as cheap and earlier: bytes per second, and how late the latest is.
     fn others(&self, now: Instant, earliest: i32, at: usize, place: (Cost, i32)) -> (u64, i32) {
         let others = self
             .paths()
             .filter(|(i, p)| *i != at && self.takes_bursts(now, earliest, p));
         let known = others.filter_map(|(_, p)| Some((p, lateness(earliest, p)?)));
-        known.fold((0, 0), |(rate, latest), (p, late)| {
-            let before = (p.cost, late) < place;
-            let its = if before { p.pacer.rate() } else { 0 };
-            (rate + u64::from(its), latest.max(late))
+        let before = known.filter(|(p, late)| (p.cost, *late) < place);
+        before.fold((0, 0), |(rate, latest), (p, late)| {
+            (rate + u64::from(p.pacer.rate()), latest.max(late))
         })
     }
 

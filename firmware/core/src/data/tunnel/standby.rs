@@ -167,16 +167,16 @@ impl Cheaper {
         ((self.rate * SOON) >> 20) as u32
     }
 
-    /// Did they send what they can, nearly, or would they with these bytes of a dearer path? Where they are idle, what it
-    /// carries comes to them even so.
+    /// Did they send what they can, nearly, or would they with these bytes of a dearer path? Where they send less than a quarter,
+    /// what it carries comes to them even so.
     fn were_full(&self, since: Duration, dearer: u64) -> bool {
         let could = self.rate.saturating_mul(since.as_micros());
-        let part = |bytes: u64| bytes * 16 * 1_000_000;
-        let all = match part(self.sent) >= could {
+        let sixteenths = |bytes: u64| bytes * 16 * 1_000_000;
+        let all = match sixteenths(self.sent) >= could.saturating_mul(4) {
             true => self.sent + dearer,
             false => self.sent,
         };
-        part(all) >= could.saturating_mul(15)
+        sixteenths(all) >= could.saturating_mul(15)
     }
 }
 
