@@ -15,7 +15,7 @@ const LARGEST: u64 = 1_500;
 const TOGETHER: u64 = 5;
 
 /// What the exit has said so far of the paths over a line that is lent.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     amount: Amount,
     lost: [u32; 2],
@@ -129,13 +129,24 @@ pub fn show_own(view: &View<'_>, item: &Item, page: &mut Page, out: &mut dyn Wri
     both.show("exit_paths", "by", &name, page, out)
 }
 
-/// The loan with this number of those over lines of ours towards the exit in use, and the connection ID of its path.
-pub fn loan<'a>(view: &View<'a>, number: usize) -> Option<(&'a Relay, u32)> {
-    let used = view.gateway.link().exit();
-    let towards = |r: &&Relay| r.exit().map(usize::from) == Some(used) && r.until >= view.now;
-    let mut loans = view.gateway.relays().filter(towards);
-    let relay = loans.nth(number)?;
-    Some((relay, *relay.cids.first()?))
+/// A loan, as it is known while somebody is asked about it: others come and lapse meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loan {
+    /// Its name.
+    pub id: u32,
+    /// The connection ID of its path.
+    pub cid: u32,
+}
+
+/// The loans over lines of ours towards the exit in use, with their places among all.
+pub fn loans<'a>(view: &View<'a>) -> impl Iterator<Item = (usize, Loan, &'a Relay)> {
+    let (used, now) = (view.gateway.link().exit(), view.now);
+    let all = view.gateway.relays().enumerate();
+    all.filter_map(move |(at, relay)| {
+        let (id, cid) = (relay.id, *relay.cids.first()?);
+        let counts = relay.exit().map(usize::from) == Some(used) && relay.until >= now;
+        counts.then_some((at, Loan { id, cid }, relay))
+    })
 }
 
 #[cfg(test)]
