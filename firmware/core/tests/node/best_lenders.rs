@@ -9,14 +9,12 @@ fn expect(w: &mut World, lender: usize, lines: [u32; 2]) {
 
 /// The same, both ways.
 fn promise(w: &mut World, lender: usize, lines: [[u32; 2]; 2]) {
-    let now = w.instant();
     let configs = lines.map(|mbit| UplinkConfig {
         lend: true,
         idle_kbit: mbit.map(|mbit| mbit * 1_000),
         ..UplinkConfig::default()
     });
-    let gw = w.gateways[lender].gw.as_mut().unwrap();
-    gw.set_uplinks(now, &configs.into_iter().collect());
+    w.set_uplinks(lender, &configs);
 }
 
 /// The lines over which the first gateway has paths: lender and number, in order.

@@ -16,15 +16,13 @@ const LINUX: Kind = Kind::Tcp(Law::Linux);
 
 /// From now on each home's first line costs so much.
 fn price(w: &mut World, costs: &[u8]) {
-    let now = w.instant();
-    for (home, cost) in w.gateways.iter_mut().zip(costs) {
+    for (home, cost) in costs.iter().enumerate() {
         let config = UplinkConfig {
             lend: true,
             cost: Cost::new(*cost),
             ..UplinkConfig::default()
         };
-        let gw = home.gw.as_mut().unwrap();
-        gw.set_uplinks(now, &[config].into_iter().collect());
+        w.set_uplinks(home, &[config]);
     }
 }
 

@@ -15,17 +15,11 @@ const LINE: UplinkConfig = UplinkConfig {
     cost: Cost::LEAST,
 };
 
-fn set_line(w: &mut World, gateway: usize, config: UplinkConfig) {
-    let now = w.instant();
-    let gw = w.gateways[gateway].gw.as_mut().unwrap();
-    gw.set_uplinks(now, &[config].into_iter().collect());
-}
-
 /// Three homes without an exit; the last two share their lines' addresses.
 fn street() -> World {
     let mut w = World::with(&[&[Line::mbit(20, 10)][..]; 3], 0);
     for host in [1, 2] {
-        set_line(&mut w, host, LINE);
+        w.set_uplinks(host, &[LINE]);
     }
     w.run_until(5_000, |w| hosts(w).len() == 2);
     w
@@ -94,7 +88,7 @@ fn only_the_guests_own_addresses_pass_and_only_while_the_owner_shares_his() {
         shares_address: false,
         ..LINE
     };
-    set_line(&mut w, 1, private);
+    w.set_uplinks(1, &[private]);
     w.run(50);
     assert_eq!(refused(&w, 1) - before, 1);
     assert!(w.gateways[1].at.packets.is_empty());
@@ -109,7 +103,7 @@ fn a_guest_gets_no_more_than_the_owner_lends() {
         lend_down_kbit: 2_000,
         ..LINE
     };
-    set_line(&mut w, 1, limited);
+    w.set_uplinks(1, &[limited]);
     w.run(100);
     let (near, mut id) = (hosts(&w)[0].1, 0);
     w.run_with(4_000, 2_000, |w| {
@@ -131,7 +125,7 @@ fn a_guest_that_floods_is_told_by_its_name_and_one_that_does_not_is_not() {
             lend_up_kbit: kbit,
             ..LINE
         };
-        set_line(&mut w, 1, limited);
+        w.set_uplinks(1, &[limited]);
         w.run(100);
         let (near, mut id) = (hosts(&w)[0].1, 0);
         w.run_with(6_000, 2_000, |w| {
@@ -171,7 +165,7 @@ fn a_host_that_falls_silent_is_none_any_more_within_a_second_and_the_other_is_on
     assert_eq!(hosts(&w), ways[1..]);
     // A restarted one is a host again, under other addresses.
     w.restart_gateway(1);
-    set_line(&mut w, 1, LINE);
+    w.set_uplinks(1, &[LINE]);
     w.run_until(5_000, |w| hosts(w).len() == 2);
     assert_ne!(hosts(&w)[0].1, lost);
 }

@@ -243,9 +243,7 @@ fn chosen(up: bool, left_kbit: u32) -> (usize, Why) {
         lend_down_kbit: if up { 0 } else { left_kbit },
         ..UplinkConfig::default()
     };
-    let now = w.instant();
-    let gw = w.gateways[1].gw.as_mut().unwrap();
-    gw.set_uplinks(now, &[config].into_iter().collect());
+    w.set_uplinks(1, &[config]);
     w.gateways[0]
         .gw
         .as_mut()

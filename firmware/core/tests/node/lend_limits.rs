@@ -28,9 +28,7 @@ fn lend(w: &mut World, lender: usize, kbit: u32) {
         lend_down_kbit: kbit,
         ..UplinkConfig::default()
     };
-    let now = w.instant();
-    let gw = w.gateways[lender].gw.as_mut().unwrap();
-    gw.set_uplinks(now, &[config].into_iter().collect());
+    w.set_uplinks(lender, &[config]);
 }
 
 /// For so long these homes send and fetch more than they may.
@@ -163,9 +161,7 @@ fn what_is_kept_for_the_household_stays_free_on_a_line_whose_width_nobody_has_st
         lend_down_kbit,
         ..UplinkConfig::default()
     };
-    let now = w.instant();
-    let lender = w.gateways[2].gw.as_mut().unwrap();
-    lender.set_uplinks(now, &[config].into_iter().collect());
+    w.set_uplinks(2, &[config]);
     let mut fill = |w: &mut World, ms| {
         w.run_with(ms, 10_000, |w| {
             for home in [0, 1] {
@@ -198,9 +194,7 @@ fn who_floods_gets_its_part_and_the_others_keep_theirs() {
         shares_address: true,
         ..UplinkConfig::default()
     };
-    let now = w.instant();
-    let lender = w.gateways[2].gw.as_mut().unwrap();
-    lender.set_uplinks(now, &[shares].into_iter().collect());
+    w.set_uplinks(2, &[shares]);
     w.run(3_000);
     let host = w.gateways[0].gw().hosts(w.instant()).next();
     let near = host.unwrap().peer.with_host.v4;

@@ -20,9 +20,7 @@ fn street() -> World {
         lend_up_kbit: LIMIT,
         ..UplinkConfig::default()
     };
-    let now = w.instant();
-    let lender = w.gateways[LENDER].gw.as_mut().unwrap();
-    lender.set_uplinks(now, &[config].into_iter().collect());
+    w.set_uplinks(LENDER, &[config]);
     let took = w.run_until(10_000, |w| {
         [LIAR, HONEST].map(|g| w.gateways[g].live_paths()) == [(0, 1); 2]
     });

@@ -13,14 +13,7 @@ fn home() -> World {
         cost,
         ..UplinkConfig::default()
     };
-    let now = w.instant();
-    let gw = w.gateways[0].gw.as_mut().unwrap();
-    gw.set_uplinks(
-        now,
-        &[config(Cost::LEAST), config(Cost::METERED)]
-            .into_iter()
-            .collect(),
-    );
+    w.set_uplinks(0, &[config(Cost::LEAST), config(Cost::METERED)]);
     w.run_until(10_000, |w| w.gateways[0].live_paths() == (2, 1));
     w
 }

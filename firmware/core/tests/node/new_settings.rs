@@ -4,8 +4,8 @@ use burstmesh_core::node::gateway::UplinkConfig;
 
 fn set_uplinks(w: &mut World, gateway: usize, configs: &[UplinkConfig]) {
     let now = w.instant();
+    w.set_uplinks(gateway, configs);
     let gw = w.gateways[gateway].gw.as_mut().unwrap();
-    gw.set_uplinks(now, &configs.iter().copied().collect());
     for u in 0..configs.len() {
         gw.handle_uplink(now, u as u8, true);
     }

@@ -80,8 +80,7 @@ fn sessions_at_a_hosts_line_end_when_their_house_is_refused() {
         shares_address: true,
         ..UplinkConfig::default()
     };
-    let now = w.instant();
-    gateway(&mut w, 1).set_uplinks(now, &[line].into_iter().collect());
+    w.set_uplinks(1, &[line]);
     let hosts = |w: &World| w.gateways[0].gw().hosts(w.instant()).count();
     w.run_until(5_000, |w| hosts(w) == 1);
     let near = peer(&w, 0, 1).with_host.v4;

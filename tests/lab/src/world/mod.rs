@@ -15,6 +15,7 @@ pub use nodes::{ExitNode, GatewayNode, Room};
 use crate::agenda::Agenda;
 use burstmesh_core::identity::{CommunityKeys, Identity, SecretKey};
 use burstmesh_core::node::Via;
+use burstmesh_core::node::gateway::UplinkConfig;
 use burstmesh_core::node::job::Done;
 use burstmesh_core::time::Instant;
 use std::net::SocketAddr;
@@ -227,6 +228,13 @@ impl World {
 
     pub fn run(&mut self, ms: u64) {
         self.run_with(ms, u64::MAX / 2, |_| {});
+    }
+
+    /// A gateway's uplinks are from now on used and lent as these say.
+    pub fn set_uplinks(&mut self, gateway: usize, uplinks: &[UplinkConfig]) {
+        let now = self.instant();
+        let gw = self.gateways[gateway].gw.as_mut().unwrap();
+        gw.set_uplinks(now, &uplinks.iter().copied().collect());
     }
 
     /// Runs until `done`, looked at every 10 ms; returns after how many milliseconds, and fails after `most`.

@@ -62,13 +62,5 @@ pub fn render(rows: &[Row]) -> String {
         );
     }
     text += "\nAdded delay: median round trip of a ping beside the UDP flow, less that without a tunnel. System calls: strace beside the same loads.\n";
-    text += WAKING;
     text
 }
-
-/// Why UDP at a low rate costs more than a TCP flow.
-const WAKING: &str = "
-At 20 Mbit/s UDP packets come 0.5 ms apart: there 0.31 to 0.34 wake-ups a packet were counted at each end, so about three packets share one. A packet
-cost 26 microseconds at both ends together, and 7 as part of a large TCP flow. If all of the difference is the price of a wake-up, 15 CPU-seconds take four or five
-packets for each, which is a rest of 2.3 ms for the tunnel device: 1.2 ms of added delay where 1 ms is the bar. The rest stays 1.5 ms.
-";

@@ -48,13 +48,6 @@ leaves out.
 |---|---|---|---|---|---|---|---|
 ";
 
-/// Why a relay is not cheaper.
-const RELAY: &str = "
-A relay seals nothing: a datagram costs it receiving and sending. Of some 31,000 instructions up, about three fifths were seen in the kernel (the program
-counter sampled 2,484 times, from outside the machine): receiving a train, cutting it again and the far end's interrupts, which come while it sends.
-That is some 0.3 of what a datagram costs the gateway. A sixth of what is left is the copy into the run that is sent.
-";
-
 const STAGES: &str = "
 Stages of the data road for a packet of 1372 bytes, without system calls (`tests/bench`): feedback is what the reports of the far end
 cost both ends.
@@ -83,7 +76,6 @@ impl Page {
         for sentence in self.sentences() {
             let _ = writeln!(page, "- {sentence}");
         }
-        page += RELAY;
         page += FLOODS;
         for flood in &self.floods {
             let _ = writeln!(page, "{}", flood.line());
