@@ -124,9 +124,10 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/machines/runs")
 }
 
-/// Bounded by `timeout`, so that nothing is left even where we are killed.
+/// Ends with us, even where we are killed, and bounded by `timeout` besides.
 fn qemu(boot: &Boot, platform: Platform, kernel: &Path, archive: &Path, console: &Path) -> Command {
-    let mut command = Command::new("timeout");
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "timeout"]);
     command.args(["--kill-after=5", &boot.limit.as_secs().to_string()]);
     let (program, board, serial): (_, &[&str], _) = match platform {
         // Debian's programs there use the floating point unit, which the 24Kc has not.
