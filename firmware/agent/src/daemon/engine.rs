@@ -1,5 +1,6 @@
 //! The data loop: wait, take what came, let time pass, send what is due.
 
+mod arrivals;
 mod errands;
 mod household;
 mod leave;
@@ -18,7 +19,7 @@ use super::network::{self, MeshState, UplinkState};
 use super::outlet::{Outlet, Road};
 use super::pause::Pause;
 use super::pooling::{Pooler, Tools};
-use super::sockets::{FIRST_TOKEN, Sent, Sockets};
+use super::sockets::{Sent, Sockets};
 use super::{Failure, because, refusing, routing};
 use crate::cli::Exit;
 use crate::config::Config;
@@ -71,9 +72,6 @@ type Received = RecvBatch<RECV_SLOTS, RECV_BYTES>;
 /// Packets taken from the TUN in one round, so that sending gets its turn. A large segment is about as many: then nobody
 /// looks in vain whether there are more.
 const TUN_ROUND: usize = 40;
-/// Datagrams taken from one socket in one round: so many that what a round costs beside them counts little also where the driver
-/// does not glue them, and so few that sending and the other sockets get their turn within some milliseconds.
-const SOCKET_ROUND: usize = 32;
 /// The network is looked at this often even if the kernel reports nothing.
 const LOOK: Duration = Duration::from_secs(5);
 const BEAT: Duration = Duration::from_millis(200);
@@ -233,36 +231,7 @@ impl Engine {
                 .min(self.pooler.endings.poll_timeout())
                 .min(self.community.poll_timeout())
                 .min(self.parts.ubus.poll_timeout());
-            if let Err(error) = self.parts.poll.wait(&mut events, Some(next.since(now))) {
-                warn!("{}", error);
-            }
-            let now = clock::now();
-            for event in events.iter() {
-                self.handle(now, event.token);
-            }
-        }
-    }
-
-    fn handle(&mut self, now: Instant, token: u32) {
-        match token {
-            TUN => self.read_tun(now),
-            SIGNALS => self.handle_signals(),
-            MONITOR => {
-                if self.parts.monitor.drain().is_ok_and(|c| c.any()) {
-                    // Changes come in flocks: look when they have settled.
-                    self.look_at = self.look_at.min(now + Duration::from_millis(50));
-                }
-            }
-            CONTROL => self.serve_control(now),
-            WORK => {
-                while let Some(ended) = self.worker.poll() {
-                    self.handle_ended(now, ended);
-                }
-            }
-            FIREWALL => self.pooler.handle_tool(now, &mut self.parts.rtnl),
-            WRITTEN => self.accounts.handle_written(now),
-            UBUS => self.serve_bus(now),
-            socket => self.read_socket(now, socket.wrapping_sub(FIRST_TOKEN) as usize),
+            self.sleep(&mut events, now, next);
         }
     }
 
@@ -320,40 +289,6 @@ impl Engine {
             }
         }
         Look::More
-    }
-
-    fn read_socket(&mut self, now: Instant, place: usize) {
-        let mut left = SOCKET_ROUND;
-        while left > 0 {
-            let Some(socket) = self.road.sockets.at(place) else {
-                return;
-            };
-            let via = socket.via;
-            let filled = match socket.udp.recv_batch(self.recv) {
-                Ok(0) => return,
-                Ok(filled) => filled,
-                Err(error) => {
-                    if error.is_unreachable() {
-                        self.gateway.handle_unreachable(now, via);
-                    }
-                    left -= 1;
-                    continue;
-                }
-            };
-            // Read after receiving: an arrival stamped too early would pass for a shorter line for many seconds, and
-            // every later packet for one that waited in a queue.
-            let now = clock::now();
-            let mut out = outlet(&mut self.road, &self.parts, self.config);
-            for d in self.recv.datagrams() {
-                left = left.saturating_sub(d.bytes.len().div_ceil(d.segment_size.max(1)).max(1));
-                self.gateway
-                    .handle_datagrams(now, via, d.from, d.bytes, d.segment_size, &mut out);
-            }
-            // With room to spare nothing more was there.
-            if filled < RECV_SLOTS {
-                return;
-            }
-        }
     }
 
     fn pass_time(&mut self, now: Instant) {

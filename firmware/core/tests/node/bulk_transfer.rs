@@ -33,6 +33,17 @@ fn an_upload_gets_the_sum_of_three_lines_in_order() {
 }
 
 #[test]
+fn what_is_relayed_either_way_is_told_from_what_is_ours() {
+    let (mut w, mut next) = (three_lines(), 0);
+    w.run_with(2_000, 1_000, upload(&mut next));
+    w.run_with(2_000, 1_000, download(&mut next));
+    for lender in &w.gateways[1..3] {
+        assert!(lender.relayed > 1_000);
+        assert_eq!(lender.relayed, lender.forwarded);
+    }
+}
+
+#[test]
 fn a_download_gets_the_sum_of_three_lines_in_order() {
     let (mut w, mut next) = (three_lines(), 0);
     w.run_with(4_000, 1_000, download(&mut next));

@@ -105,6 +105,8 @@ pub struct GatewayNode {
     pub at: Receiver,
     /// Datagrams that it passed on for others.
     pub forwarded: u64,
+    /// Of these, what was nobody's business but theirs.
+    pub relayed: u64,
     /// What a client's packet became at once.
     pub(super) leaves: Vec<Forward>,
     /// What its shell keeps of admission, where there is an admin.
@@ -132,6 +134,7 @@ impl GatewayNode {
             lines: lines.to_vec(),
             at: Receiver::default(),
             forwarded: 0,
+            relayed: 0,
             leaves: Vec::new(),
             admission: None,
             believes: None,
@@ -238,12 +241,16 @@ impl GatewayNode {
     }
 
     pub(super) fn receive(&mut self, now: Instant, mut a: Arrival) -> Vec<Forward> {
-        self.dirty = true;
         let mut shell = Shell::new(now, &mut self.at);
         let n = a.bytes.len();
         if let Some(gw) = &mut self.gw {
-            gw.handle_datagrams(now, a.via, a.from, &mut a.bytes, n, &mut shell);
+            let due = gw.poll_timeout(now);
+            let ours = gw.handle_datagrams(now, a.via, a.from, &mut a.bytes, n, &mut shell);
+            // The agent goes by that, and sleeps on.
+            assert!(ours || (shell.forwards.len(), gw.poll_timeout(now)) == (1, due));
+            self.relayed += u64::from(!ours);
         }
+        self.dirty = true;
         self.forwarded += shell.forwards.len() as u64;
         shell.forwards
     }

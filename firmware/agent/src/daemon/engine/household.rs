@@ -9,7 +9,7 @@ use burstmesh_linux::ifstat::Sent;
 /// The counters of the uplinks' interfaces, and when they are read next.
 #[derive(Debug, Default)]
 pub(super) struct Household {
-    at: Instant,
+    pub(super) at: Instant,
     sent: [Sent; MAX_UPLINKS],
 }
 

@@ -18,8 +18,17 @@ use crate::wire::{Kind, classify, frame, members, relay, roll};
 use core::net::SocketAddr;
 use heapless::Vec;
 
+/// For whom a datagram was that was taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Ours,
+    /// It was sent on at once, and counted.
+    Others,
+}
+
 impl Gateway<'_> {
-    /// Takes a run of datagrams of `stride` bytes each (the last may be shorter) that came in together.
+    /// Takes a run of datagrams of `stride` bytes each (the last may be shorter) that came in together. False: each was relayed for
+    /// somebody else, so that nothing else is to be done, and [`Self::poll_timeout`] is what it was.
     #[inline(never)]
     pub fn handle_datagrams(
         &mut self,
@@ -29,15 +38,22 @@ impl Gateway<'_> {
         run: &mut [u8],
         stride: usize,
         out: &mut impl Output,
-    ) {
+    ) -> bool {
+        // An empty datagram is nobody's.
+        let mut ours = run.is_empty();
         for datagram in run.chunks_mut(stride.max(1)) {
-            if let Err(why) = self.handle_datagram(now, via, from, datagram, out) {
-                self.refusals.count(why);
-                if why == Refusal::Version {
-                    self.wrong_version = self.wrong_version.saturating_add(1);
+            ours |= match self.handle_datagram(now, via, from, datagram, out) {
+                Ok(whose) => whose == Whose::Ours,
+                Err(why) => {
+                    self.refusals.count(why);
+                    if why == Refusal::Version {
+                        self.wrong_version = self.wrong_version.saturating_add(1);
+                    }
+                    true
                 }
-            }
+            };
         }
+        ours
     }
 
     fn handle_datagram(
@@ -47,10 +63,14 @@ impl Gateway<'_> {
         from: SocketAddr,
         d: &mut [u8],
         out: &mut impl Output,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Whose, Refusal> {
         match (classify(d)?, via) {
-            (Kind::Announce, Via::Mesh(mesh)) => self.handle_announcement(now, mesh, from, d),
-            (Kind::HandshakeInit, Via::Mesh(mesh)) => self.handle_init(now, mesh, from, d),
+            (Kind::Announce, Via::Mesh(mesh)) => self
+                .handle_announcement(now, mesh, from, d)
+                .map(|()| Whose::Ours),
+            (Kind::HandshakeInit, Via::Mesh(mesh)) => {
+                self.handle_init(now, mesh, from, d).map(|()| Whose::Ours)
+            }
             (Kind::Relay, Via::Mesh(_)) => self.handle_relay(now, d, out),
             (
                 Kind::HandshakeResponse
@@ -132,19 +152,20 @@ impl Gateway<'_> {
         from: SocketAddr,
         d: &mut [u8],
         out: &mut impl Output,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Whose, Refusal> {
         let cid = frame::cid_of(d)?;
         match via {
-            Via::Mesh(mesh) => self.handle_from_peer(now, mesh, from, cid, d, out),
+            Via::Mesh(mesh) => self.handle_from_peer(now, mesh, from, cid, d, out)?,
             Via::Uplink { uplink, .. } => {
                 if self.relay_down(now, via, cid, d, out)? {
-                    return Ok(());
+                    return Ok(Whose::Others);
                 }
                 let own = |r| matches!(r, Route::Own { uplink: u, .. } if u == uplink);
-                self.handle_from_exit(now, cid, own, d, out)
+                self.handle_from_exit(now, cid, own, d, out)?;
             }
-            Via::Listener(_) => Err(Refusal::Unknown),
+            Via::Listener(_) => return Err(Refusal::Unknown),
         }
+        Ok(Whose::Ours)
     }
 
     /// From a neighbour to us: an answer to our handshake, or the sealed session.
@@ -232,7 +253,7 @@ impl Gateway<'_> {
         now: Instant,
         d: &mut [u8],
         out: &mut impl Output,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Whose, Refusal> {
         let head = relay::Header::parse(d)?;
         if let Some(r) = self.relays.named(now, head.relay) {
             let peer = self
@@ -263,7 +284,7 @@ impl Gateway<'_> {
                     let n = road.write(datagram, datagram.len(), &mut head);
                     let head = head.get(..n).unwrap_or_default();
                     out.forward(road.via, Some(road.to), head, datagram);
-                    return Ok(());
+                    return Ok(Whose::Others);
                 }
             };
             let outer = datagram.len() + outer_to(&self.exits, via);
@@ -277,9 +298,9 @@ impl Gateway<'_> {
             uplink.spend(outer);
             peer.count_lent_up(number, outer);
             out.forward(via, None, &[], datagram);
-            return Ok(());
+            return Ok(Whose::Others);
         }
-        self.handle_lent(now, head, d, out)
+        self.handle_lent(now, head, d, out).map(|()| Whose::Ours)
     }
 
     /// A frame from a lender to us.
