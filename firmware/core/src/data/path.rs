@@ -419,6 +419,13 @@ impl Path {
         self.counters.rx_bytes += outer as u64;
         outer
     }
+    /// A challenge is to be answered. Of sizes that come in one go, as jitter and aggregation have it, the largest is: the far end
+    /// would take it for lost, and clients' full packets for too big.
+    pub(super) fn owe(&mut self, answer: Answer) {
+        if self.answer.is_none_or(|owed| owed.size <= answer.size) {
+            self.answer = Some(answer);
+        }
+    }
     /// Its owner has had more to send than it carries, a moment ago.
     pub fn in_demand(&self, now: Instant) -> bool {
         self.usable() && now.since(self.wanted) < Duration::from_millis(1000)

@@ -177,7 +177,7 @@ impl AnyTunnel<'_> {
                 path.told(self.initiator, body.echo, cost);
                 path.prober.asked(now);
                 let size = if len == MIN_LEN { 0 } else { len as u16 };
-                path.answer = Some(Answer {
+                path.owe(Answer {
                     token: body.token,
                     echo: body.time,
                     size,
@@ -195,5 +195,40 @@ impl AnyTunnel<'_> {
             Ask::Close => path.prober.die(now),
         }
         Ok(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Link, Pair};
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    #[test]
+    fn of_sizes_that_come_in_one_go_the_largest_is_answered() {
+        let mut pair = Pair::new(&[Link::mbit(20, 10)], Capabilities::OURS);
+        pair.run(500, |_, _| {});
+        let now = Instant::from_millis(500);
+        let mut out = vec![0; 2_000];
+        let mut challenge = |token, size| -> Vec<u8> {
+            let body = Body {
+                ask: Ask::Challenge,
+                lent: false,
+                token,
+                cid: 100,
+                time: 0,
+                echo: 0,
+                size: 0,
+            };
+            let sent = pair.a.send_message(now, 0, body, size, &mut out).unwrap();
+            out[..sent.len].to_vec()
+        };
+        let sizes = [(1, 1452), (2, 1472), (3, 1435), (4, 0)];
+        for mut datagram in sizes.map(|(token, size)| challenge(token, size)) {
+            pair.b.handle_path_message(now, 0, &mut datagram).unwrap();
+        }
+        let owed = pair.b.path(0).unwrap().answer.unwrap();
+        assert_eq!((owed.token, owed.size), (2, 1472));
     }
 }
