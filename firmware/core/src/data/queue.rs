@@ -5,6 +5,7 @@
 //! to one path have their turns there, apart from all that may go anywhere.
 
 mod flow;
+mod late;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::record::FlowId;
 use flow::{PAUSE, Stage};
 use heapless::Vec;
+use late::Late;
 
 /// Bytes that a flow may send per turn.
 const QUANTUM: i32 = 1_500;
@@ -73,6 +75,7 @@ pub struct FairQueue<'m> {
     bytes: u32,
     sweep: u16,
     sweep_at: Instant,
+    pub(in crate::data) late: Late,
     counters: Counters,
 }
 
@@ -116,6 +119,7 @@ impl<'m> FairQueue<'m> {
             bytes: 0,
             sweep: 0,
             sweep_at: Instant::ZERO,
+            late: Late::LAST,
             counters: Counters::default(),
         }
     }
@@ -257,6 +261,7 @@ impl<'m> FairQueue<'m> {
         let Some(flow) = self.flows.get_mut(usize::from(slot)) else {
             return;
         };
+        self.late.note(now, flow);
         pool.push(&mut flow.list, id);
         if now.since(flow.last) >= PAUSE {
             flow.burst = false;
@@ -267,7 +272,7 @@ impl<'m> FairQueue<'m> {
         (flow.ect, flow.acks, flow.ack) = (inner.ect, pinned, inner.ack);
         flow.plain = inner.plain_ack && inner.hash == flow.hash;
         if flow.stage == Stage::Idle {
-            let light = flow.lane != Lane::PerPacket;
+            let light = flow.lane != Lane::PerPacket && !self.late.keeps(flow);
             (flow.stage, flow.deficit) = if light {
                 (Stage::Light, LIGHT_QUANTUM)
             } else {

@@ -213,3 +213,50 @@ fn when_memory_runs_out_the_longest_queue_pays() {
     assert_eq!(flows.len(), 2);
     assert_eq!(pool.free_blocks(), pool.capacity());
 }
+
+#[test]
+fn a_burst_that_was_silent_for_a_round_trip_asks_how_late_its_paths_are() {
+    let (mut s, mut b, mut f) = memory();
+    let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
+    let mut asks_after = |packets: usize, silence: u64, port: u16| {
+        let now = Instant::from_millis(1_000);
+        (0..packets).for_each(|_| push(&mut q, &mut pool, now, port, 1_000));
+        drain(&mut q, &mut pool, now);
+        push(
+            &mut q,
+            &mut pool,
+            now + Duration::from_millis(silence),
+            port,
+            1_000,
+        );
+        q.late.asked.take().is_some()
+    };
+    assert!(asks_after(10, 20, 1));
+    // Its pace; a timeout; a light flow.
+    assert!(!asks_after(10, 5, 2));
+    assert!(!asks_after(10, 200, 3));
+    assert!(!asks_after(1, 20, 4));
+}
+
+#[test]
+fn a_burst_is_not_light_again_after_a_pause_while_late_paths_come_first() {
+    let (mut s, mut b, mut f) = memory();
+    let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
+    let mut light = |first: bool, port: u16| {
+        q.late.first = first;
+        let now = Instant::from_millis(1_000);
+        (0..10).for_each(|_| push(&mut q, &mut pool, now, port, 1_000));
+        drain(&mut q, &mut pool, now);
+        push(
+            &mut q,
+            &mut pool,
+            now + Duration::from_millis(20),
+            port,
+            1_000,
+        );
+        let light = q.waiting(LIGHT);
+        drain(&mut q, &mut pool, now);
+        light
+    };
+    assert_eq!([light(false, 1), light(true, 2)], [true, false]);
+}
