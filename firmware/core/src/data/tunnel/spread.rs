@@ -46,7 +46,8 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Do late paths come first after a look at which so much left, of what the early ones and all carry? A burst may have asked how late they are.
+    /// Do late paths come first after a look at which so much left, of what the early ones and all carry? A burst may have asked how
+    /// late they are.
     fn judge(
         &mut self,
         now: Instant,

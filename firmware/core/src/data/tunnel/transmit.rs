@@ -88,7 +88,8 @@ impl AnyTunnel<'_> {
         })
     }
 
-    /// Of the cheapest free paths the one with the least delay that takes a burst's packet of this length; the most, while late ones come first.
+    /// Of the cheapest free paths the one with the least delay that takes a burst's packet of this length; with the most, while late
+    /// ones come first.
     fn free_for_burst(&self, now: Instant, len: usize) -> Option<usize> {
         let earliest = self.earliest(now)?;
         let place = |delay| self.queue.late.place(delay);
