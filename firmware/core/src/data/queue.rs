@@ -5,7 +5,6 @@
 //! to one path have their turns there, apart from all that may go anywhere.
 
 mod flow;
-mod late;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -24,7 +23,6 @@ use crate::time::{Duration, Instant};
 use crate::wire::record::FlowId;
 use flow::{PAUSE, Stage};
 use heapless::Vec;
-use late::Late;
 
 /// Bytes that a flow may send per turn.
 const QUANTUM: i32 = 1_500;
@@ -75,7 +73,6 @@ pub struct FairQueue<'m> {
     bytes: u32,
     sweep: u16,
     sweep_at: Instant,
-    pub(in crate::data) late: Late,
     counters: Counters,
 }
 
@@ -119,7 +116,6 @@ impl<'m> FairQueue<'m> {
             bytes: 0,
             sweep: 0,
             sweep_at: Instant::ZERO,
-            late: Late::LAST,
             counters: Counters::default(),
         }
     }
@@ -261,7 +257,6 @@ impl<'m> FairQueue<'m> {
         let Some(flow) = self.flows.get_mut(usize::from(slot)) else {
             return;
         };
-        self.late.note(now, flow);
         pool.push(&mut flow.list, id);
         if now.since(flow.last) >= PAUSE {
             flow.burst = false;
@@ -272,7 +267,7 @@ impl<'m> FairQueue<'m> {
         (flow.ect, flow.acks, flow.ack) = (inner.ect, pinned, inner.ack);
         flow.plain = inner.plain_ack && inner.hash == flow.hash;
         if flow.stage == Stage::Idle {
-            let light = flow.lane != Lane::PerPacket && !self.late.keeps(flow);
+            let light = flow.lane != Lane::PerPacket;
             (flow.stage, flow.deficit) = if light {
                 (Stage::Light, LIGHT_QUANTUM)
             } else {

@@ -4,9 +4,8 @@
 //! paths may not fill all paths at the later one's round trip: then the flow is slower for having one more path. (Simulated
 //! with 50 Mbit/s, 5 ms and 10 Mbit/s, 60 ms: 63 % of the sum instead of the 77 % that the first one gives alone, for ten
 //! seconds.) So a path joins when as much waits as the early paths send in the time by which it is later than the latest one in
-//! use, on which the flow waits already: from then on the early ones stay busy. It leaves when all together
-//! send less than the early ones could. Only cheaper paths, and those that cost as much, count as earlier: one that costs nothing is
-//! not left to a dear one that is nearer.
+//! use, on which the flow waits already: from then on the early ones stay busy. It leaves when all together send less than the early ones could. Only cheaper paths, and those that cost
+//! as much, count as earlier: one that costs nothing is not left to a dear one that is nearer.
 
 use super::AnyTunnel;
 use super::transmit::TOO_LATE_US;
@@ -20,65 +19,11 @@ const NEAR_US: i32 = 4_000;
 /// How often it is looked whether a path pays.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A flow that keeps next to nothing waiting never brings a late path in. BBR does: it paces by what it has measured, and has no
-/// more than two of the least round trips under way that it saw in 10 s. Then it forgets that one, takes the next that it sees, and
-/// lets all that is under way arrive to look for a shorter one. So a trial begins shortly before: all of a flow is as late as the
-/// latest path, also what of it is sent alone, and BBR finds room for that.
-const FORGETS: Duration = Duration::from_millis(9_300);
-/// For so long less than the early paths carry may leave in a trial; and later, when BBR looks again.
-const TRIAL: Duration = Duration::from_millis(1_700);
-/// Looks at which the early paths must have been full before a trial; of [`MOST`] that are counted one at which they were not takes
-/// [`GAP`].
-const FULL: u8 = 30;
-const MOST: u8 = 50;
-const GAP: u8 = 20;
-
 /// What left lately.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spread {
     look_at: Instant,
     sent: u64,
-    /// Looks at which the early paths were full, and the last one.
-    full: u8,
-    full_at: Instant,
-    /// The next trial.
-    due: Option<Instant>,
-}
-
-impl Spread {
-    /// Do late paths come first after a look at which so much left, of what the early ones and all carry? A burst may have asked how
-    /// late they are.
-    fn judge(
-        &mut self,
-        now: Instant,
-        sent: u64,
-        [near, all]: [u64; 2],
-        first: bool,
-        asked: Option<Instant>,
-    ) -> bool {
-        if sent < near / 32 {
-            // Nothing was under way: whoever begins now knows no round trip yet.
-            (self.full, self.due) = (0, Some(now + FORGETS));
-        }
-        if sent >= near * 15 / 16 {
-            self.full_at = now;
-            self.full = (self.full + 1).min(MOST);
-        } else {
-            self.full = self.full.saturating_sub(GAP);
-        }
-        if first {
-            return now.since(self.full_at) < TRIAL;
-        }
-        if let Some(asked) = asked.filter(|_| self.full >= FULL && self.due.is_none()) {
-            self.due = Some(asked + FORGETS);
-        }
-        if self.full < FULL || self.due.is_none_or(|due| due > now) {
-            return false;
-        }
-        self.due = None;
-        // Who fills all paths needs no trial.
-        sent < all * 31 / 32
-    }
 }
 
 /// How much later than the earliest path a path is, in us; `None` if nobody would wait for it, or it for others.
@@ -130,10 +75,6 @@ impl AnyTunnel<'_> {
         let Some(earliest) = self.earliest(now) else {
             return;
         };
-        if let Some(sent) = sent {
-            self.review_trial(now, earliest, sent);
-        }
-        let first = self.queue.late.first;
         for at in 0..self.paths.len() {
             let Some(path) = self.path(at).filter(|p| p.free_for_bursts(now)) else {
                 continue;
@@ -146,34 +87,23 @@ impl AnyTunnel<'_> {
             let joins = waiting * 1_000_000 >= earlier * further as u64;
             let leaves = sent.is_some_and(|rate| rate < earlier * 15 / 16);
             if let Some(path) = self.path_mut(at) {
-                path.joined = first || joins || (path.joined && !leaves);
+                path.joined = joins || (path.joined && !leaves);
             }
         }
     }
 
-    /// Whether late paths are taken first, after a look at which so much left.
-    fn review_trial(&mut self, now: Instant, earliest: i32, sent: u64) {
-        let usable = self.paths().filter(|(_, p)| p.free_for_bursts(now));
-        let known = usable.filter_map(|(_, p)| Some((p, lateness(earliest, p)?)));
-        let [near, all] = known.fold([0; 2], |[near, all], (path, late)| {
-            let rate = u64::from(path.pacer.rate());
-            [near + if late > NEAR_US { 0 } else { rate }, all + rate]
-        });
-        let late = &mut self.queue.late;
-        let rates = [near, all];
-        let first = self
-            .spread
-            .judge(now, sent, rates, late.first, late.asked.take());
-        late.first = first && all > near;
-    }
-
     /// Bytes per second that left since the last look.
     fn sent_since(&mut self, now: Instant) -> Option<u64> {
-        let sent: u64 = self.paths().map(|(_, p)| p.counters().tx_bytes).sum();
-        let us = (now.since(self.spread.look_at) + LOOK).as_micros();
-        let since = sent.saturating_sub(self.spread.sent);
-        (self.spread.look_at, self.spread.sent) = (now + LOOK, sent);
-        Some(since * 1_000_000 / us.max(1))
+        let sent = self.paths().map(|(_, p)| p.counters().tx_bytes).sum();
+        let last = core::mem::replace(
+            &mut self.spread,
+            Spread {
+                look_at: now + LOOK,
+                sent,
+            },
+        );
+        let us = (now.since(last.look_at) + LOOK).as_micros();
+        Some(sent.saturating_sub(last.sent) * 1_000_000 / us.max(1))
     }
 
     /// What the queue's delay is held against. It may stand as long as the next path needs to join; and half the lateness of those in
@@ -221,62 +151,6 @@ mod tests {
         assert_eq!(joined(10), [false, false]);
         assert_eq!(joined(28), [true, false]);
         assert_eq!(joined(55), [true, true]);
-    }
-
-    /// Whether late paths come first while a share of what the early ones carry leaves, in 16ths, for so many looks each; a burst
-    /// asks at the end of each.
-    fn trials(looks: &[(u64, u32)]) -> Vec<bool> {
-        let (mut spread, mut first) = (Spread::default(), false);
-        let mut now = Instant::from_millis(1_000);
-        let tried = looks.iter().map(|(sixteenths, looks)| {
-            for look in 0..*looks {
-                let asked = (look + 1 == *looks).then_some(now);
-                first = spread.judge(now, sixteenths * 1_000, [16_000, 24_000], first, asked);
-                now += LOOK;
-            }
-            first
-        });
-        tried.collect()
-    }
-
-    #[test]
-    fn a_trial_begins_when_bbr_is_about_to_forget_its_round_trip() {
-        assert_eq!(trials(&[(0, 1), (16, 91), (16, 3)]), [false, false, true]);
-        // Who did not fill the early paths meanwhile gains nothing by it.
-        assert_eq!(trials(&[(0, 1), (14, 120)]), [false, false]);
-        // Nor does who fills all of them.
-        assert_eq!(trials(&[(0, 1), (24, 120)]), [false, false]);
-    }
-
-    #[test]
-    fn a_trial_outlasts_the_moment_in_which_bbr_looks_for_a_shorter_round_trip() {
-        let [.., looks, fills, fails] = trials(&[(0, 1), (16, 94), (2, 10), (20, 5), (14, 20)])[..]
-        else {
-            panic!("no result");
-        };
-        assert_eq!([looks, fills, fails], [true, true, false]);
-    }
-
-    #[test]
-    fn after_a_failed_trial_the_next_one_waits_until_a_burst_has_asked() {
-        let begun = [(0, 1), (16, 94), (8, 20)];
-        let after = |more: &[(u64, u32)]| *trials(&[&begun, more].concat()).last().unwrap();
-        assert!(!after(&[(16, 200)]));
-        assert!(after(&[(16, 60), (16, 96)]));
-    }
-
-    #[test]
-    fn what_is_sent_alone_is_as_late_as_all_of_its_burst() {
-        let tried = |delays: [u64; 2]| {
-            let links = delays.map(|delay| Link::mbit(10, delay));
-            let mut pair = Pair::new(&links, Capabilities::OURS);
-            let mut next = 0;
-            pair.run(3_000, |_, _| {});
-            pair.run(14_000, waiting(10, &mut next));
-            (pair.a.queue.late.first, pair.a.path(1).unwrap().joined)
-        };
-        assert_eq!(tried([5, 25]), (true, true));
-        assert_eq!(tried([5, 5]), (false, false));
     }
 
     #[test]

@@ -88,16 +88,14 @@ impl AnyTunnel<'_> {
         })
     }
 
-    /// Of the cheapest free paths the one with the least delay that takes a burst's packet of this length; with the most, while late
-    /// ones come first.
+    /// Of the cheapest free paths the one with the least delay that takes a burst's packet of this length.
     fn free_for_burst(&self, now: Instant, len: usize) -> Option<usize> {
         let earliest = self.earliest(now)?;
-        let place = |delay| self.queue.late.place(delay);
         self.paths()
             .filter(|(_, p)| p.fits(len))
             .filter(|(_, p)| p.pacer.ready(now) && self.takes_bursts(now, earliest, p))
             .filter(|(_, p)| !self.leaves_it(now, earliest, p, len))
-            .min_by_key(|(_, p)| (p.cost, p.rate.base_delay().map(place)))
+            .min_by_key(|(_, p)| (p.cost, p.rate.base_delay().unwrap_or(i32::MIN)))
             .map(|(i, _)| i)
     }
 
