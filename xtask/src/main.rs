@@ -16,7 +16,6 @@ mod image;
 mod lab;
 mod log;
 mod material;
-mod meanwhile;
 mod netns;
 mod netns_bench;
 mod openwrt;

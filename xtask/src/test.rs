@@ -1,6 +1,5 @@
 //! `cargo xtask test`: every ring, from the cheapest to the dearest.
 
-use crate::meanwhile::Meanwhile;
 use crate::process::{cargo, run as run_command};
 use crate::ring::{self, Options, Outcome, Ring};
 use crate::setup::{self, Purpose};
@@ -12,7 +11,7 @@ use anyhow::{Result, bail, ensure};
 /// Arguments of `test`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Also what takes minutes in each ring
+    /// Also what takes minutes
     #[arg(long)]
     long: bool,
     /// Only this ring (may be given several times)
@@ -29,7 +28,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "format",
         what: "rustfmt has nothing to change",
-        meanwhile: false,
+        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: format,
@@ -37,7 +36,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "lints",
         what: "clippy, warnings denied",
-        meanwhile: false,
+        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: lints,
@@ -45,7 +44,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "check-core",
         what: "no alloc, no std, no 64-bit atomics on the router",
-        meanwhile: false,
+        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: |_| check_core::run(),
@@ -53,7 +52,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "router-build",
         what: "the agent for routers, static, started under emulation",
-        meanwhile: false,
+        only_long: false,
         needs: &[Purpose::RouterBuilds, Purpose::Emulation],
         obstacle: ring::no_obstacle,
         run: router_build,
@@ -61,7 +60,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "size",
         what: "the static MIPS binary is within its size, docs/size.md is true",
-        meanwhile: false,
+        only_long: false,
         needs: &[Purpose::RouterBuilds],
         obstacle: ring::no_obstacle,
         run: |_| size::check(),
@@ -69,7 +68,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "defmt",
         what: "the build whose log is frames: a big-endian agent's, read as text",
-        meanwhile: false,
+        only_long: false,
         needs: &[Purpose::Lab, Purpose::RouterBuilds, Purpose::Emulation],
         obstacle: ring::namespaces_obstacle,
         run: |_| log::prove(),
@@ -77,7 +76,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "unit",
         what: "unit and property tests, layer rule, boards",
-        meanwhile: false,
+        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: unit,
@@ -85,7 +84,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "packaging",
         what: "the OpenWrt feed: Makefiles, service and settings under busybox's shell",
-        meanwhile: false,
+        only_long: false,
         needs: &[Purpose::Packaging],
         obstacle: ring::no_obstacle,
         run: packaging::run,
@@ -93,7 +92,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "lab",
         what: "whole nodes and TCP on virtual time, against the committed table",
-        meanwhile: false,
+        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: lab,
@@ -101,7 +100,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "big-endian",
         what: "unit and property tests on emulated big-endian 32-bit MIPS; --long: little-endian too",
-        meanwhile: false,
+        only_long: false,
         needs: &[Purpose::RouterBuilds, Purpose::Emulation],
         obstacle: ring::no_obstacle,
         run: big_endian,
@@ -109,7 +108,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "release-build",
         what: "the agent and the exit that the namespace lab runs",
-        meanwhile: false,
+        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: release_build,
@@ -117,7 +116,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "pages",
         what: "the LuCI pages in a browser with real daemons behind; from packages to the first pooled byte",
-        meanwhile: false,
+        only_long: false,
         needs: &[Purpose::Lab, Purpose::Browser, Purpose::Packaging],
         obstacle: ring::namespaces_obstacle,
         run: |_| packaging::pages(&release()),
@@ -125,7 +124,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "qemu",
         what: "whole routers as virtual machines: MIPS with Wi-Fi, ARM",
-        meanwhile: true,
+        only_long: true,
         needs: &[Purpose::Machines, Purpose::RouterBuilds],
         obstacle: ring::no_obstacle,
         run: vm::ring,
@@ -133,7 +132,7 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "netns",
         what: "real daemons and real TCP in network namespaces",
-        meanwhile: false,
+        only_long: false,
         needs: &[Purpose::Lab, Purpose::RouterBuilds, Purpose::Emulation],
         obstacle: ring::namespaces_obstacle,
         run: |options| netns::ring(&release(), options),
@@ -142,19 +141,15 @@ const RINGS: [Ring; 14] = [
 
 /// `cargo xtask test`.
 pub fn run(args: &Args) -> Result<()> {
+    let options = Options { long: args.long };
     let rings = chosen(args);
     // Who asks for one ring does not wait for a browser.
     let needed = |purpose: &Purpose| {
         args.only.is_empty() || rings.iter().any(|ring| ring.needs.contains(purpose))
     };
     setup::install(&Purpose::ALL.into_iter().filter(needed).collect::<Vec<_>>())?;
-    let (meanwhile, rings) = some_meanwhile(rings);
     let Some((last, others)) = rings.split_last() else {
         bail!("no ring was chosen")
-    };
-    let options = Options {
-        long: args.long,
-        meanwhile: Meanwhile::new(meanwhile, args.long),
     };
     let mut done = Vec::new();
     for ring in others {
@@ -176,8 +171,11 @@ pub fn run(args: &Args) -> Result<()> {
 /// closing line is a result of `cargo test` all the same.
 fn chosen(args: &Args) -> Vec<&'static Ring> {
     let named = |ring: &&Ring| args.only.iter().any(|name| name == ring.name);
-    let chosen = |ring: &&Ring| args.only.is_empty() || named(ring);
-    let mut rings: Vec<&Ring> = RINGS.iter().filter(chosen).collect();
+    let usual = |ring: &&Ring| args.only.is_empty() && (args.long || !ring.only_long);
+    let mut rings: Vec<&Ring> = RINGS.iter().filter(|r| named(r) || usual(r)).collect();
+    for left in RINGS.iter().filter(|r| args.only.is_empty() && !usual(r)) {
+        println!("!!! LEFT OUT {}: {} (with --long)", left.name, left.what);
+    }
     if rings
         .last()
         .is_some_and(|ring| ring.reason_to_skip().is_some())
@@ -185,18 +183,6 @@ fn chosen(args: &Args) -> Vec<&'static Ring> {
         rings.sort_by_key(|ring| ring.name == "unit");
     }
     rings
-}
-
-/// Takes out what runs beside the ring `netns`: by name. In its turn runs what has nothing to run beside, or cannot run at all.
-fn some_meanwhile(rings: Vec<&Ring>) -> (Vec<&'static str>, Vec<&Ring>) {
-    let can = |ring: &Ring| ring.reason_to_skip().is_none();
-    if !rings.iter().any(|ring| ring.name == "netns" && can(ring)) {
-        return (Vec::new(), rings);
-    }
-    let (aside, rings): (Vec<_>, _) = rings
-        .into_iter()
-        .partition(|ring| ring.meanwhile && can(ring));
-    (aside.into_iter().map(|ring| ring.name).collect(), rings)
 }
 
 fn summary(done: &[(&Ring, Outcome)]) {
