@@ -16,6 +16,7 @@ mod image;
 mod lab;
 mod log;
 mod material;
+mod meanwhile;
 mod netns;
 mod netns_bench;
 mod openwrt;

@@ -48,7 +48,10 @@ pub fn ring(release: &Path, options: &Options) -> Result<()> {
         ignored_too(&mut test, options);
         test
     };
-    let (beside, alone) = files()?;
+    options.meanwhile.begin()?;
+    let (beside, mut alone) = files()?;
+    // It closes the run: `cargo test` has the last word.
+    let last = alone.pop();
     let mut verdicts = judge_some_at_a_time(beside, |file| {
         // Its own tests in turn: the files keep the cores busy.
         judge(test(file).env("RUST_TEST_THREADS", "1"))
@@ -57,6 +60,12 @@ pub fn ring(release: &Path, options: &Options) -> Result<()> {
         let verdict = judge(&mut test(&file))?;
         verdicts.push((file, verdict));
     }
+    let meanwhile = options.meanwhile.end();
+    if let Some(file) = last {
+        let verdict = judge(&mut test(&file))?;
+        verdicts.push((file, verdict));
+    }
+    meanwhile?;
     let with = |what| {
         let all = verdicts.iter().filter(move |(_, verdict)| *verdict == what);
         all.map(|(file, _)| file.as_str()).collect::<Vec<_>>()

@@ -1,5 +1,6 @@
 //! A ring of tests: one thing the project promises, with a heading, a time and an outcome.
 
+use crate::meanwhile::Meanwhile;
 use crate::process;
 use crate::setup::Purpose;
 use anyhow::Result;
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 pub struct Options {
     /// Also what takes minutes.
     pub long: bool,
+    /// What runs beside the ring `netns`.
+    pub meanwhile: Meanwhile,
 }
 
 /// One ring.
@@ -17,8 +20,6 @@ pub struct Ring {
     pub name: &'static str,
     /// What it shows, for the heading.
     pub what: &'static str,
-    /// Left to `--long`, or to be named: it takes long, or is not yet proved on a machine of CI's kind.
-    pub only_long: bool,
     /// What must be installed.
     pub needs: &'static [Purpose],
     /// Anything else that must be so: `Some` is the reason why it cannot run here.
@@ -29,6 +30,8 @@ pub struct Ring {
 /// What came of a ring.
 pub enum Outcome {
     Passed(Duration),
+    /// What it is about waits for the ring `netns`, and runs beside that.
+    Built(Duration),
     Skipped(String),
     Failed(anyhow::Error),
 }
@@ -57,6 +60,7 @@ impl Ring {
         }
         let start = Instant::now();
         match (self.run)(options) {
+            Ok(()) if options.meanwhile.waits() => Outcome::Built(start.elapsed()),
             Ok(()) => Outcome::Passed(start.elapsed()),
             Err(error) => Outcome::Failed(error),
         }

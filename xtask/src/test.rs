@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every ring, from the cheapest to the dearest.
 
+use crate::meanwhile::Meanwhile;
 use crate::process::{cargo, run as run_command};
 use crate::ring::{self, Options, Outcome, Ring};
 use crate::setup::{self, Purpose};
@@ -11,7 +12,7 @@ use anyhow::{Result, bail, ensure};
 /// Arguments of `test`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Also what takes minutes
+    /// Also what takes minutes in each ring
     #[arg(long)]
     long: bool,
     /// Only this ring (may be given several times)
@@ -28,7 +29,6 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "format",
         what: "rustfmt has nothing to change",
-        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: format,
@@ -36,7 +36,6 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "lints",
         what: "clippy, warnings denied",
-        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: lints,
@@ -44,7 +43,6 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "check-core",
         what: "no alloc, no std, no 64-bit atomics on the router",
-        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: |_| check_core::run(),
@@ -52,7 +50,6 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "router-build",
         what: "the agent for routers, static, started under emulation",
-        only_long: false,
         needs: &[Purpose::RouterBuilds, Purpose::Emulation],
         obstacle: ring::no_obstacle,
         run: router_build,
@@ -60,7 +57,6 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "size",
         what: "the static MIPS binary is within its size, docs/size.md is true",
-        only_long: false,
         needs: &[Purpose::RouterBuilds],
         obstacle: ring::no_obstacle,
         run: |_| size::check(),
@@ -68,7 +64,6 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "defmt",
         what: "the build whose log is frames: a big-endian agent's, read as text",
-        only_long: false,
         needs: &[Purpose::Lab, Purpose::RouterBuilds, Purpose::Emulation],
         obstacle: ring::namespaces_obstacle,
         run: |_| log::prove(),
@@ -76,7 +71,6 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "unit",
         what: "unit and property tests, layer rule, boards",
-        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: unit,
@@ -84,7 +78,6 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "packaging",
         what: "the OpenWrt feed: Makefiles, service and settings under busybox's shell",
-        only_long: false,
         needs: &[Purpose::Packaging],
         obstacle: ring::no_obstacle,
         run: packaging::run,
@@ -92,7 +85,6 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "lab",
         what: "whole nodes and TCP on virtual time, against the committed table",
-        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: lab,
@@ -100,7 +92,6 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "big-endian",
         what: "unit and property tests on emulated big-endian 32-bit MIPS; --long: little-endian too",
-        only_long: false,
         needs: &[Purpose::RouterBuilds, Purpose::Emulation],
         obstacle: ring::no_obstacle,
         run: big_endian,
@@ -108,7 +99,6 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "release-build",
         what: "the agent and the exit that the namespace lab runs",
-        only_long: false,
         needs: &[],
         obstacle: ring::no_obstacle,
         run: release_build,
@@ -116,7 +106,6 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "pages",
         what: "the LuCI pages in a browser with real daemons behind; from packages to the first pooled byte",
-        only_long: false,
         needs: &[Purpose::Lab, Purpose::Browser, Purpose::Packaging],
         obstacle: ring::namespaces_obstacle,
         run: |_| packaging::pages(&release()),
@@ -124,7 +113,6 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "qemu",
         what: "whole routers as virtual machines: MIPS with Wi-Fi, ARM",
-        only_long: true,
         needs: &[Purpose::Machines, Purpose::RouterBuilds],
         obstacle: ring::no_obstacle,
         run: vm::ring,
@@ -132,7 +120,6 @@ const RINGS: [Ring; 14] = [
     Ring {
         name: "netns",
         what: "real daemons and real TCP in network namespaces",
-        only_long: false,
         needs: &[Purpose::Lab, Purpose::RouterBuilds, Purpose::Emulation],
         obstacle: ring::namespaces_obstacle,
         run: |options| netns::ring(&release(), options),
@@ -141,8 +128,11 @@ const RINGS: [Ring; 14] = [
 
 /// `cargo xtask test`.
 pub fn run(args: &Args) -> Result<()> {
-    let options = Options { long: args.long };
     let rings = chosen(args);
+    let options = Options {
+        long: args.long,
+        meanwhile: Meanwhile::new(rings.last().is_some_and(|last| last.name == "netns")),
+    };
     // Who asks for one ring does not wait for a browser.
     let needed = |purpose: &Purpose| {
         args.only.is_empty() || rings.iter().any(|ring| ring.needs.contains(purpose))
@@ -171,11 +161,8 @@ pub fn run(args: &Args) -> Result<()> {
 /// closing line is a result of `cargo test` all the same.
 fn chosen(args: &Args) -> Vec<&'static Ring> {
     let named = |ring: &&Ring| args.only.iter().any(|name| name == ring.name);
-    let usual = |ring: &&Ring| args.only.is_empty() && (args.long || !ring.only_long);
-    let mut rings: Vec<&Ring> = RINGS.iter().filter(|r| named(r) || usual(r)).collect();
-    for left in RINGS.iter().filter(|r| args.only.is_empty() && !usual(r)) {
-        println!("!!! LEFT OUT {}: {} (with --long)", left.name, left.what);
-    }
+    let chosen = |ring: &&Ring| args.only.is_empty() || named(ring);
+    let mut rings: Vec<&Ring> = RINGS.iter().filter(chosen).collect();
     if rings
         .last()
         .is_some_and(|ring| ring.reason_to_skip().is_some())
@@ -191,6 +178,11 @@ fn summary(done: &[(&Ring, Outcome)]) {
         match outcome {
             Outcome::Passed(time) => println!(
                 "  passed    {:<14} {:>7.1} s",
+                ring.name,
+                time.as_secs_f64()
+            ),
+            Outcome::Built(time) => println!(
+                "  built     {:<14} {:>7.1} s",
                 ring.name,
                 time.as_secs_f64()
             ),

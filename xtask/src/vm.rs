@@ -62,15 +62,23 @@ pub fn bench(args: &Args) -> Result<()> {
 
 /// The ring; what takes long, or a program of its own to build, is for `--long`.
 pub fn ring(options: &Options) -> Result<()> {
-    let mut cargo = cargo();
-    cargo.args(["test", "--locked", "--package", PACKAGE]);
-    // We have just made it all: from here on, what is missing is a failure.
-    cargo.env("BURSTMESH_REQUIRE_MACHINES", "1");
-    let cargo = prepared(&mut cargo, options)?;
+    let tests = |more: &[&str]| {
+        let mut cargo = cargo();
+        cargo
+            .args(["test", "--locked", "--package", PACKAGE])
+            .args(more);
+        // We have just made it all: from here on, what is missing is a failure.
+        cargo.env("BURSTMESH_REQUIRE_MACHINES", "1");
+        cargo
+    };
+    let mut all = tests(&[]);
+    prepared(&mut all, options)?;
+    // To compile beside others would disturb them.
+    run(&mut tests(&["--no-run"]))?;
     if options.long {
-        cargo.args(["--", "--include-ignored"]);
+        all.args(["--", "--include-ignored"]);
     }
-    run(cargo)
+    options.meanwhile.run(all)
 }
 
 /// With kernels, packages and our own programs for the machines in place, and told where.
