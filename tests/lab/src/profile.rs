@@ -105,7 +105,7 @@ const fn profile(
 }
 
 /// All of them. P1 to P15 are the design's; M1 and M2 have a mesh that is narrower than its lines.
-pub const PROFILES: [Profile; 18] = [
+pub const PROFILES: [Profile; 19] = [
     profile("P1", "20/10 + 20/10", &[link(20, 10), link(20, 10)], 91.0),
     profile(
         "P1x3",
@@ -122,6 +122,19 @@ pub const PROFILES: [Profile; 18] = [
             link(20, 10),
             Link {
                 loss_ppm: 10_000,
+                ..link(20, 10)
+            },
+        ],
+        89.0,
+    ),
+    // Of a hundred datagrams one is lost as in P4, but five in a row on average.
+    profile(
+        "P4b",
+        "20/10 + 20/10 with 1 % loss in bursts of 5",
+        &[
+            link(20, 10),
+            Link {
+                bursts: Bursts::mean(10_000, 5),
                 ..link(20, 10)
             },
         ],

@@ -24,6 +24,17 @@ pub struct Bursts {
     pub end_ppm: u64,
 }
 
+impl Bursts {
+    /// So many of a million are lost, so many in a row on average.
+    pub const fn mean(loss_ppm: u64, length: u64) -> Self {
+        let end_ppm = 1_000_000 / length;
+        Self {
+            begin_ppm: end_ppm * loss_ppm / (1_000_000 - loss_ppm),
+            end_ppm,
+        }
+    }
+}
+
 /// One direction of a line, or the whole of a mesh channel.
 #[derive(Clone, Copy, Debug)]
 pub struct Direction {
@@ -182,18 +193,28 @@ mod tests {
     }
 
     #[test]
-    fn losses_come_at_their_rate_alone_or_in_bursts() {
+    fn single_losses_come_at_their_rate() {
         let mut d = Direction::new(125_000_000, 0);
         d.loss_ppm = 10_000;
         offer(&mut d, 15_000_000);
         assert!((800..1_200).contains(&d.lost), "{} of 100000", d.lost);
+    }
+
+    #[test]
+    fn bursts_have_their_mean_loss_and_length() {
         let mut d = Direction::new(125_000_000, 0);
-        d.bursts = Bursts {
-            begin_ppm: 1_000,
-            end_ppm: 100_000,
-        };
-        offer(&mut d, 15_000_000);
-        assert!((700..1_300).contains(&d.lost), "{} of 100000", d.lost);
+        d.bursts = Bursts::mean(10_000, 5);
+        let (mut dice, mut lost, mut bursts, mut before) = (1, 0u32, 0u32, false);
+        let datagrams = 1_000_000;
+        for i in 0..datagrams {
+            let now = d.carry(i * 100, 1_500, &mut dice).is_none();
+            lost += u32::from(now);
+            bursts += u32::from(now && !before);
+            before = now;
+        }
+        let (loss, length) = (f64::from(lost) / 1e6, f64::from(lost) / f64::from(bursts));
+        assert!((0.0095..0.0105).contains(&loss), "{loss}");
+        assert!((4.7..5.3).contains(&length), "{length}");
     }
 
     #[test]
