@@ -379,7 +379,7 @@ impl Engine {
         let broken = link
             .tunnel()
             .paths()
-            .filter(|(_, p)| p.runs().found_broken());
+            .filter(|(_, p)| !p.runs().allowed());
         for (at, _) in broken {
             if let Some(Route::Own { uplink, .. }) = link.route(at) {
                 self.road.sockets.stop_runs(uplink);
