@@ -376,10 +376,7 @@ impl Engine {
     /// Where runs were found to be lost, nothing is handed over in one piece any more.
     fn stop_broken_runs(&self) {
         let link = self.gateway.link();
-        let broken = link
-            .tunnel()
-            .paths()
-            .filter(|(_, p)| p.runs().found_broken());
+        let broken = link.tunnel().paths().filter(|(_, p)| !p.runs().allowed());
         for (at, _) in broken {
             if let Some(Route::Own { uplink, .. }) = link.route(at) {
                 self.road.sockets.stop_runs(uplink);

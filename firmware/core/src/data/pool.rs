@@ -4,6 +4,7 @@
 //! packet keeps its place from the moment it is queued until it is acknowledged, and only its list changes; lists
 //! are links between packet slots, so moving a packet never copies it.
 
+use super::runs::Part;
 use crate::time::Instant;
 use crate::wire::record::{FlowId, Order};
 
@@ -52,6 +53,7 @@ pub struct Slot {
     len: u16,
     /// Bytes that it was sent shorter.
     saved: u8,
+    part: Part,
     meta: Meta,
 }
 
@@ -62,6 +64,7 @@ impl Slot {
         first_block: NONE,
         len: 0,
         saved: 0,
+        part: Part::First,
         meta: Meta {
             slot: 0,
             flow: FlowId(0),
@@ -200,6 +203,7 @@ impl<'m> Pool<'m> {
             first_block: first,
             len: bytes.len() as u16,
             saved: 0,
+            part: Part::First,
             meta,
         };
         self.free_blocks -= needed;
@@ -266,6 +270,18 @@ impl<'m> Pool<'m> {
             at = block.next;
         }
         Some(len)
+    }
+
+    /// How a packet was sent last.
+    pub fn part(&self, id: PacketId) -> Part {
+        self.slots.get(place(id.0)).map_or(Part::First, |s| s.part)
+    }
+
+    /// Notes how a packet is sent.
+    pub fn set_part(&mut self, id: PacketId, part: Part) {
+        if let Some(slot) = self.slots.get_mut(place(id.0)) {
+            slot.part = part;
+        }
     }
 
     /// Notes that a packet is sent by so many bytes shorter.

@@ -217,10 +217,17 @@ impl Rate {
     /// A train of padding came out at this rate (bytes per second): the path carries as much at least, since trains that meet
     /// only slow each other down.
     pub fn trained(&mut self, rate: u32) {
+        self.at_least(rate);
         if self.starting {
-            self.rate = self.rate.max(fraction(rate, 246));
             self.widest = self.widest.max(self.rate);
             self.growth = TRAINED;
+        }
+    }
+
+    /// The path carries so much, and perhaps far more.
+    pub fn at_least(&mut self, rate: u32) {
+        if self.starting {
+            self.rate = self.rate.max(fraction(rate, 246));
         }
     }
 

@@ -343,9 +343,6 @@ impl AnyTunnel<'_> {
                 path.prober.look_if_idle(now);
             }
             let tail = path.tail_at().is_some_and(|t| t <= now);
-            if tail {
-                path.runs.learn(now, 0, path.in_flight.packets());
-            }
             if path.prober.check(now) {
                 path.counters.deaths = path.counters.deaths.saturating_add(1);
                 path.rate.restart();
@@ -354,11 +351,14 @@ impl AnyTunnel<'_> {
                 path.suspect = true;
                 self.rescue(at);
             }
-            if let Some(path) = self.path_mut(at)
-                && path.black_hole.is_certain()
-            {
-                path.black_hole = BlackHole::default();
-                path.prober.size_anew(now);
+            if let Some(path) = self.path_mut(at) {
+                if tail {
+                    path.runs.conclude(now, path.next_number);
+                }
+                if path.black_hole.is_certain() {
+                    path.black_hole = BlackHole::default();
+                    path.prober.size_anew(now);
+                }
             }
         }
         self.review_standby(now);
@@ -388,6 +388,8 @@ impl AnyTunnel<'_> {
         };
         while let Some(id) = self.pool.pop(&mut path.in_flight) {
             path.black_hole.lost(sent_len(&self.pool, id));
+            let number = self.pool.meta(id).counter;
+            path.runs.know(number, self.pool.part(id), false);
             note_lost(&mut self.queue, &self.pool, id);
             queue_repair(&mut self.pool, &mut self.repair, &mut self.counters, id);
         }

@@ -169,6 +169,7 @@ impl AnyTunnel<'_> {
                 Verdict::Arrived => {
                     learned.acked += 1;
                     path.black_hole.arrived(sent_len(&self.pool, id));
+                    path.runs.know(meta.counter, self.pool.part(id), true);
                     learned.sample(now, f, largest, &meta);
                     let saved = self.pool.saved(id);
                     if saved > 0
@@ -182,6 +183,7 @@ impl AnyTunnel<'_> {
                 Verdict::Lost => {
                     learned.lost += 1;
                     path.black_hole.lost(sent_len(&self.pool, id));
+                    path.runs.know(meta.counter, self.pool.part(id), false);
                     note_lost(&mut self.queue, &self.pool, id);
                     self.pool.unlink(&mut path.in_flight, before, id);
                     queue_repair(&mut self.pool, &mut self.repair, &mut self.counters, id);
@@ -289,7 +291,7 @@ impl Path {
     ) {
         self.counters.acked = self.counters.acked.wrapping_add(learned.acked);
         self.counters.lost = self.counters.lost.wrapping_add(learned.lost);
-        self.runs.learn(now, learned.acked, learned.lost);
+        self.runs.conclude(now, self.next_number);
         for raw in &learned.delays {
             let origin = *origin.get_or_insert(*raw);
             self.rate.delay_sample(now, raw.wrapping_sub(origin) as i32);
@@ -306,8 +308,10 @@ impl Path {
         }
         self.rate
             .report(now, f.arrival, f.bytes, learned.acked, learned.lost);
-        if let Some(rate) = self.train.report(now, f.arrival, f.bytes) {
-            self.rate.trained(rate);
+        match self.train.report(now, f, largest) {
+            Some((rate, true)) => self.rate.trained(rate),
+            Some((rate, false)) => self.rate.at_least(rate),
+            None => {}
         }
         self.set_pace();
     }

@@ -510,10 +510,44 @@ fn a_line_that_mangles_runs_gets_single_datagrams_and_carries_them_all() {
     let mut next = 0;
     let mut feed = greedy(&mut next);
     pair.run(10_000, &mut feed);
-    assert!(pair.a.path(0).unwrap().runs().found_broken());
+    assert!(!pair.a.path(0).unwrap().runs().allowed());
     let (lost, bytes) = (pair.a.path(0).unwrap().counters().lost, pair.at_b.bytes);
     pair.run(15_000, &mut feed);
     let share = (pair.at_b.bytes - bytes) as f64 / (50.0 * 125_000.0 * 5.0);
     assert!(share > 0.85, "{share}");
     assert!(pair.a.path(0).unwrap().counters().lost - lost < 20);
+}
+
+#[test]
+fn a_line_that_goes_silent_in_a_burst_keeps_its_runs() {
+    // Each time all that is under way is lost, and all that is sent after it arrives.
+    for silent in [3_000_000..3_100_000, 3_000_000..3_020_000] {
+        let line = Link {
+            silent: (silent.start, silent.end),
+            ..Link::mbit(50, 10)
+        };
+        let mut pair = Pair::new(&[line], Capabilities::OURS);
+        let mut next = 0;
+        pair.run(6_000, greedy(&mut next));
+        let path = pair.a.path(0).unwrap();
+        assert!(path.counters().lost > 64 || path.counters().repairs > 64);
+        assert!(path.runs().allowed(), "{:?}", path.runs());
+    }
+}
+
+#[test]
+fn a_stream_over_a_line_so_wide_that_trains_come_in_one_go_loses_nothing_at_its_start() {
+    let mut pair = Pair::new(&[Link::mbit(2_000, 1)], Capabilities::OURS);
+    let (mut next, mut most) = (0, 0);
+    pair.run(3_000, |_, _| {});
+    // 22 Mbit/s, a packet each half millisecond.
+    pair.run(4_000, |p, now| {
+        while next < (now.as_micros() - 3_000_000) / 500 {
+            p.a.handle_inner(now, &mut udp_packet(1, 1372)).unwrap();
+            next += 1;
+        }
+        most = most.max(p.a.backlog());
+    });
+    assert!(most < 10, "{most} packets waited");
+    assert!(pair.at_b.packets.len() as u64 + 10 > next, "{next}");
 }

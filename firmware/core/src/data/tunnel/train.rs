@@ -8,6 +8,7 @@
 
 use super::{AnyTunnel, Transmit};
 use crate::time::{Duration, Instant};
+use crate::wire::feedback::{Feedback, TICK_US};
 use crate::wire::frame::{HEADER, TAG};
 
 /// Datagrams of the first train, and of the second one for faster paths.
@@ -28,6 +29,9 @@ pub(in crate::data) struct Train {
     state: State,
     left: u8,
     began: Instant,
+    /// Its bytes so far, and the number of the last datagram.
+    sent: u32,
+    last: u32,
     /// The first report about this train: receiver's time and bytes.
     first: Option<(u32, u32)>,
 }
@@ -44,31 +48,56 @@ enum State {
 impl Train {
     /// The path has just become usable, and no other path's train is on its way.
     fn begin(&mut self, now: Instant) {
-        (self.state, self.left, self.began, self.first) = (State::First, FIRST, now, None);
+        *self = Self::new(State::First, FIRST, now);
+    }
+
+    fn new(state: State, left: u8, began: Instant) -> Self {
+        Self {
+            state,
+            left,
+            began,
+            ..Self::default()
+        }
     }
 
     fn under_way(&self, now: Instant) -> bool {
         matches!(self.state, State::First | State::Second) && now.since(self.began) < PATIENCE
     }
 
-    /// A report of `bytes` in all at receiver's time `time`. What the path carries, in bytes per second, once it is known.
-    pub(in crate::data) fn report(&mut self, now: Instant, time: u32, bytes: u32) -> Option<u32> {
+    /// A report up to datagram `largest`. What the path carries, in bytes per second, once it is known, and whether it was measured:
+    /// else it carries that at least.
+    pub(in crate::data) fn report(
+        &mut self,
+        now: Instant,
+        f: &Feedback,
+        largest: u64,
+    ) -> Option<(u32, bool)> {
         if !self.under_way(now) || now < self.began {
             return None;
         }
-        let (from, before) = *self.first.get_or_insert((time, bytes));
-        let (us, came) = (time.wrapping_sub(from), bytes.wrapping_sub(before));
-        if came < u32::from(FIRST) * 500 {
+        let (from, before) = *self.first.get_or_insert((f.arrival, f.bytes));
+        let (us, came) = (f.arrival.wrapping_sub(from), f.bytes.wrapping_sub(before));
+        let seen = came >= u32::from(FIRST) * 500;
+        // It came in one go, or nearly: its receiver was late, or the path is wide.
+        let at_once = !seen && self.left == 0 && largest >= u64::from(self.last);
+        if !seen && !at_once {
             return None;
         }
-        if self.state == State::First && us < TOO_SHORT {
-            let begins = now + PAUSE;
-            (self.state, self.left, self.began, self.first) = (State::Second, SECOND, begins, None);
+        if self.state == State::First && (at_once || us < TOO_SHORT) {
+            *self = Self::new(State::Second, SECOND, now + PAUSE);
             return None;
         }
         self.state = State::Done;
-        let rate = u64::from(came) * 1_000_000 / u64::from(us.max(500));
-        Some(rate.min(u64::from(u32::MAX)) as u32)
+        let (bytes, us) = if at_once {
+            // No longer than it was under way, and the report back.
+            let held = Duration::from_micros(u64::from(f.delay) * u64::from(TICK_US));
+            let us = now.since(self.began).saturating_sub(held).as_micros();
+            (self.sent, us as u32)
+        } else {
+            (came, us)
+        };
+        let rate = u64::from(bytes) * 1_000_000 / u64::from(us.max(500));
+        Some((rate.min(u64::from(u32::MAX)) as u32, !at_once))
     }
 }
 
@@ -87,6 +116,10 @@ impl AnyTunnel<'_> {
             .fill(0);
         let frame = out.get_mut(headroom..)?;
         let len = headroom + self.seal_frame(now, at, frame, body).ok()?;
+        if let Some(path) = self.path_mut(at) {
+            path.train.sent += (len - headroom) as u32;
+            path.train.last = (path.next_number - 1) as u32;
+        }
         Some(Transmit {
             path: at,
             len,
@@ -130,6 +163,15 @@ impl AnyTunnel<'_> {
 mod tests {
     use super::*;
 
+    /// So many bytes in all had come at this time.
+    fn report(arrival: u32, bytes: u32) -> Feedback {
+        Feedback {
+            arrival,
+            bytes,
+            ..Feedback::default()
+        }
+    }
+
     fn begun() -> (Train, Instant) {
         let (mut train, now) = (Train::default(), Instant::from_millis(1_000));
         train.begin(now);
@@ -141,22 +183,49 @@ mod tests {
         for first in [1_400u32, 7_000] {
             let (mut train, now) = begun();
             let at = |bytes: u32| bytes * 2 / 5;
-            assert_eq!(train.report(now, at(first), first), None);
-            let rate = train.report(now, at(22_400), 22_400);
-            assert_eq!(rate, Some(2_500_000));
-            assert_eq!(train.report(now, at(44_800), 44_800), None);
+            assert_eq!(train.report(now, &report(at(first), first), 0), None);
+            let rate = train.report(now, &report(at(22_400), 22_400), 15);
+            assert_eq!(rate, Some((2_500_000, true)));
+            assert_eq!(train.report(now, &report(at(44_800), 44_800), 31), None);
         }
     }
 
     #[test]
     fn what_was_over_too_soon_is_repeated_with_more() {
         let (mut train, now) = begun();
-        train.report(now, 0, 1_400);
-        assert_eq!(train.report(now, 600, 22_400), None);
+        train.report(now, &report(0, 1_400), 0);
+        assert_eq!(train.report(now, &report(600, 22_400), 15), None);
         assert_eq!((train.left, train.under_way(now)), (SECOND, true));
         let now = now + PAUSE;
-        train.report(now, 10_000, 23_800);
-        assert_eq!(train.report(now, 12_000, 98_800), Some(37_500_000));
+        train.report(now, &report(10_000, 23_800), 16);
+        assert_eq!(
+            train.report(now, &report(12_000, 98_800), 79),
+            Some((37_500_000, true))
+        );
+    }
+
+    /// All datagrams up to this number have left.
+    fn left(train: &mut Train, last: u32) {
+        (train.left, train.sent, train.last) = (0, 1_400 * u32::from(SECOND), last);
+    }
+
+    #[test]
+    fn what_the_first_report_has_seen_all_of_is_repeated_and_is_no_slower_than_its_answer() {
+        let (mut train, now) = begun();
+        assert_eq!(train.report(now, &report(0, 14_000), 9), None);
+        assert_eq!(train.state, State::First);
+        left(&mut train, 15);
+        assert_eq!(train.report(now, &report(20_000, 21_000), 15), None);
+        assert_eq!((train.state, train.left), (State::Second, SECOND));
+        let began = now + PAUSE;
+        left(&mut train, 79);
+        // The receiver held its report back for 40 ms.
+        let now = began + Duration::from_millis(50);
+        let late = Feedback {
+            delay: (40_000 / TICK_US) as u16,
+            ..report(60_000, 112_000)
+        };
+        assert_eq!(train.report(now, &late, 79), Some((8_960_000, false)));
     }
 
     #[test]
@@ -164,6 +233,6 @@ mod tests {
         let (mut train, now) = begun();
         let later = now + PATIENCE;
         assert!(!train.under_way(later));
-        assert_eq!(train.report(later, 0, 30_000), None);
+        assert_eq!(train.report(later, &report(0, 30_000), 15), None);
     }
 }

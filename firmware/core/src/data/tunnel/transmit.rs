@@ -248,6 +248,7 @@ impl AnyTunnel<'_> {
         let headroom = usize::from(self.path(at)?.setup.headroom);
         let room = usize::from(self.path(at)?.mtu());
         let frame = out.get_mut(headroom..)?;
+        let most = self.path_mut(at)?.runs.begin(MAX_RUN);
         let filled = self.fill_frame(now, at, first, frame, room);
         let stride = headroom + filled.inspect_err(|id| self.pool.release(*id)).ok()??;
         let mut run = Transmit {
@@ -258,15 +259,14 @@ impl AnyTunnel<'_> {
             message: false,
         };
         // Packets of one length go in runs while the path is free; a shorter one ends the run.
-        let most = match self.path(at) {
-            Some(path) if path.runs.allowed() => MAX_RUN,
-            _ => 1,
-        };
         while run.count < most && out.len() >= run.len + stride {
             let Some(id) = self.next_of_run(now, at, lane, stride - headroom) else {
                 break;
             };
             let frame = out.get_mut(run.len + headroom..run.len + stride)?;
+            if let Some(path) = self.path_mut(at) {
+                path.runs.go_on();
+            }
             let len = match self.fill_frame(now, at, id, frame, stride - headroom) {
                 Ok(Some(len)) => headroom + len,
                 Ok(None) => break,
@@ -591,6 +591,7 @@ impl AnyTunnel<'_> {
         path.counters.repairs = path.counters.repairs.saturating_add(u32::from(repaired));
         path.carried(now);
         path.prober.data_sent(now);
+        self.pool.set_part(id, path.runs.part());
         self.pool.push(&mut path.in_flight, id);
         path.oldest_sent.get_or_insert(now);
     }
