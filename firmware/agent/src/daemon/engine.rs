@@ -40,7 +40,7 @@ use burstmesh_linux::rest::{Look, Rest};
 use burstmesh_linux::signal::{Signal, Signals};
 use burstmesh_linux::tun::Tun;
 use burstmesh_linux::ubus::Ubus;
-use burstmesh_linux::udp::{RecvBatch, segmentation_works};
+use burstmesh_linux::udp::{Pieces, RecvBatch, segmentation_works};
 use burstmesh_linux::watchdog::Watchdog;
 use burstmesh_linux::worker::Owner;
 use burstmesh_linux::{clock, control, entropy, error, info, log, warn};
@@ -320,10 +320,11 @@ impl Engine {
         }) = self.gateway.poll_transmit(now, self.road.send)
         {
             let run = self.road.send.get(..len).unwrap_or_default();
+            let run = Pieces::of_run(run, stride);
             if self
                 .road
                 .sockets
-                .send(&self.parts.poll, self.config, via, to, run, stride)
+                .send(&self.parts.poll, self.config, via, to, run)
                 == Sent::Unreachable
             {
                 self.gateway.handle_unreachable(now, via);
@@ -477,14 +478,9 @@ impl Engine {
         accounts.book(now, gateway, &mut parts.rtnl, config);
         gateway.leave();
         while let Some(o) = gateway.poll_transmit(now, road.send) {
-            let _ = road.sockets.send(
-                &parts.poll,
-                config,
-                o.via,
-                o.to,
-                road.send.get(..o.len).unwrap_or_default(),
-                o.stride,
-            );
+            let run = road.send.get(..o.len).unwrap_or_default();
+            let run = Pieces::of_run(run, o.stride);
+            let _ = road.sockets.send(&parts.poll, config, o.via, o.to, run);
         }
         routing::tear_down(&mut parts.rtnl);
         lan.restore();

@@ -5,7 +5,7 @@ use burstmesh_core::node::Via;
 use burstmesh_core::node::gateway::GROUP;
 use burstmesh_linux::error::Result;
 use burstmesh_linux::poll::{Interest, Poll};
-use burstmesh_linux::udp::{Options, UdpSocket};
+use burstmesh_linux::udp::{Options, Pieces, UdpSocket};
 use burstmesh_linux::{debug, warn};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -72,15 +72,14 @@ impl Sockets {
         self.insert(poll, Via::Mesh(mesh), udp, index)
     }
 
-    /// Sends a run of datagrams; says whether an error means that nobody is there.
+    /// Sends datagrams; says whether an error means that nobody is there.
     pub fn send(
         &mut self,
         poll: &Poll,
         config: &Config,
         via: Via,
         to: Option<SocketAddr>,
-        run: &[u8],
-        stride: usize,
+        pieces: Pieces<'_>,
     ) -> Sent {
         if !self.table.iter().flatten().any(|s| s.via == via)
             && let Err(error) = self.open_uplink(poll, config, via)
@@ -97,7 +96,7 @@ impl Sockets {
             }
             to
         });
-        match socket.udp.send_run(run, stride, to) {
+        match socket.udp.send_pieces(pieces, to) {
             Ok(_) => Sent::Done,
             Err(e) if e.is_unreachable() => Sent::Unreachable,
             Err(_) => Sent::Done,

@@ -16,7 +16,9 @@ mod part;
 mod peer;
 pub mod roll;
 mod room;
+pub mod train;
 
+use self::train::Train;
 use core::fmt;
 use core::net::SocketAddr;
 use heapless::Vec;
@@ -73,6 +75,12 @@ pub trait Output {
     fn deliver(&mut self, packet: &[u8]);
     /// A relayed datagram: `header` (may be empty) and `body` make one datagram.
     fn forward(&mut self, via: Via, to: Option<SocketAddr>, header: &[u8], body: &[u8]);
+    /// Relayed datagrams that came together.
+    fn forward_train(&mut self, via: Via, to: Option<SocketAddr>, train: Train<'_>) {
+        for (header, body) in train.datagrams() {
+            self.forward(via, to, header, body);
+        }
+    }
     /// A packet of the control network for this node.
     fn inside(&mut self, _packet: &[u8]) {}
 }

@@ -2,12 +2,14 @@
 
 mod cmsg;
 mod options;
+mod pieces;
 mod receive;
 mod send;
 #[cfg(test)]
 mod tests;
 
 pub use options::Options;
+pub use pieces::Pieces;
 pub use receive::{Datagram, RecvBatch};
 pub use send::Source;
 

@@ -2,10 +2,12 @@
 
 use super::UdpSocket;
 use super::cmsg::{self, Control};
+use super::pieces::Pieces;
 use crate::error::{Error, Result};
 use crate::fd::retry;
 use crate::sockaddr::Raw;
 use core::net::{IpAddr, SocketAddr};
+use heapless::Vec;
 
 /// Most segments the kernel cuts in one call (64 in older kernels, 128 later).
 const MAX_SEGMENTS: usize = 64;
@@ -42,7 +44,7 @@ impl UdpSocket {
         segment_size: usize,
         to: Option<SocketAddr>,
     ) -> Result<usize> {
-        self.send(run, segment_size, Way { to, source: None })
+        self.send_pieces(Pieces::of_run(run, segment_size), to)
     }
 
     /// [`Self::send_run`] from a chosen local address: an answer must leave from where the question went.
@@ -53,25 +55,27 @@ impl UdpSocket {
         to: SocketAddr,
         source: Source,
     ) -> Result<usize> {
-        self.send(
-            run,
-            segment_size,
-            Way {
-                to: Some(to),
-                source: Some(source),
-            },
-        )
+        let way = Way {
+            to: Some(to),
+            source: Some(source),
+        };
+        self.send(Pieces::of_run(run, segment_size), way)
     }
 
-    fn send(&self, run: &[u8], segment_size: usize, way: Way) -> Result<usize> {
-        if segment_size == 0 || segment_size > MAX_RUN {
+    /// [`Self::send_run`] of datagrams that do not stand in one piece: nothing is copied before the kernel takes them.
+    pub fn send_pieces(&self, pieces: Pieces<'_>, to: Option<SocketAddr>) -> Result<usize> {
+        self.send(pieces, Way { to, source: None })
+    }
+
+    fn send(&self, pieces: Pieces<'_>, way: Way) -> Result<usize> {
+        let length = pieces.length();
+        if pieces.stride == 0 || length == 0 || length > MAX_RUN {
             return Err(Error::new("send datagrams", libc::EINVAL));
         }
-        let per_call = (MAX_RUN / segment_size).min(MAX_SEGMENTS);
         let mut sent = 0;
-        for part in run.chunks(per_call * segment_size) {
-            let count = part.len().div_ceil(segment_size);
-            let taken = match self.send_part(part, segment_size, way) {
+        for part in pieces.parts((MAX_RUN / length).min(MAX_SEGMENTS)) {
+            let count = part.count();
+            let taken = match self.send_part(part, way) {
                 Ok(taken) => taken,
                 Err(error) if sent == 0 => return Err(error),
                 Err(_) => break,
@@ -85,26 +89,25 @@ impl UdpSocket {
     }
 
     /// What fits one call: cut by the kernel if that works, else one by one.
-    fn send_part(&self, part: &[u8], segment_size: usize, way: Way) -> Result<usize> {
-        let several = part.len() > segment_size;
-        if !several || !self.gso_enabled() {
-            return self.send_singly(part, segment_size, way);
+    fn send_part(&self, part: Pieces<'_>, way: Way) -> Result<usize> {
+        if part.count() == 1 || !self.gso_enabled() {
+            return self.send_singly(part, way);
         }
-        match self.send_segmented(part, segment_size, way) {
+        match self.send_segmented(part, way) {
             // The interface cannot compute checksums of segments, or the kernel does not know how to cut.
             Err(Error {
                 errno: libc::EIO | libc::EOPNOTSUPP | libc::ENOPROTOOPT,
                 ..
             }) => {
                 self.set_gso(false);
-                self.send_singly(part, segment_size, way)
+                self.send_singly(part, way)
             }
             // Either not supported, or a segment is too large for the interface: sending singly tells which.
             Err(Error {
                 errno: libc::EINVAL | libc::EMSGSIZE,
                 ..
             }) => {
-                let sent = self.send_singly(part, segment_size, way)?;
+                let sent = self.send_singly(part, way)?;
                 if sent > 0 {
                     self.set_gso(false);
                 }
@@ -114,14 +117,11 @@ impl UdpSocket {
         }
     }
 
-    fn send_segmented(&self, part: &[u8], segment_size: usize, way: Way) -> Result<usize> {
+    fn send_segmented(&self, part: Pieces<'_>, way: Way) -> Result<usize> {
         let mut control: Control = [0; 16];
         let mut target = Target::new(way);
-        let mut piece = libc::iovec {
-            iov_base: part.as_ptr().cast_mut().cast(),
-            iov_len: part.len(),
-        };
-        let header = target.header(&mut piece, &mut control, way, segment_size as u16);
+        let mut places: Vec<libc::iovec, { 2 * MAX_SEGMENTS }> = part.places().collect();
+        let header = target.header(&mut places, &mut control, way, part.length() as u16);
         // SAFETY: the header points to memory alive until the call returns; the kernel only reads it.
         let sent = retry(|| unsafe {
             libc::sendmsg(
@@ -131,7 +131,7 @@ impl UdpSocket {
             )
         });
         if sent >= 0 {
-            return Ok(part.len().div_ceil(segment_size));
+            return Ok(part.count());
         }
         let error = Error::last("send datagrams");
         if error.would_block() {
@@ -141,24 +141,26 @@ impl UdpSocket {
         }
     }
 
-    fn send_singly(&self, part: &[u8], segment_size: usize, way: Way) -> Result<usize> {
+    fn send_singly(&self, part: Pieces<'_>, way: Way) -> Result<usize> {
         let mut control: Control = [0; 16];
         let mut target = Target::new(way);
         let mut sent = 0;
-        for batch in part.chunks(segment_size * BATCH) {
+        for batch in part.parts(BATCH) {
             // SAFETY: plain old data; zero is valid.
-            let (mut pieces, mut headers): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) =
+            let (mut places, mut headers): ([[libc::iovec; 2]; BATCH], [libc::mmsghdr; BATCH]) =
                 unsafe { core::mem::zeroed() };
             let mut count = 0;
-            for (datagram, (piece, header)) in batch
-                .chunks(segment_size)
-                .zip(pieces.iter_mut().zip(headers.iter_mut()))
+            for (one, (places, header)) in batch
+                .parts(1)
+                .zip(places.iter_mut().zip(headers.iter_mut()))
             {
-                *piece = libc::iovec {
-                    iov_base: datagram.as_ptr().cast_mut().cast(),
-                    iov_len: datagram.len(),
-                };
-                header.msg_hdr = target.header(piece, &mut control, way, 0);
+                let mut used = 0;
+                for (to, place) in places.iter_mut().zip(one.places()) {
+                    *to = place;
+                    used += 1;
+                }
+                let places = places.get_mut(..used).unwrap_or_default();
+                header.msg_hdr = target.header(places, &mut control, way, 0);
                 count += 1;
             }
             let (fd, first, flags) = (
@@ -201,7 +203,7 @@ impl Target {
     /// A message header; `segment` 0 asks for no cutting.
     fn header(
         &mut self,
-        piece: &mut libc::iovec,
+        places: &mut [libc::iovec],
         control: &mut Control,
         way: Way,
         segment: u16,
@@ -212,8 +214,8 @@ impl Target {
             header.msg_name = (&raw mut self.raw).cast();
             header.msg_namelen = self.length;
         }
-        header.msg_iov = piece;
-        header.msg_iovlen = 1;
+        header.msg_iov = places.as_mut_ptr();
+        header.msg_iovlen = places.len() as _;
         header.msg_control = control.as_mut_ptr().cast();
         let mut used = 0;
         // SAFETY: the control buffer was zeroed, is only ever written with this same content, and holds both messages.

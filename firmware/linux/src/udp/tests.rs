@@ -56,6 +56,44 @@ fn a_run_arrives_as_its_datagrams_with_and_without_segmentation() {
 }
 
 #[test]
+fn datagrams_with_heads_elsewhere_and_starts_left_out_arrive_whole() {
+    in_namespace(|| {
+        let receiver = bind(
+            "127.0.0.1:0",
+            Options {
+                receive_buffer: 4 << 20,
+                ..Options::default()
+            },
+        );
+        let sender = bind("127.0.0.1:0", Options::default());
+        let to = Some(receiver.local_addr().unwrap());
+        let (bodies, heads) = (pattern(1017 * 99 + 77), pattern(100 * 34));
+        for (gso, head, skip) in [
+            (true, 0, 17),
+            (true, 34, 0),
+            (false, 34, 17),
+            (true, 17, 17),
+        ] {
+            sender.set_gso(gso);
+            let pieces = Pieces {
+                heads: &heads[..100 * head],
+                head,
+                bodies: &bodies,
+                stride: 1017,
+                skip,
+            };
+            assert_eq!(sender.send_pieces(pieces, to).unwrap(), 100);
+            let got = receive(&receiver, 100);
+            assert_eq!((got.len(), sender.gso_enabled()), (100, gso));
+            for (at, (body, (bytes, _))) in bodies.chunks(1017).zip(&got).enumerate() {
+                let head = &heads[at * head..(at + 1) * head];
+                assert_eq!(*bytes, [head, &body[skip..]].concat());
+            }
+        }
+    });
+}
+
+#[test]
 fn segmentation_is_found_to_work_here() {
     in_namespace(|| {
         assert!(segmentation_works());

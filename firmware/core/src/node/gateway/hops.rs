@@ -10,6 +10,7 @@ use crate::identity::PublicKey;
 use crate::node::borrow::Loan;
 use crate::node::lend::Over;
 use crate::node::peer::Detour;
+use crate::node::train::Leaving;
 use crate::node::{Letter, Via};
 use crate::time::{Duration, Instant};
 use crate::wire::control::{Message, WAY};
@@ -47,6 +48,13 @@ impl Road {
         room.copy_from_slice(&header.seal_start(start, length, key));
         header.counter = header.counter.wrapping_add(1);
         relay::HEADER
+    }
+
+    /// The same for one that leaves at once.
+    pub fn address_one(&mut self, start: &[u8], length: usize, leaving: &mut Leaving) {
+        let mut head = [0; relay::HEADER];
+        let n = self.write(start, length, &mut head);
+        leaving.put(head.get(..n).unwrap_or_default());
     }
 
     /// The same into the room that was left in front of each datagram of a run.

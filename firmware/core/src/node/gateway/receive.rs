@@ -10,6 +10,7 @@ use crate::error::{Refusal, Refusals};
 use crate::node::job::Owner;
 use crate::node::lend::Over;
 use crate::node::part::{DOWN, UP};
+use crate::node::train::Leaving;
 use crate::node::{Output, Via, address_bytes, outer_headers};
 use crate::time::Instant;
 use crate::wire::control::{MAX_LEN, Message, Reason, WAY};
@@ -19,10 +20,10 @@ use core::net::SocketAddr;
 use heapless::Vec;
 
 /// For whom a datagram was that was taken.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Whose {
     Ours,
-    /// It was sent on at once, and counted.
+    /// It leaves at once, and was counted.
     Others,
 }
 
@@ -41,18 +42,26 @@ impl Gateway<'_> {
     ) -> bool {
         // An empty datagram is nobody's.
         let mut ours = run.is_empty();
-        for datagram in run.chunks_mut(stride.max(1)) {
-            ours |= match self.handle_datagram(now, via, from, datagram, out) {
-                Ok(whose) => whose == Whose::Ours,
+        let stride = stride.max(1);
+        let mut leaving = Leaving::new(stride);
+        for at in (0..run.len()).step_by(stride) {
+            let end = (at + stride).min(run.len());
+            let Some(datagram) = run.get_mut(at..end) else {
+                break;
+            };
+            match self.handle_datagram(now, via, from, datagram, &mut leaving, out) {
+                Ok(Whose::Others) => leaving.push(run, at, out),
+                Ok(Whose::Ours) => ours = true,
                 Err(why) => {
+                    ours = true;
                     self.refusals.count(why);
                     if why == Refusal::Version {
                         self.wrong_version = self.wrong_version.saturating_add(1);
                     }
-                    true
                 }
-            };
+            }
         }
+        leaving.go(run, out);
         ours
     }
 
@@ -62,6 +71,7 @@ impl Gateway<'_> {
         via: Via,
         from: SocketAddr,
         d: &mut [u8],
+        leaving: &mut Leaving,
         out: &mut impl Output,
     ) -> Result<Whose, Refusal> {
         match (classify(d)?, via) {
@@ -71,7 +81,7 @@ impl Gateway<'_> {
             (Kind::HandshakeInit, Via::Mesh(mesh)) => {
                 self.handle_init(now, mesh, from, d).map(|()| Whose::Ours)
             }
-            (Kind::Relay, Via::Mesh(_)) => self.handle_relay(now, d, out),
+            (Kind::Relay, Via::Mesh(_)) => self.handle_relay(now, d, leaving, out),
             (
                 Kind::HandshakeResponse
                 | Kind::CookieReply
@@ -79,7 +89,7 @@ impl Gateway<'_> {
                 | Kind::Data0
                 | Kind::Data1,
                 _,
-            ) => self.handle_answer(now, via, from, d, out),
+            ) => self.handle_answer(now, via, from, d, leaving, out),
             _ => Err(Refusal::Forbidden),
         }
     }
@@ -151,13 +161,14 @@ impl Gateway<'_> {
         via: Via,
         from: SocketAddr,
         d: &mut [u8],
+        leaving: &mut Leaving,
         out: &mut impl Output,
     ) -> Result<Whose, Refusal> {
         let cid = frame::cid_of(d)?;
         match via {
             Via::Mesh(mesh) => self.handle_from_peer(now, mesh, from, cid, d, out)?,
             Via::Uplink { uplink, .. } => {
-                if self.relay_down(now, via, cid, d, out)? {
+                if self.relay_down(now, via, cid, d, leaving)? {
                     return Ok(Whose::Others);
                 }
                 let own = |r| matches!(r, Route::Own { uplink: u, .. } if u == uplink);
@@ -252,6 +263,7 @@ impl Gateway<'_> {
         &mut self,
         now: Instant,
         d: &mut [u8],
+        leaving: &mut Leaving,
         out: &mut impl Output,
     ) -> Result<Whose, Refusal> {
         let head = relay::Header::parse(d)?;
@@ -280,10 +292,8 @@ impl Gateway<'_> {
                     r.count_up(head.counter, datagram.len())?;
                     let road = road(&mut self.peers, place, 1);
                     let mut road = road.ok_or(Refusal::Unknown)?;
-                    let mut head = [0; relay::HEADER];
-                    let n = road.write(datagram, datagram.len(), &mut head);
-                    let head = head.get(..n).unwrap_or_default();
-                    out.forward(road.via, Some(road.to), head, datagram);
+                    leaving.set(road.via, Some(road.to), relay::HEADER);
+                    road.address_one(datagram, datagram.len(), leaving);
                     return Ok(Whose::Others);
                 }
             };
@@ -297,7 +307,7 @@ impl Gateway<'_> {
             r.count_up(head.counter, outer)?;
             uplink.spend(outer);
             peer.count_lent_up(number, outer);
-            out.forward(via, None, &[], datagram);
+            leaving.set(via, None, relay::HEADER);
             return Ok(Whose::Others);
         }
         self.handle_lent(now, head, d, out).map(|()| Whose::Ours)
@@ -348,7 +358,7 @@ impl Gateway<'_> {
         via: Via,
         cid: u32,
         d: &[u8],
-        out: &mut impl Output,
+        leaving: &mut Leaving,
     ) -> Result<bool, Refusal> {
         let Some(r) = self.relays.answering(now, via, cid) else {
             return Ok(false);
@@ -374,12 +384,9 @@ impl Gateway<'_> {
         .seal(d, session.relay.sending());
         peer.count_lent_down(number, outer);
         let mut road = road(&mut self.peers, borrower, 1).ok_or(Refusal::Unknown)?;
-        let mut both = [0; 2 * relay::HEADER];
-        let (hop, last) = both.split_at_mut(relay::HEADER);
-        last.copy_from_slice(&header);
-        let n = road.write(&header, header.len() + d.len(), hop);
-        let headers = both.get(relay::HEADER - n..).unwrap_or_default();
-        out.forward(road.via, Some(road.to), headers, d);
+        leaving.set(road.via, Some(road.to), 0);
+        road.address_one(&header, header.len() + d.len(), leaving);
+        leaving.put(&header);
         Ok(true)
     }
 
