@@ -102,13 +102,14 @@ impl AnyTunnel<'_> {
     fn review_trial(&mut self, now: Instant, earliest: i32, sent: u64) {
         let usable = self.paths().filter(|(_, p)| p.free_for_bursts(now));
         let known = usable.filter_map(|(_, p)| Some((p, lateness(earliest, p)?)));
-        let [near, all] = known.fold([0; 2], |[near, all], (path, late)| {
-            let rate = u64::from(path.pacer.rate());
-            [near + if late > NEAR_US { 0 } else { rate }, all + rate]
+        let [near, all] = known.fold([0u32; 2], |[near, all], (path, late)| {
+            let rate = path.pacer.rate();
+            let early = if late > NEAR_US { 0 } else { rate };
+            [near.saturating_add(early), all.saturating_add(rate)]
         });
         let counters = self.queue.counters();
         let look = Look {
-            sent,
+            sent: u32::try_from(sent).unwrap_or(u32::MAX),
             near,
             all,
             waiting: self.queue.bytes(),

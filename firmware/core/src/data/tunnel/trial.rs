@@ -20,7 +20,7 @@ const GAP: Range<Duration> = Duration::from_millis(250)..Duration::from_millis(8
 /// What waits is compared over the last two stretches of this length before its first look.
 const STRETCH: Duration = Duration::from_secs(4);
 /// For so long less than the early paths carry may leave while late ones come first; and later, when BBR looks again.
-const TRIAL: Duration = Duration::from_millis(1_700);
+const TRIAL: Duration = Duration::from_millis(2_500);
 /// Looks of ours that must have shown the early paths full before, and the most that are counted; a gap takes [`LESS`].
 const FULL: u8 = 30;
 const MOST: u8 = 50;
@@ -29,10 +29,10 @@ const LESS: u8 = 5;
 /// What one of our looks finds.
 pub(super) struct Look {
     /// What has left since the last one, bytes per second.
-    pub sent: u64,
+    pub sent: u32,
     /// What the early paths carry, and all of them.
-    pub near: u64,
-    pub all: u64,
+    pub near: u32,
+    pub all: u32,
     /// Bytes that wait.
     pub waiting: u32,
     /// How often the queue has dropped or marked something, ever.
@@ -47,7 +47,9 @@ pub(super) struct Trial {
     full: u8,
     full_at: Instant,
     /// The least that has left since.
-    least: u64,
+    least: u32,
+    /// How often all paths were full, less how often not.
+    filled: u8,
     beginning: Option<Beginning>,
     /// When the next trial begins.
     due: Option<Instant>,
@@ -58,7 +60,7 @@ pub(super) struct Trial {
 struct Beginning {
     judged: Instant,
     drops: u32,
-    waited: [u64; 2],
+    waited: [u32; 2],
 }
 
 impl Trial {
@@ -76,7 +78,12 @@ impl Trial {
             self.due = bbr.then_some(now);
             self.beginning = None;
         }
-        if look.sent < look.near * 15 / 16 {
+        self.filled = if look.sent >= look.all - look.all / 16 {
+            (self.filled + 1).min(FULL)
+        } else {
+            self.filled.saturating_sub(1)
+        };
+        if look.sent < look.near - look.near / 16 {
             self.least = self.least.min(look.sent);
             self.on &= gap < TRIAL;
         } else {
@@ -96,10 +103,10 @@ impl Trial {
         } else if self.full >= FULL {
             self.due = Some(now + FORGETS);
         }
-        (self.full_at, self.least) = (now, u64::MAX);
+        (self.full_at, self.least) = (now, u32::MAX);
         if self.due.take_if(|due| *due <= now).is_some() {
-            // Who fills all paths needs no trial.
-            self.on |= self.full >= FULL && look.sent < look.all * 15 / 16;
+            // Who fills all paths most of the time needs no trial.
+            self.on |= self.full >= FULL && self.filled < LESS;
         }
     }
 }
@@ -110,12 +117,12 @@ impl Beginning {
         let left = self.judged.since(now);
         let [before, lately] = &mut self.waited;
         if left == Duration::ZERO {
-            return Some(look.drops == self.drops && *lately * 2 <= *before * 3);
+            return Some(look.drops == self.drops && *lately / 3 * 2 <= *before);
         }
         if left < STRETCH {
-            *lately += u64::from(look.waiting);
+            *lately = lately.saturating_add(look.waiting);
         } else if left < STRETCH.times(2) {
-            *before += u64::from(look.waiting);
+            *before = before.saturating_add(look.waiting);
         }
         None
     }
@@ -126,7 +133,7 @@ mod tests {
     use super::*;
 
     /// Whether late paths come first after so many looks each, at which so many 16ths of what the early ones carry left.
-    fn trials<const N: usize>(looks: [(u64, u32); N]) -> [bool; N] {
+    fn trials<const N: usize>(looks: [(u32, u32); N]) -> [bool; N] {
         let (mut trial, mut now) = (Trial::default(), Instant::from_millis(1_000));
         looks.map(|(sixteenths, looks)| {
             let look = Look {
@@ -145,7 +152,7 @@ mod tests {
     }
 
     /// BBR looks after so many looks of ours.
-    const SEEN: [(u64, u32); 3] = [(16, 60), (1, 2), (8, 1)];
+    const SEEN: [(u32, u32); 3] = [(16, 60), (1, 2), (8, 1)];
 
     #[test]
     fn late_paths_come_first_shortly_before_bbr_looks_again() {
@@ -171,10 +178,12 @@ mod tests {
     }
 
     #[test]
-    fn who_fills_all_paths_is_not_led() {
+    fn who_fills_all_paths_most_of_the_time_is_not_led() {
         let [full, looks, ends] = SEEN;
-        let led = trials([full, looks, ends, (24, 93), (24, 50)]);
-        assert_eq!(led, [false; 5]);
+        let led = trials([full, looks, ends, (24, 60), (16, 10), (24, 24), (16, 50)]);
+        assert_eq!(led, [false; 7]);
+        let [.., led] = trials([full, looks, ends, (16, 50), (24, 2), (16, 50)]);
+        assert!(led);
     }
 
     #[test]
@@ -188,7 +197,7 @@ mod tests {
             begun[3],
             (2, 10),
             (22, 20),
-            (14, 18),
+            (14, 26),
         ]);
         assert_eq!([on, dips, fills, fails], [true, true, true, false]);
     }
@@ -196,7 +205,7 @@ mod tests {
     #[test]
     fn after_a_trial_that_failed_the_next_one_waits_for_another_look() {
         let [full, looks, ends] = SEEN;
-        let fails = (14, 20);
+        let fails = (14, 30);
         let led = trials([full, looks, ends, (16, 94), fails, (16, 200)]);
         assert_eq!(led, [false, false, false, true, false, false]);
         let [.., again] = trials([
