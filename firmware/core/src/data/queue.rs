@@ -73,6 +73,8 @@ pub struct FairQueue<'m> {
     bytes: u32,
     sweep: u16,
     sweep_at: Instant,
+    /// Late paths are taken first: a burst of which nothing waits keeps its place, or it would go by the early ones as a light flow.
+    pub(in crate::data) late_first: bool,
     counters: Counters,
 }
 
@@ -116,6 +118,7 @@ impl<'m> FairQueue<'m> {
             bytes: 0,
             sweep: 0,
             sweep_at: Instant::ZERO,
+            late_first: false,
             counters: Counters::default(),
         }
     }
@@ -267,7 +270,7 @@ impl<'m> FairQueue<'m> {
         (flow.ect, flow.acks, flow.ack) = (inner.ect, pinned, inner.ack);
         flow.plain = inner.plain_ack && inner.hash == flow.hash;
         if flow.stage == Stage::Idle {
-            let light = flow.lane != Lane::PerPacket;
+            let light = flow.lane != Lane::PerPacket && !(self.late_first && flow.burst);
             (flow.stage, flow.deficit) = if light {
                 (Stage::Light, LIGHT_QUANTUM)
             } else {

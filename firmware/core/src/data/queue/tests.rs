@@ -213,3 +213,21 @@ fn when_memory_runs_out_the_longest_queue_pays() {
     assert_eq!(flows.len(), 2);
     assert_eq!(pool.free_blocks(), pool.capacity());
 }
+
+#[test]
+fn a_burst_is_not_light_again_after_a_pause_while_late_paths_come_first() {
+    let (mut s, mut b, mut f) = memory();
+    let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
+    let mut light = |late_first: bool, port: u16| {
+        q.late_first = late_first;
+        let now = Instant::from_millis(1_000);
+        (0..10).for_each(|_| push(&mut q, &mut pool, now, port, 1_000));
+        drain(&mut q, &mut pool, now);
+        let later = now + Duration::from_millis(20);
+        push(&mut q, &mut pool, later, port, 1_000);
+        let light = q.waiting(LIGHT);
+        drain(&mut q, &mut pool, later);
+        light
+    };
+    assert_eq!([light(false, 1), light(true, 2)], [true, false]);
+}

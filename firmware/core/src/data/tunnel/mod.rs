@@ -17,6 +17,7 @@ mod tests;
 mod told;
 pub(in crate::data) mod train;
 mod transmit;
+mod trial;
 
 use super::black_hole::BlackHole;
 use super::inner::Inner;

@@ -9,6 +9,7 @@
 
 use super::AnyTunnel;
 use super::transmit::TOO_LATE_US;
+use super::trial::{Look, Trial};
 use crate::data::codel::{self, Measure};
 use crate::data::path::Path;
 use crate::time::{Duration, Instant};
@@ -17,13 +18,14 @@ use crate::wire::path::Cost;
 /// Paths no later than this belong together at once, us.
 const NEAR_US: i32 = 4_000;
 /// How often it is looked whether a path pays.
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// What left lately.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spread {
     look_at: Instant,
     sent: u64,
+    trial: Trial,
 }
 
 /// How much later than the earliest path a path is, in us; `None` if nobody would wait for it, or it for others.
@@ -75,6 +77,10 @@ impl AnyTunnel<'_> {
         let Some(earliest) = self.earliest(now) else {
             return;
         };
+        if let Some(sent) = sent {
+            self.review_trial(now, earliest, sent);
+        }
+        let first = self.queue.late_first;
         for at in 0..self.paths.len() {
             let Some(path) = self.path(at).filter(|p| p.free_for_bursts(now)) else {
                 continue;
@@ -87,23 +93,38 @@ impl AnyTunnel<'_> {
             let joins = waiting * 1_000_000 >= earlier * further as u64;
             let leaves = sent.is_some_and(|rate| rate < earlier * 15 / 16);
             if let Some(path) = self.path_mut(at) {
-                path.joined = joins || (path.joined && !leaves);
+                path.joined = first || joins || (path.joined && !leaves);
             }
         }
     }
 
+    /// Whether late paths are taken first, after a look at which so much left.
+    fn review_trial(&mut self, now: Instant, earliest: i32, sent: u64) {
+        let usable = self.paths().filter(|(_, p)| p.free_for_bursts(now));
+        let known = usable.filter_map(|(_, p)| Some((p, lateness(earliest, p)?)));
+        let [near, all] = known.fold([0u32; 2], |[near, all], (path, late)| {
+            let rate = path.pacer.rate();
+            let early = if late > NEAR_US { 0 } else { rate };
+            [near.saturating_add(early), all.saturating_add(rate)]
+        });
+        let counters = self.queue.counters();
+        let look = Look {
+            sent: u32::try_from(sent).unwrap_or(u32::MAX),
+            near,
+            all,
+            waiting: self.queue.bytes(),
+            drops: counters.aqm_drops + counters.marks + counters.overflow,
+        };
+        self.queue.late_first = self.spread.trial.goes_on(now, &look);
+    }
+
     /// Bytes per second that left since the last look.
     fn sent_since(&mut self, now: Instant) -> Option<u64> {
-        let sent = self.paths().map(|(_, p)| p.counters().tx_bytes).sum();
-        let last = core::mem::replace(
-            &mut self.spread,
-            Spread {
-                look_at: now + LOOK,
-                sent,
-            },
-        );
-        let us = (now.since(last.look_at) + LOOK).as_micros();
-        Some(sent.saturating_sub(last.sent) * 1_000_000 / us.max(1))
+        let sent: u64 = self.paths().map(|(_, p)| p.counters().tx_bytes).sum();
+        let us = (now.since(self.spread.look_at) + LOOK).as_micros();
+        let since = sent.saturating_sub(self.spread.sent);
+        (self.spread.look_at, self.spread.sent) = (now + LOOK, sent);
+        Some(since * 1_000_000 / us.max(1))
     }
 
     /// What the queue's delay is held against. It may stand as long as the next path needs to join; and half the lateness of those in
@@ -151,6 +172,22 @@ mod tests {
         assert_eq!(joined(10), [false, false]);
         assert_eq!(joined(28), [true, false]);
         assert_eq!(joined(55), [true, true]);
+    }
+
+    #[test]
+    fn what_is_sent_alone_is_as_late_as_all_of_its_flow_once_it_looked_how_late_that_is() {
+        let led = |delays: [u64; 2]| {
+            let links = delays.map(|delay| Link::mbit(10, delay));
+            let mut pair = Pair::new(&links, Capabilities::OURS);
+            let mut next = 0;
+            pair.run(3_000, |_, _| {});
+            pair.run(9_000, waiting(10, &mut next));
+            pair.run(9_300, |_, _| {});
+            pair.run(19_000, waiting(10, &mut next));
+            (pair.a.queue.late_first, pair.a.path(1).unwrap().joined)
+        };
+        assert_eq!(led([5, 25]), (true, true));
+        assert_eq!(led([5, 5]), (false, false));
     }
 
     #[test]

@@ -88,14 +88,15 @@ impl AnyTunnel<'_> {
         })
     }
 
-    /// Of the cheapest free paths the one with the least delay that takes a burst's packet of this length.
+    /// Of the cheapest free paths the one with the least delay that takes a burst's packet of this length; the most, while late ones come first.
     fn free_for_burst(&self, now: Instant, len: usize) -> Option<usize> {
         let earliest = self.earliest(now)?;
+        let place = |delay: i32| if self.queue.late_first { !delay } else { delay };
         self.paths()
             .filter(|(_, p)| p.fits(len))
             .filter(|(_, p)| p.pacer.ready(now) && self.takes_bursts(now, earliest, p))
             .filter(|(_, p)| !self.leaves_it(now, earliest, p, len))
-            .min_by_key(|(_, p)| (p.cost, p.rate.base_delay().unwrap_or(i32::MIN)))
+            .min_by_key(|(_, p)| (p.cost, p.rate.base_delay().map(place)))
             .map(|(i, _)| i)
     }
 
