@@ -38,7 +38,8 @@ const WHY: &str = "
 - P5, one flow: the second line, 90 ms later than the first, joins only when as much waits as the first one sends in that time. Before packets might stand for that
   long the kernel's one flow did not get there, and had less than the first line alone (72.4 of 74.0).
 - P6 up: the simulator's tiny packet memory overflows in slow start; the usual one here has more room.
-- BBR keeps little waiting, so it leaves the later line of P3 and P5 mostly idle, and that of P2 in part. The simulator has no BBR.
+- BBR keeps too little waiting to bring the later lines of P2, P3 and P5 in. It is led to them ten seconds after it began, or twenty ([transport.md](transport.md#which-paths-a-burst-uses)), so
+  that at most nine of the 15 s that count have all lines. The rows of P2 and P5 are from before that. The simulator has no BBR.
 ";
 
 /// The page.
