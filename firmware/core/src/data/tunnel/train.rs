@@ -83,11 +83,6 @@ impl Train {
         if !seen && !at_once {
             return None;
         }
-        if self.state == State::First && (at_once || us < TOO_SHORT) {
-            *self = Self::new(State::Second, SECOND, now + PAUSE);
-            return None;
-        }
-        self.state = State::Done;
         let (bytes, us) = if at_once {
             // No longer than it was under way, and the report back.
             let held = Duration::from_micros(u64::from(f.delay) * u64::from(TICK_US));
@@ -96,6 +91,11 @@ impl Train {
         } else {
             (came, us)
         };
+        if self.state == State::First && us < TOO_SHORT {
+            *self = Self::new(State::Second, SECOND, now + PAUSE);
+            return None;
+        }
+        self.state = State::Done;
         let rate = u64::from(bytes) * 1_000_000 / u64::from(us.max(500));
         Some((rate.min(u64::from(u32::MAX)) as u32, !at_once))
     }
