@@ -104,9 +104,10 @@ impl Trial {
             self.due = Some(now + FORGETS);
         }
         (self.full_at, self.least) = (now, u32::MAX);
-        if self.due.take_if(|due| *due <= now).is_some() {
+        let full = self.full >= FULL;
+        if full && self.due.take_if(|due| *due <= now).is_some() {
             // Who fills all paths most of the time needs no trial.
-            self.on |= self.full >= FULL && self.filled < LESS;
+            self.on |= self.filled < LESS;
         }
     }
 }
