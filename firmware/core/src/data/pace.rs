@@ -8,9 +8,13 @@ pub const AHEAD: Duration = Duration::from_micros(1_500);
 /// A run begins when the schedule has come this near: timers fire late. Then it goes on until [`AHEAD`] is used up, so that
 /// what a path may send in one go leaves in one go.
 const SLACK: Duration = Duration::from_micros(300);
-/// Light flows and repairs may go this far ahead: they do not wait for a burst, but neither may they outrun the path
-/// for long, or what was sent before them would wait in its queue and every repair behind them.
+/// What does not wait for a burst may still not outrun the path for long, or what was sent before it would wait in its queue. Light
+/// flows may go this far ahead,
+pub const LIGHT: Duration = Duration::from_micros(15_000);
+/// bursts that have just run empty this far: light flows go past them,
 pub const URGENT: Duration = Duration::from_micros(10_000);
+/// and repairs this far: what was on a path that fell silent takes the others for a long while.
+pub const REPAIR: Duration = Duration::from_micros(5_000);
 /// How much unused time a path may catch up on.
 const CATCH_UP: Duration = Duration::from_micros(4_000);
 
@@ -61,9 +65,9 @@ impl Pacer {
         self.free_at <= now + AHEAD
     }
 
-    /// May something urgent leave now?
-    pub fn ready_for_urgent(&self, now: Instant) -> bool {
-        self.free_at <= now + URGENT
+    /// May something that goes so far ahead leave now?
+    pub fn ready_for(&self, now: Instant, ahead: Duration) -> bool {
+        self.free_at <= now + ahead
     }
 
     /// When [`Self::ready`] will be true.
@@ -71,9 +75,9 @@ impl Pacer {
         self.free_at - SLACK
     }
 
-    /// When [`Self::ready_for_urgent`] will be true.
-    pub fn urgent_at(&self) -> Instant {
-        self.free_at - URGENT
+    /// When [`Self::ready_for`] will be true.
+    pub fn ready_for_at(&self, ahead: Duration) -> Instant {
+        self.free_at - ahead
     }
 
     /// Time that `bytes` take at this rate.
@@ -104,6 +108,18 @@ mod tests {
             now += Duration::from_micros(700);
         }
         assert!((2_490_000..2_525_000).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn what_repairs_have_filled_takes_a_burst_that_ran_empty_and_then_light_flows() {
+        let mut p = Pacer::new(1_250_000);
+        let now = Instant::from_millis(1_000);
+        for (full, open) in [(REPAIR, URGENT), (URGENT, LIGHT)] {
+            while p.ready_for(now, full) {
+                p.sent(now, 1_500);
+            }
+            assert!(p.ready_for_at(full) > now && p.ready_for(now, open));
+        }
     }
 
     #[test]

@@ -447,4 +447,36 @@ impl Path {
         let wait = self.pacer.free_at().since(now).as_micros() as i64;
         wait + i64::from(self.rate.delay(now).unwrap_or(0))
     }
+    /// By how much the word on the oldest packet that is on its way is late, in us. A path that falls silent or becomes narrow shows
+    /// it by that before its samples do, which come from behind its queue.
+    pub(super) fn overdue(&self, now: Instant) -> i64 {
+        let usual = self.srtt() + REPORT;
+        let late = self.oldest_sent.map(|t| now.since(t).saturating_sub(usual));
+        late.map_or(0, |late| late.as_micros() as i64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_on_what_is_on_its_way_is_overdue_after_a_round_trip_and_a_reports_interval() {
+        let setup = Setup {
+            id: 0,
+            local_cid: 1,
+            remote_cid: 2,
+            headroom: 0,
+            outer: 28,
+            lent: false,
+            known_rate: None,
+        };
+        let sent = Instant::from_millis(1_000);
+        let mut path = Path::new(sent, setup);
+        assert_eq!(path.overdue(sent + Duration::from_secs(1)), 0);
+        path.oldest_sent = Some(sent);
+        let usual = path.srtt() + Duration::from_millis(20);
+        let at = |ms| path.overdue(sent + usual + Duration::from_millis(ms));
+        assert_eq!([at(0), at(30)], [0, 30_000]);
+    }
 }

@@ -9,8 +9,10 @@ mod flow;
 mod properties;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 pub use flow::TxFlow;
+pub use turn::{Kind, Turn};
 
 use super::codel::Measure;
 use super::headers::Headers;
@@ -21,13 +23,11 @@ use super::shape::Pace;
 use super::work;
 use crate::time::{Duration, Instant};
 use crate::wire::record::FlowId;
-use flow::{PAUSE, Stage};
+use flow::{LIGHT_QUANTUM, PAUSE, Stage};
 use heapless::Vec;
 
 /// Bytes that a flow may send per turn.
 const QUANTUM: i32 = 1_500;
-/// What a newly busy flow may send as a light one.
-const LIGHT_QUANTUM: i32 = 4_500;
 /// Idle flows are looked for this often.
 const SWEEP: Duration = Duration::from_millis(100);
 /// A flow without packets for this long gives its slot up.
@@ -76,31 +76,6 @@ pub struct FairQueue<'m> {
     /// Late paths are taken first: a burst of which nothing waits keeps its place, or it would go by the early ones as a light flow.
     pub(in crate::data) late_first: bool,
     counters: Counters,
-}
-
-/// Which round to serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// Light flows', or bursts'.
-    pub kind: Kind,
-    /// Of those that keep to a path (its place + 1), or of those that do not (0).
-    pub lane: u8,
-}
-
-impl Turn {
-    /// Of flows that may go anywhere.
-    pub const fn any(kind: Kind) -> Self {
-        Self { kind, lane: 0 }
-    }
-}
-
-/// Which of the two rounds to serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Newly busy flows.
-    Light,
-    /// Flows that have shown themselves as bursts.
-    Burst,
 }
 
 impl<'m> FairQueue<'m> {
@@ -219,6 +194,13 @@ impl<'m> FairQueue<'m> {
         let used = self.flows.iter().filter(|f| f.used);
         used.map(move |f| f.pace(now))
     }
+    /// The next of the flows that may go anywhere is light, and no burst that has run empty.
+    pub fn next_is_light(&self) -> bool {
+        let first = self.head(Turn::any(Kind::Light));
+        first
+            .and_then(|slot| self.flow(slot))
+            .is_some_and(TxFlow::is_light)
+    }
     /// The first flow in this round.
     pub fn first(&self, turn: Turn) -> Option<u16> {
         self.head(turn)
@@ -261,7 +243,8 @@ impl<'m> FairQueue<'m> {
             return;
         };
         pool.push(&mut flow.list, id);
-        if now.since(flow.last) >= PAUSE {
+        let since = now.since(flow.last);
+        if since >= PAUSE {
             flow.burst = false;
             flow.headers.forget();
         }
@@ -270,14 +253,34 @@ impl<'m> FairQueue<'m> {
         (flow.ect, flow.acks, flow.ack) = (inner.ect, pinned, inner.ack);
         flow.plain = inner.plain_ack && inner.hash == flow.hash;
         if flow.stage == Stage::Idle {
-            let light = flow.lane != Lane::PerPacket && !(self.late_first && flow.burst);
-            (flow.stage, flow.deficit) = if light {
-                (Stage::Light, LIGHT_QUANTUM)
-            } else {
-                (Stage::Bulk, QUANTUM)
-            };
-            let kind = if light { Kind::Light } else { Kind::Burst };
-            self.append(kind, slot);
+            self.wake(slot, since, packet.len());
+        }
+    }
+
+    /// Puts a flow that has something to send again into a round.
+    fn wake(&mut self, slot: u16, since: Duration, len: usize) {
+        let late_first = self.late_first;
+        let Some(flow) = self.flows.get_mut(usize::from(slot)) else {
+            return;
+        };
+        let light = flow.lane != Lane::PerPacket && !(late_first && flow.burst);
+        let exceeds = light && flow.exceeds(since, len);
+        (flow.stage, flow.deficit) = if light {
+            (Stage::Light, LIGHT_QUANTUM)
+        } else {
+            (Stage::Bulk, QUANTUM)
+        };
+        if exceeds {
+            self.outlasts(slot);
+        }
+        self.append(if light { Kind::Light } else { Kind::Burst }, slot);
+    }
+
+    /// A flow sends more than a light one may.
+    fn outlasts(&mut self, slot: u16) {
+        let flow = self.flows.get_mut(usize::from(slot));
+        if flow.is_some_and(TxFlow::outlasts) {
+            self.turned = Some(slot);
         }
     }
 
@@ -348,6 +351,7 @@ impl<'m> FairQueue<'m> {
             far: inner.dst,
             port: inner.dst_port,
             protocol: inner.protocol,
+            deficit: LIGHT_QUANTUM,
             ..TxFlow::FREE
         };
         Some(at as u16)
@@ -492,44 +496,46 @@ impl<'m> FairQueue<'m> {
         let Some(flow) = self.flows.get_mut(usize::from(slot)) else {
             return;
         };
-        // An empty light flow passes through the burst round once, so that it cannot stay light by pausing briefly
-        // (RFC 8290, 4.2); an empty burst flow leaves.
-        if turn.kind == Kind::Burst && flow.list.is_empty() {
+        // An empty burst passes through the burst round once, so that it cannot stay light by pausing briefly (RFC 8290, 4.2), and
+        // acknowledgements do, so that they can be thinned; what is light and empty leaves.
+        if flow.list.is_empty() && (turn.kind == Kind::Burst || flow.is_light()) {
             flow.stage = Stage::Idle;
             return;
         }
-        let mut kind = Kind::Burst;
-        if flow.deficit <= 0 {
-            flow.deficit += QUANTUM;
-            flow.burst |= !flow.acks;
-            if flow.burst && !flow.settled && flow.lane == Lane::PerSession {
-                self.turned = Some(slot);
-            }
-        } else if flow.path != turn.lane && !flow.list.is_empty() {
-            kind = turn.kind;
-        }
+        let moves = flow.deficit > 0 && flow.path != turn.lane && !flow.list.is_empty();
+        let kind = if moves { turn.kind } else { Kind::Burst };
         if kind == Kind::Burst {
             flow.stage = Stage::Bulk;
+        }
+        if flow.deficit <= 0 {
+            flow.deficit += QUANTUM;
+            self.outlasts(slot);
         }
         self.append(kind, slot);
     }
 
-    /// Puts a flow at the end of a round of its path.
+    /// Puts a flow at the end of a round of its path; one that is light goes before bursts that have just run empty.
     fn append(&mut self, kind: Kind, slot: u16) {
         let Some(flow) = self.flows.get_mut(usize::from(slot)) else {
             return;
         };
-        flow.next = NONE;
         let lane = usize::from(flow.path);
         let rounds = self.rounds.get_mut(lane);
         let Some(round) = rounds.and_then(|r| r.get_mut(kind as usize)) else {
             return;
         };
-        match round.tail.and_then(|t| self.flows.get_mut(usize::from(t))) {
-            Some(tail) => tail.next = slot,
-            None => round.head = Some(slot),
+        let first = kind == Kind::Light && flow.is_light();
+        flow.next = round.head.filter(|_| first).unwrap_or(NONE);
+        if first {
+            round.head = Some(slot);
+            round.tail = round.tail.or(Some(slot));
+        } else {
+            match round.tail.and_then(|t| self.flows.get_mut(usize::from(t))) {
+                Some(tail) => tail.next = slot,
+                None => round.head = Some(slot),
+            }
+            round.tail = Some(slot);
         }
-        round.tail = Some(slot);
         self.standing |= 1 << lane;
     }
 

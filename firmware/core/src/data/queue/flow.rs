@@ -8,6 +8,10 @@ use crate::data::shape::{Pace, Shape};
 use crate::time::{Duration, Instant};
 use crate::wire::record::Order;
 
+/// What a newly busy flow may send as a light one, bytes.
+pub(super) const LIGHT_QUANTUM: i32 = 4_500;
+/// Of that a byte comes back in so many us (as a shift): 2 Mbit/s, and all of it in 18 ms.
+const REGAINED: u32 = 2;
 /// A burst that has sent nothing for so long is none any more.
 pub(super) const PAUSE: Duration = Duration::from_millis(250);
 
@@ -132,6 +136,21 @@ impl TxFlow {
                 why => why,
             },
         }
+    }
+    /// It has something to send again, this long after its last packet, first one of `len` bytes: is that more than is left of its
+    /// quantum, and has come back since? A TCP flow whose window does not fill the paths runs empty all the time, and is no light one.
+    pub(super) fn exceeds(&self, since: Duration, len: usize) -> bool {
+        let regained = since.min(PAUSE).as_micros() as i32 >> REGAINED;
+        self.deficit + regained < len as i32
+    }
+    /// It sends little, and not what waits to be thinned.
+    pub(super) fn is_light(&self) -> bool {
+        !self.burst && !self.acks
+    }
+    /// It sends more than a light one may; `true` if its path is to be chosen for that.
+    pub(super) fn outlasts(&mut self) -> bool {
+        self.burst |= !self.acks;
+        self.burst && !self.settled && self.lane == Lane::PerSession
     }
     /// It has been a burst, lately enough to be counted.
     pub(in crate::data) fn weighs(&self, now: Instant) -> bool {

@@ -178,6 +178,42 @@ fn a_new_flow_goes_before_a_standing_burst() {
     assert_eq!(pool.len_of(id), 78);
 }
 
+/// So many packets of this length come every so many ms and leave at once: how often of a hundred times as a light flow's.
+fn light_of(packets: usize, len: usize, every: u64) -> usize {
+    let (mut s, mut b, mut f) = memory();
+    let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
+    let passes = |n: u64| {
+        let now = Instant::from_millis(1 + n * every);
+        (0..packets).for_each(|_| push(&mut q, &mut pool, now, 1, len));
+        let light = q.next_is_light();
+        drain(&mut q, &mut pool, now);
+        light
+    };
+    (0..100).map(passes).filter(|light| *light).count()
+}
+
+#[test]
+fn what_never_waits_is_a_burst_all_the_same_when_it_is_more_than_comes_back_to_a_light_flow() {
+    // 9 Mbit/s that never fill the paths.
+    assert_eq!(light_of(4, 1_372, 5), 1);
+    // A call, and a video of 1.7 Mbit/s.
+    assert_eq!(light_of(1, 150, 20), 100);
+    assert_eq!(light_of(3, 1_172, 17), 100);
+}
+
+#[test]
+fn a_light_flow_that_ran_empty_begins_as_one_again_though_no_burst_has_had_its_turn() {
+    let (mut s, mut b, mut f) = memory();
+    let (mut pool, mut q) = (Pool::new(&mut s, &mut b), FairQueue::new(&mut f));
+    for ms in [1, 21, 41] {
+        (0..9).for_each(|_| push(&mut q, &mut pool, Instant::from_millis(ms), 2, 1_400));
+        push(&mut q, &mut pool, Instant::from_millis(ms), 1, 50);
+        let now = Instant::from_millis(ms);
+        let first = q.pop(now, &mut pool, LIGHT, Measure::USUAL).unwrap();
+        assert_eq!(pool.len_of(first), 78);
+    }
+}
+
 #[test]
 fn a_flow_that_ran_empty_does_not_stand_in_the_way_of_the_next() {
     let (mut s, mut b, mut f) = memory();

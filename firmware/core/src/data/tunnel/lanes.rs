@@ -9,6 +9,7 @@ use super::{AnyTunnel, NotTaken};
 use crate::data::codel::{self, Measure};
 use crate::data::inner::{self, Inner};
 use crate::data::lane::{Lane, Why};
+use crate::data::pace::{REPAIR, URGENT};
 use crate::data::path::Path;
 use crate::data::planner::{self, Choice};
 use crate::data::pool::PacketId;
@@ -167,7 +168,7 @@ impl AnyTunnel<'_> {
                 continue;
             }
             let ready = self.kept_path(lane).is_some_and(|p| match kind {
-                Kind::Light => p.pacer.ready_for_urgent(now),
+                Kind::Light => p.pacer.ready_for(now, URGENT),
                 Kind::Burst => p.pacer.ready(now),
             });
             if ready && self.queue.peek_len(turn, &self.pool).is_some() {
@@ -182,7 +183,7 @@ impl AnyTunnel<'_> {
         usize::from(turn.lane) == at + 1
             && self.keeps(now, turn)
             && self.path(at).is_some_and(|p| match turn.kind {
-                Kind::Light => p.pacer.ready_for_urgent(now),
+                Kind::Light => p.pacer.ready_for(now, URGENT),
                 Kind::Burst => p.pacer.goes_on(now),
             })
     }
@@ -241,7 +242,7 @@ impl AnyTunnel<'_> {
             .queue
             .flow(self.pool.meta(id).slot)
             .map_or(0, |f| f.path());
-        let takes = |p: &Path| p.carries() && p.fits(len) && p.pacer.ready_for_urgent(now);
+        let takes = |p: &Path| p.carries() && p.fits(len) && p.pacer.ready_for(now, REPAIR);
         if self.kept_path(kept).is_some_and(takes) {
             return usize::from(kept).checked_sub(1);
         }

@@ -9,6 +9,7 @@ mod explain;
 mod lanes;
 mod message;
 mod receive;
+mod sooner;
 mod spread;
 mod standby;
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Sending: which packet, on which path, in which frame.
 
-use super::{AnyTunnel, Transmit};
+use super::{AnyTunnel, Transmit, sooner};
 use crate::data::codel::Measure;
 use crate::data::headers::Short;
-use crate::data::path::Path;
+use crate::data::pace::{REPAIR, URGENT};
 use crate::data::pool::{Meta, PacketId};
 use crate::data::queue::{Kind, Turn};
 use crate::error::Refusal;
@@ -51,16 +51,23 @@ impl AnyTunnel<'_> {
     pub(super) fn packets_at(&self, now: Instant) -> Instant {
         let front = |kind| self.queue.front_len(Turn::any(kind), &self.pool);
         let len_of = |id: Option<PacketId>| id.map(|id| self.pool.len_of(id));
-        let urgent = [front(Kind::Light), len_of(self.repair.front())];
+        let (light, again) = (front(Kind::Light), len_of(self.repair.front()));
         let burst = len_of(self.stash).or_else(|| front(Kind::Burst));
         let earliest = self.earliest(now);
+        let ahead = sooner::ahead(self.queue.next_is_light());
         let mut at = Instant::FAR;
         for (place, path) in self.paths().filter(|(_, p)| p.carries()) {
             let lane = place as u8 + 1;
             let keeps = |kind| self.queue.waiting(Turn { kind, lane });
-            let fits = |len: &Option<usize>| len.is_some_and(|len| path.fits(len));
-            if urgent.iter().any(fits) || keeps(Kind::Light) {
-                at = at.min(path.pacer.urgent_at());
+            let fits = |len: Option<usize>| len.is_some_and(|len| path.fits(len));
+            if fits(light) {
+                at = at.min(path.pacer.ready_for_at(ahead));
+            }
+            if keeps(Kind::Light) {
+                at = at.min(path.pacer.ready_for_at(URGENT));
+            }
+            if fits(again) {
+                at = at.min(path.pacer.ready_for_at(REPAIR));
             }
             // Where all paths rest for their owners, the first that has rested will do.
             let used = |len: usize| {
@@ -71,21 +78,6 @@ impl AnyTunnel<'_> {
             }
         }
         at
-    }
-
-    /// The path on which something of this length arrives first.
-    pub fn first_to_arrive(&self, now: Instant, len: usize) -> Option<usize> {
-        let fitting = self.paths().filter(|(_, p)| p.carries() && p.fits(len));
-        fitting.min_by_key(|(_, p)| p.arrival(now)).map(|(i, _)| i)
-    }
-
-    /// Any path that answers, the best one first: for feedback and control before all is measured.
-    fn any_path(&self, now: Instant) -> Option<usize> {
-        self.first_to_arrive(now, 0).or_else(|| {
-            self.paths()
-                .find(|(_, p)| p.prober.is_up() && p.remote_known)
-                .map(|(i, _)| i)
-        })
     }
 
     /// Of the cheapest free paths the one with the least delay that takes a burst's packet of this length; the most, while late ones come first.
@@ -309,7 +301,9 @@ impl AnyTunnel<'_> {
         let next = self.queue.peek_len(turn, &self.pool)?;
         let same_path = match turn {
             Turn { lane: 1.., .. } => self.kept_goes_on(now, at, turn),
-            turn if turn.kind == Kind::Light => self.urgent_path(now, next) == Some(at),
+            turn if turn.kind == Kind::Light => {
+                self.urgent_path(now, next, self.queue.next_is_light()) == Some(at)
+            }
             _ => self.goes_on(now, at),
         };
         let shorter = next.saturating_sub(self.queue.saves(turn));
@@ -332,10 +326,12 @@ impl AnyTunnel<'_> {
         }
         let light = Turn::any(Kind::Light);
         if let Some(len) = self.queue.peek_len(light, &self.pool) {
-            if let Some(at) = self.urgent_path(now, len) {
+            let is_light = self.queue.next_is_light();
+            if let Some(at) = self.urgent_path(now, len, is_light) {
                 self.mark_cheaper_busy(now, at);
                 if let Some(id) = self.pop(now, light) {
-                    let at = self.urgent_path(now, self.pool.len_of(id)).unwrap_or(at);
+                    let len = self.pool.len_of(id);
+                    let at = self.urgent_path(now, len, is_light).unwrap_or(at);
                     return Some((at, id, 0));
                 }
             } else {
@@ -425,29 +421,6 @@ impl AnyTunnel<'_> {
     fn misfit(&self, len: usize) -> bool {
         let mut usable = self.paths().filter(|(_, p)| p.carries()).peekable();
         usable.peek().is_some() && !usable.any(|(_, p)| p.fits(len))
-    }
-
-    /// The paths that take something urgent of this length now. (Waiting for a better one that is not ready would leave the
-    /// others idle.)
-    fn urgent_paths(&self, now: Instant, len: usize) -> impl Iterator<Item = (usize, &Path)> {
-        let fitting = self
-            .paths()
-            .filter(move |(_, p)| p.carries() && p.fits(len));
-        fitting.filter(move |(_, p)| p.pacer.ready_for_urgent(now))
-    }
-
-    /// Of the cheapest of them the one where it arrives first.
-    fn urgent_path(&self, now: Instant, len: usize) -> Option<usize> {
-        self.urgent_paths(now, len)
-            .min_by_key(|(_, p)| (p.cost, p.arrival(now)))
-            .map(|(i, _)| i)
-    }
-
-    /// Where a repair arrives first, whatever that costs.
-    pub(super) fn repair_path(&self, now: Instant, len: usize) -> Option<usize> {
-        self.urgent_paths(now, len)
-            .min_by_key(|(_, p)| p.arrival(now))
-            .map(|(i, _)| i)
     }
 
     fn pop(&mut self, now: Instant, turn: Turn) -> Option<PacketId> {
