@@ -249,22 +249,23 @@ impl<'m> FairQueue<'m> {
             flow.headers.forget();
         }
         flow.last = now;
+        flow.spend(since, packet.len());
         flow.pace.count(now, packet.len());
         (flow.ect, flow.acks, flow.ack) = (inner.ect, pinned, inner.ack);
         flow.plain = inner.plain_ack && inner.hash == flow.hash;
         if flow.stage == Stage::Idle {
-            self.wake(slot, since, packet.len());
+            self.wake(slot);
         }
     }
 
     /// Puts a flow that has something to send again into a round.
-    fn wake(&mut self, slot: u16, since: Duration, len: usize) {
+    fn wake(&mut self, slot: u16) {
         let late_first = self.late_first;
         let Some(flow) = self.flows.get_mut(usize::from(slot)) else {
             return;
         };
         let light = flow.lane != Lane::PerPacket && !(late_first && flow.burst);
-        let exceeds = light && flow.exceeds(since, len);
+        let exceeds = light && flow.exceeds();
         (flow.stage, flow.deficit) = if light {
             (Stage::Light, LIGHT_QUANTUM)
         } else {
@@ -352,6 +353,7 @@ impl<'m> FairQueue<'m> {
             port: inner.dst_port,
             protocol: inner.protocol,
             deficit: LIGHT_QUANTUM,
+            credit: LIGHT_QUANTUM as i16,
             ..TxFlow::FREE
         };
         Some(at as u16)

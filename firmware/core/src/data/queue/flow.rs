@@ -25,6 +25,8 @@ pub struct TxFlow {
     pub(super) list: List,
     pub(super) codel: Codel,
     pub(super) deficit: i32,
+    /// What it may send before it is no light flow, bytes.
+    pub(super) credit: i16,
     /// In which of the two rounds it stands.
     pub(super) stage: Stage,
     pub(super) next: u16,
@@ -73,6 +75,7 @@ impl TxFlow {
         list: List::new(),
         codel: Codel::new(),
         deficit: 0,
+        credit: 0,
         stage: Stage::Idle,
         // Set when it joins a round; until then zero, so that a static table takes no room in the router's binary.
         next: 0,
@@ -137,15 +140,19 @@ impl TxFlow {
             },
         }
     }
-    /// It has something to send again, this long after its last packet, first one of `len` bytes: is that more than is left of its
-    /// quantum, and has come back since? A TCP flow whose window does not fill the paths runs empty all the time, and is no light one.
-    pub(super) fn exceeds(&self, since: Duration, len: usize) -> bool {
+    /// A packet of `len` bytes joins it, this long after its last one.
+    pub(super) fn spend(&mut self, since: Duration, len: usize) {
         let regained = since.min(PAUSE).as_micros() as i32 >> REGAINED;
-        self.deficit + regained < len as i32
+        let credit = (i32::from(self.credit) + regained).min(LIGHT_QUANTUM) - len as i32;
+        self.credit = credit.max(-LIGHT_QUANTUM) as i16;
     }
-    /// It sends little, and not what waits to be thinned.
+    /// It has sent more than a light flow may. A TCP flow whose window does not fill the paths runs empty all the time, and is none.
+    pub(super) fn exceeds(&self) -> bool {
+        self.credit < 0
+    }
+    /// It sends little, also if it never has anything waiting, and not what waits to be thinned.
     pub(super) fn is_light(&self) -> bool {
-        !self.burst && !self.acks
+        !self.burst && !self.acks && self.credit >= 0
     }
     /// It sends more than a light one may; `true` if its path is to be chosen for that.
     pub(super) fn outlasts(&mut self) -> bool {
