@@ -7,7 +7,7 @@ use crate::setup::{self, Purpose};
 use crate::targets::{self, Target};
 use crate::toolchain::{Sources, Zig};
 use crate::{build, check_core, log, netns, packaging, process, size, vm};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 
 /// Arguments of `test`.
 #[derive(clap::Args)]
@@ -112,7 +112,7 @@ const RINGS: [Ring; 14] = [
     },
     Ring {
         name: "qemu",
-        what: "whole routers as virtual machines: MIPS with Wi-Fi, ARM",
+        what: "whole routers as virtual machines: MIPS with Wi-Fi; --long: ARM too",
         needs: &[Purpose::Machines, Purpose::RouterBuilds],
         obstacle: ring::no_obstacle,
         run: vm::ring,
@@ -299,18 +299,24 @@ fn release() -> std::path::PathBuf {
 
 fn release_build(_: &Options) -> Result<()> {
     let build = ["build", "--release", "--locked", "--package"];
-    for package in ["burstmesh-proxy", AGENT] {
-        run_command(cargo().args(build).arg(package))?;
-    }
-    // The compatibility test runs it beside the current one, so it has a folder of its own.
+    // The compatibility test runs it beside the current one, so it has a folder of its own, and is built meanwhile.
     let mut previous = cargo();
     previous.args(build).arg(AGENT);
-    run_command(previous.args([
+    previous.args([
         "--features",
         "previous-minor",
         "--target-dir",
         "target/previous-minor",
-    ]))
+    ]);
+    std::thread::scope(|scope| {
+        let previous = scope.spawn(|| run_command(&mut previous));
+        for package in ["burstmesh-proxy", AGENT] {
+            run_command(cargo().args(build).arg(package))?;
+        }
+        previous
+            .join()
+            .map_err(|_| anyhow!("the build of the previous version has panicked"))?
+    })
 }
 
 /// Tests that take minutes are marked `#[ignore]`.

@@ -85,28 +85,26 @@ pub fn ring(options: &Options) -> Result<()> {
 /// With kernels, packages and our own programs for the machines in place, and told where.
 fn prepared<'a>(command: &'a mut Command, options: &Options) -> Result<&'a mut Command> {
     let mips = targets::named(MIPS)?;
-    let arm = targets::named("armv7-unknown-linux-musleabihf")?;
     Zig::ensure()?;
     Sources::ensure()?;
     // The agent is one crate's work at the end of a build, so that it leaves a core idle; the exit has a target folder of its own.
-    let (agents, exit) = std::thread::scope(|scope| {
+    let (agent, exit) = std::thread::scope(|scope| {
         let exit = scope.spawn(|| build::std_program(EXIT, mips));
-        let agents = || -> Result<_> {
-            let machines = (MIPSEL.ensure()?, ARMHF.ensure()?);
-            Ok((machines, build::for_target(mips)?, build::for_target(arm)?))
-        };
-        (agents(), exit.join())
+        let agent = || -> Result<_> { Ok((MIPSEL.ensure()?, build::for_target(mips)?)) };
+        (agent(), exit.join())
     });
-    let ((root, _), mips_agent, arm_agent) = agents?;
+    let (root, agent) = agent?;
     let exit = exit.map_err(|_| anyhow!("the build of the exit has panicked"))??;
     command.env(
         "BURSTMESH_MACHINES",
         root.ancestors().nth(2).unwrap_or(&root),
     );
-    command.env("BURSTMESH_MIPSEL_AGENT", mips_agent);
+    command.env("BURSTMESH_MIPSEL_AGENT", agent);
     command.env("BURSTMESH_MIPSEL_EXIT", exit);
-    command.env("BURSTMESH_ARM_AGENT", arm_agent);
     if options.long {
+        ARMHF.ensure()?;
+        let arm = targets::named("armv7-unknown-linux-musleabihf")?;
+        command.env("BURSTMESH_ARM_AGENT", build::for_target(arm)?);
         command.env("BURSTMESH_MIPSEL_TESTS", build::system_call_tests(mips)?);
         command.env("BURSTMESH_MIPSEL_STAGES", build::std_program(STAGES, mips)?);
     }
