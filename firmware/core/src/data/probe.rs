@@ -147,9 +147,10 @@ impl Prober {
             State::Dead if self.rarely => RARELY.shr(3),
             State::Dead => RETRY_DEAD,
             _ if self.unconfirmed.is_some() => RETRY,
+            // One lost look says nothing of a path: others follow before patience ends, unless an answer comes.
             _ => {
                 self.looks = self.looks.saturating_add(1);
-                self.keep_alive()
+                self.srtt + RETRY
             }
         };
         if self.state == State::Opening {
@@ -283,8 +284,17 @@ impl Prober {
             _ => {}
         }
         if self.state == State::Live {
-            self.next_at = self.next_at.max(now + KEEP_ALIVE.shr(1));
+            self.next_at = self.next_at.max(now + self.rest());
         }
+    }
+
+    /// How long a path that has just answered is left alone.
+    fn rest(&self) -> Duration {
+        let sizes = usize::from(self.step) < 2 * SIZES.len();
+        if self.looks == 0 || sizes {
+            return KEEP_ALIVE.shr(1);
+        }
+        self.keep_alive()
     }
 
     /// Data left on the path: if nothing confirms it, challenges follow quickly.
@@ -460,5 +470,27 @@ mod tests {
         assert!(died.unwrap() < Instant::from_millis(1600), "{died:?}");
         p.confirmed(now, None);
         assert_eq!(p.state(), State::Live);
+    }
+
+    #[test]
+    fn a_look_that_is_lost_kills_no_idle_path() {
+        let mut p = Prober::new(Instant::ZERO);
+        p.sent(Instant::ZERO, 1, 0);
+        p.answered(Instant::from_millis(20), 1, 51);
+        let (mut sent, mut left) = (0, Instant::FAR);
+        for ms in 20..200_000 {
+            let now = Instant::from_millis(ms);
+            assert!(!p.check(now), "dead at {now:?}");
+            if let Some(size) = p.poll(now) {
+                sent += 1;
+                p.sent(now, now.as_micros(), size);
+                // Two of three are lost.
+                left = if sent % 3 == 0 { now } else { left };
+            }
+            if now.since(left) == Duration::from_millis(40) {
+                p.answered(now, left.as_micros(), 1472);
+            }
+        }
+        assert!(p.is_up() && (60..150).contains(&sent), "{sent}");
     }
 }
