@@ -126,12 +126,12 @@ impl Server {
 }
 
 /// So long a member may say nothing at first.
-pub const PATIENCE: Duration = Duration::from_secs(3);
-/// And so long once it has begun to answer: the stack sends what is lost again after one second, and after two more.
-const PATIENCE_BEGUN: Duration = Duration::from_secs(4);
-/// Without an answer a question is asked anew after this, then ever later: sooner than the stack repeats what was lost, and for a
-/// member that has turned us away because others ask it.
-const ANEW: Duration = Duration::from_millis(600);
+pub const PATIENCE: Duration = Duration::from_secs(5);
+/// And so long once it has begun to answer: the stack sends what is lost again after one second, two more and four more.
+const PATIENCE_BEGUN: Duration = Duration::from_millis(7_500);
+/// Without an answer a question is asked anew after this, and each time half as late again, up to where a member beyond two
+/// satellites answers: sooner than the stack repeats what was lost, and for a member that has turned us away because others ask it.
+const ANEW: Duration = Duration::from_millis(400);
 
 /// Asks one member one question.
 pub struct Client {
@@ -182,7 +182,7 @@ impl Client {
         self.part.clear();
         (self.connect, self.say) = (true, true);
         self.anew_at = now + self.pause;
-        self.pause = self.pause + Duration::from_millis(300);
+        self.pause = self.pause + self.pause.shr(1);
     }
 
     /// Connects (the end of the connection before has been said by then), and says the question once there is a connection. True:
