@@ -289,6 +289,7 @@ impl Prober {
     }
 
     /// How long a path that has just answered is left alone.
+    #[inline(never)]
     fn rest(&self) -> Duration {
         let sizes = usize::from(self.step) < 2 * SIZES.len();
         if self.looks == 0 || sizes {

@@ -67,7 +67,8 @@ impl Trial {
     /// Do late paths come first after this look?
     pub fn goes_on(&mut self, now: Instant, look: &Look) -> bool {
         let gap = now.since(self.full_at);
-        if look.sent < look.near / 32 && gap >= STRETCH {
+        // A train of padding fills a path, too, before anything begins.
+        if look.sent < look.near / 32 && (gap >= STRETCH || self.beginning.is_some()) {
             self.beginning = Some(Beginning {
                 judged: now + FORGETS,
                 drops: look.drops,
@@ -118,7 +119,7 @@ impl Beginning {
         let left = self.judged.since(now);
         let [before, lately] = &mut self.waited;
         if left == Duration::ZERO {
-            return Some(look.drops == self.drops && *lately / 3 * 2 <= *before);
+            return Some(look.drops == self.drops && *lately / 7 * 4 <= *before);
         }
         if left < STRETCH {
             *lately = lately.saturating_add(look.waiting);
@@ -224,13 +225,15 @@ mod tests {
     }
 
     /// Whether something is led that fills the early paths after an idle look, with so much waiting after so many looks, and so many
-    /// drops in all.
+    /// drops in all. A train of padding and two idle seconds come before.
     fn led_from_its_beginning(waiting: fn(u32) -> u32, drops: fn(u32) -> u32) -> bool {
         let (mut trial, mut now) = (Trial::default(), Instant::from_millis(10_000));
-        let led = (0..120).map(|at| {
+        let mut led = (-21..120i32).map(|at| {
             now += LOOK;
+            let idle = at <= 0 && at != -20;
+            let at = at.max(0) as u32;
             let look = Look {
-                sent: if at == 0 { 0 } else { 16_000 },
+                sent: if idle { 0 } else { 16_000 },
                 near: 16_000,
                 all: 24_000,
                 waiting: waiting(at),
@@ -239,7 +242,7 @@ mod tests {
             trial.goes_on(now, &look)
         });
         // When it forgets the round trip of its beginning, not sooner.
-        led.enumerate().any(|(at, led)| led && at > 90)
+        led.position(|led| led).is_some_and(|at| at > 110)
     }
 
     #[test]
