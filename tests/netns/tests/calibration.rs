@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use burstmesh_netns::canary::measure_quietly;
 use burstmesh_netns::emulator::Way;
 use burstmesh_netns::tools::capture::Capture;
+use burstmesh_netns::tools::echo::Echo;
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::iperf::{self, Iperf, IperfReport};
 use burstmesh_netns::tools::{ping, transfer};
@@ -53,6 +54,20 @@ fn the_round_trip_is_twice_the_delay() -> Result<()> {
             ensure!(median < delays_ms + 1.0, "median round trip {median} ms");
         }
     }
+    Ok(())
+}
+
+#[test]
+fn datagrams_at_irregular_times_find_the_same_round_trip() -> Result<()> {
+    let Some(lab) = lab()? else { return Ok(()) };
+    let web = lab.link("web")?.v4;
+    let median = measure_quietly(&lab, ATTEMPTS, || {
+        let echo = Echo::start(&lab, "c1", "web", web)?;
+        std::thread::sleep(Duration::from_secs(3));
+        echo.stop()
+    })?;
+    println!("median {median:.2} ms");
+    ensure!((20.0..21.0).contains(&median), "round trip {median} ms");
     Ok(())
 }
 

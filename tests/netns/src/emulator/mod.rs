@@ -8,7 +8,7 @@ mod control;
 mod counters;
 mod engine;
 pub mod pipe;
-mod rng;
+pub(crate) mod rng;
 pub mod switch;
 mod tap;
 

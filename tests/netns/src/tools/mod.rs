@@ -3,6 +3,7 @@
 pub mod bulk;
 pub mod capture;
 pub mod crowd;
+pub mod echo;
 pub mod http;
 pub mod iperf;
 pub mod junk;

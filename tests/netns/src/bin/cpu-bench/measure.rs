@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use burstmesh_netns::tools::echo::Echo;
 use burstmesh_netns::tools::iperf::{self, Iperf};
-use burstmesh_netns::tools::ping::Pinger;
 use burstmesh_netns::units::Rate;
 use burstmesh_netns::{Lab, Usage};
 
@@ -65,7 +65,7 @@ pub fn measure(lab: &Lab, tunnel: Tunnel, ends: &mut Ends<'_>) -> Result<Row> {
         load(lab, &pids, &tcp(false))?,
         load(lab, &pids, &tcp(true))?,
     );
-    let pinger = Pinger::start(lab, "c1", web, Duration::from_millis(50), 56)?;
+    let echo = Echo::start(lab, "c1", "web", web)?;
     let slow = Iperf {
         seconds: SECONDS,
         udp: Some(Rate::mbit(20)),
@@ -73,7 +73,7 @@ pub fn measure(lab: &Lab, tunnel: Tunnel, ends: &mut Ends<'_>) -> Result<Row> {
         ..Iperf::default()
     };
     let udp = load(lab, &pids, &slow)?;
-    let beside = pinger.stop()?;
+    let rtt = echo.stop()?;
     let (mut calls, mut udp_calls) = (None, None);
     if let [gateway, exit] = pids.as_slice() {
         let ends = [("gw1", *gateway), ("exit", *exit)];
@@ -85,7 +85,7 @@ pub fn measure(lab: &Lab, tunnel: Tunnel, ends: &mut Ends<'_>) -> Result<Row> {
         up,
         down,
         udp,
-        rtt: beside.percentile(50.0),
+        rtt,
         calls,
         udp_calls,
     })

@@ -61,6 +61,6 @@ pub fn render(rows: &[Row]) -> String {
             calls(&row.udp_calls)
         );
     }
-    text += "\nAdded delay: median round trip of a ping beside the UDP flow, less that without a tunnel. System calls: strace beside the same loads.\n";
+    text += "\nAdded delay: median round trip of single datagrams at irregular times beside the UDP flow, less that without a tunnel. System calls: strace beside the same loads.\n";
     text
 }
