@@ -8,7 +8,6 @@ use crate::elf::Linking;
 use crate::process::{self, command, output, run};
 use crate::python::{self, tools};
 use crate::setup::{self, Purpose};
-use crate::targets::Target;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,11 +63,11 @@ impl Sources {
     }
 
     /// Lets `cargo` build what the test harness needs as well. One panic strategy for all, or there would be two `core`s.
-    pub fn build_for_tests(&self, cargo: &mut Command, target: &Target) -> Result<()> {
+    pub fn build_for_tests(&self, cargo: &mut Command) -> Result<()> {
         self.build(cargo, "std,panic_unwind,test");
         cargo.args(["--config", "profile.dev.panic=\"unwind\""]);
         // The test harness does unwind.
-        flags(target, Linking::Static, None)?
+        flags(Linking::Static, None)?
             .without(&["-Cforce-unwind-tables=no", "no-unwind.x"])
             .with_panics()
             .apply(cargo);
@@ -76,12 +75,10 @@ impl Sources {
     }
 
     /// Lets `cargo` build a program with the whole standard library, in a folder of its own: this `core` is another one.
-    pub fn build_std(&self, cargo: &mut Command, target: &Target) -> Result<()> {
+    pub fn build_std(&self, cargo: &mut Command) -> Result<()> {
         self.build(cargo, "std,panic_abort");
         cargo.env("CARGO_TARGET_DIR", std_target_dir());
-        flags(target, Linking::Static, None)?
-            .with_panics()
-            .apply(cargo);
+        flags(Linking::Static, None)?.with_panics().apply(cargo);
         Ok(())
     }
 
@@ -112,6 +109,12 @@ impl Flags {
         self.without(&["-Cpanic=immediate-abort"])
     }
 
+    /// And these.
+    pub fn with(mut self, more: Vec<String>) -> Self {
+        self.0.extend(more);
+        self
+    }
+
     /// Has them take the place of every other set of flags.
     pub fn apply(&self, cargo: &mut Command) {
         cargo.env("CARGO_ENCODED_RUSTFLAGS", self.0.join("\u{1f}"));
@@ -119,9 +122,8 @@ impl Flags {
 }
 
 /// The flags of `.cargo/config.toml`, which `cross` takes as they are, fitted to this build.
-pub fn flags(target: &Target, linking: Linking, cpu: Option<&str>) -> Result<Flags> {
+pub fn flags(linking: Linking, cpu: Option<&str>) -> Result<Flags> {
     let mut flags = configured("cfg(target_env = \"musl\")")?;
-    flags.extend(processor_flags(target.triple)?);
     if linking == Linking::Dynamic {
         for flag in &mut flags {
             *flag = flag.replace("+crt-static", "-crt-static");
@@ -137,8 +139,6 @@ pub fn flags(target: &Target, linking: Linking, cpu: Option<&str>) -> Result<Fla
 pub fn processor_flags(triple: &str) -> Result<Vec<String>> {
     if triple.starts_with("x86_64-") {
         configured("cfg(target_arch = \"x86_64\")")
-    } else if triple.starts_with("mips") {
-        configured("cfg(target_arch = \"mips\")")
     } else {
         Ok(Vec::new())
     }
