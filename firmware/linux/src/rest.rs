@@ -8,8 +8,9 @@ use crate::fd::Fd;
 use crate::poll::{Interest, Poll};
 use burstmesh_core::time::{Duration, Instant};
 
-/// How long it rests, which is how long a packet may wait for others: little beside any line's own delay.
-const REST: Duration = Duration::from_micros(1_500);
+/// How long it rests, which is how long a packet may wait for others: little beside any line's own delay. Half of it is what a ping
+/// beside a steady stream waits, of the millisecond that is allowed (docs/cpu.md).
+const REST: Duration = Duration::from_micros(1_700);
 
 /// What reading the descriptor brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,18 +61,25 @@ impl Rest {
         let resting = self.until.is_some();
         let often = now.since(self.looked) < REST;
         self.looked = now;
-        let (rests, length) = match found {
-            Look::Nothing => (false, REST),
-            Look::All => (resting || often, REST),
+        let (rests, until) = match found {
+            Look::Nothing => (false, now),
+            Look::All => (resting || often, self.next_end(now)),
             // Much is there: nothing is gained by waiting for more.
-            Look::More => (resting, Duration::ZERO),
+            Look::More => (resting, now),
         };
-        self.until = rests.then(|| now + length);
+        self.until = rests.then_some(until);
         match (resting, rests) {
             (false, true) => poll.modify(fd, token, Interest::Nothing),
             (true, false) => poll.modify(fd, token, Interest::Read),
             _ => Ok(()),
         }
+    }
+
+    /// When a rest that begins now is over. One that follows another ends so long after that one's end, not after now: else what
+    /// the wake-up and the round took is added to each, and a stream's packets wait longer than is meant.
+    fn next_end(&self, now: Instant) -> Instant {
+        let end = self.until.unwrap_or(now) + REST;
+        if end > now { end } else { now + REST }
     }
 }
 
@@ -122,7 +130,7 @@ mod tests {
     fn what_comes_now_and_then_wakes_at_once() {
         let mut s = scene();
         for look in 1..9 {
-            s.looked(look * 1_500, Look::All);
+            s.looked(look * 1_700, Look::All);
             assert!(s.wakes());
         }
         assert_eq!(s.rest.poll_timeout(), Instant::FAR);
@@ -135,13 +143,25 @@ mod tests {
         s.looked(5_100, Look::All);
         assert!(!s.wakes());
         let at = |micros| Instant::ZERO + Duration::from_micros(micros);
-        assert!(!s.rest.is_over(at(6_599)) && s.rest.is_over(at(6_600)));
-        s.looked(6_600, Look::All);
+        assert!(!s.rest.is_over(at(6_799)) && s.rest.is_over(at(6_800)));
+        s.looked(6_800, Look::All);
         assert!(!s.wakes());
-        assert_eq!(s.rest.poll_timeout(), at(8_100));
-        s.looked(8_100, Look::Nothing);
+        assert_eq!(s.rest.poll_timeout(), at(8_500));
+        s.looked(8_500, Look::Nothing);
         assert!(s.wakes());
         assert_eq!(s.rest.poll_timeout(), Instant::FAR);
+    }
+
+    #[test]
+    fn a_rest_that_ended_late_makes_the_next_one_shorter_and_one_that_ended_too_late_does_not() {
+        let mut s = scene();
+        s.looked(5_000, Look::All);
+        s.looked(5_100, Look::All);
+        let at = |micros| Instant::ZERO + Duration::from_micros(micros);
+        s.looked(6_950, Look::All);
+        assert_eq!(s.rest.poll_timeout(), at(8_500));
+        s.looked(10_300, Look::All);
+        assert_eq!(s.rest.poll_timeout(), at(12_000));
     }
 
     #[test]
