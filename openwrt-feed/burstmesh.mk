@@ -39,7 +39,7 @@ endif
 # For the agent: fixed addresses (without them the tiny one does not even start: its log's texts are no memory), and its size. Left
 # out are the flags that want a C library inside or a core of our own: OpenWrt's programs ask for the router's musl, and its
 # core is built to unwind. The linker's scripts take away what OpenWrt's own strip does.
-BURSTMESH_AGENT_RUSTFLAGS:=-Crelocation-model=static -Cforce-unwind-tables=no -Cllvm-args=-inline-threshold=10 -Cllvm-args=-inlinehint-threshold=50
+BURSTMESH_AGENT_RUSTFLAGS:=-Crelocation-model=static -Cforce-unwind-tables=no -Cllvm-args=-inline-threshold=10 -Cllvm-args=-inlinehint-threshold=50 -Cllvm-args=-min-jump-table-entries=8
 ifneq ($(filter mips mipsel,$(ARCH)),)
   BURSTMESH_AGENT_RUSTFLAGS+=-Cllvm-args=-disable-mips-df-forward-search=false -Cllvm-args=-disable-mips-df-succbb-search=false
 endif
