@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use burstmesh_netns::community::{Community, fetches, has_hosts};
@@ -138,9 +138,12 @@ fn each_kind_of_flow_is_named_with_its_lines_the_reason_and_the_runner_up() -> R
     let _video = Slow::start(&lab, &video.2, "400K")?;
     let call = Pinger::start(&lab, "c1", web, Duration::from_millis(20), 172)?;
     let running = transfer::start_download(&lab, "c1", &bulk.2, 30 * SECOND)?;
+    let begun = Instant::now();
     sleep(9 * SECOND);
-    let mut seen = Seen::new();
-    for _ in 0..12 {
+    let (mut seen, mut looks) = (Seen::new(), 0);
+    // All runs as long as the download does: on a busy machine a page takes a second.
+    while begun.elapsed() < 27 * SECOND && looks < 12 {
+        looks += 1;
         // In the last whole second it must have been there.
         for _ in 0..3 {
             ensure!(fetches(&lab, "c1", &pages.1, 5 * SECOND));
@@ -148,12 +151,14 @@ fn each_kind_of_flow_is_named_with_its_lines_the_reason_and_the_runner_up() -> R
         }
         look(&community, &mut seen)?;
     }
-    println!("{}\n{seen:?}", community.status_table("gw1")?);
+    println!("{}\n{looks} {seen:?}", community.status_table("gw1")?);
     call.stop()?;
     ensure!(running.finish()?.intact);
+    ensure!(looks >= 5, "{looks} looks in 18 s");
     for (name, _) in EXPECTED {
         let (told, right) = seen.get(name).copied().unwrap_or_default();
-        ensure!(told >= 8 && right * 10 >= told * 9, "{name}: {seen:?}");
+        let enough = told * 3 >= looks * 2 && right * 10 >= told * 9;
+        ensure!(enough, "{name}: {looks} looks, {seen:?}");
     }
     Ok(())
 }
