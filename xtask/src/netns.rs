@@ -48,7 +48,6 @@ pub fn ring(release: &Path, options: &Options) -> Result<()> {
         ignored_too(&mut test, options);
         test
     };
-    options.meanwhile.begin()?;
     let (beside, mut alone) = files()?;
     // It closes the run: `cargo test` has the last word.
     let last = alone.pop();
@@ -56,6 +55,8 @@ pub fn ring(release: &Path, options: &Options) -> Result<()> {
         // Its own tests in turn: the files keep the cores busy.
         try_first(test(file).env("RUST_TEST_THREADS", "1"))
     })?;
+    // Together with those it would be too much for two cores.
+    options.meanwhile.begin()?;
     for file in alone {
         if !try_first(&mut test(&file))? {
             failed.push(file);

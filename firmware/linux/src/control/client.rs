@@ -4,8 +4,8 @@ use super::{address, send};
 use crate::error::{Error, Result, check};
 use crate::fd::{Fd, socket};
 
-/// A daemon that says nothing for so long hangs.
-const PATIENCE_MS: i32 = 5_000;
+/// A daemon that says nothing for so long hangs. It waits up to 7.5 s for another member's next word.
+const PATIENCE_MS: i32 = 10_000;
 
 /// Asks the daemon at `path` one line, and hands the answer to `each`, piece by piece as it comes.
 ///
