@@ -4,7 +4,7 @@
 //! and only what fails twice is a failure; what passed at the second try is named as flaky, with what the first one said.
 //!
 //! Files whose labs may all run beside others (`Lab::beside`) mostly wait: they come first, some at a time. The others hold rates
-//! against bars, and have the machine to themselves.
+//! against bars: nothing but the virtual machines runs beside them, at idle priority (`meanwhile.rs`).
 
 use crate::ring::Options;
 use crate::test::ignored_too;
@@ -16,7 +16,7 @@ use std::sync::Mutex;
 
 const PACKAGE: &str = "burstmesh-netns";
 /// More files than this do not fail by chance.
-const FLAKY: usize = 3;
+const FLAKY: usize = 2;
 /// How many files run at once of those that may.
 const AT_ONCE: usize = 2;
 

@@ -154,8 +154,7 @@ fn all_members_are_asked_beside_a_transfer_over_lines_that_lose_a_twentieth() ->
     };
     let (alone, beside) = (seconds(1.5, 4.5), seconds(4.5, 7.5));
     println!("{rounds} rounds of questions; {alone:.1} Mbit/s alone, {beside:.1} beside them");
-    // At 5 % loss one flow's rate differs by a tenth from one three seconds to the next.
-    ensure!(beside > 0.8 * alone, "{beside:.1} of {alone:.1} Mbit/s");
+    ensure!(beside > 0.9 * alone, "{beside:.1} of {alone:.1} Mbit/s");
 
     // The agents read their counters every second.
     std::thread::sleep(Duration::from_millis(2_200));
