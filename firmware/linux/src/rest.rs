@@ -11,6 +11,8 @@ use burstmesh_core::time::{Duration, Instant};
 /// How long it rests, which is how long a packet may wait for others: little beside any line's own delay. Half of it is what a ping
 /// beside a steady stream waits, of the millisecond that is allowed (docs/cpu.md).
 const REST: Duration = Duration::from_micros(1_700);
+/// How much of it may be left where the loop is awake anyway.
+const EARLY: Duration = Duration::from_micros(850);
 
 /// What reading the descriptor brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +41,13 @@ impl Rest {
         }
     }
 
-    /// It has rested: read it, and say by [`Self::looked`] what was there.
+    /// It has rested: read it, and say by [`Self::looked`] what was there. Half a rest is enough where the loop is awake anyway,
+    /// for a datagram or another timer: that spares a wake-up.
     pub fn is_over(&self, now: Instant) -> bool {
-        self.until.is_some_and(|until| until <= now)
+        self.until.is_some_and(|until| until <= now + EARLY)
     }
 
-    /// When [`Self::is_over`] will be true.
+    /// When it is over at the latest.
     pub fn poll_timeout(&self) -> Instant {
         self.until.unwrap_or(Instant::FAR)
     }
@@ -78,7 +81,7 @@ impl Rest {
     /// When a rest that begins now is over. One that follows another ends so long after that one's end, not after now: else what
     /// the wake-up and the round took is added to each, and a stream's packets wait longer than is meant.
     fn next_end(&self, now: Instant) -> Instant {
-        let end = self.until.unwrap_or(now) + REST;
+        let end = self.until.unwrap_or(now).min(now) + REST;
         if end > now { end } else { now + REST }
     }
 }
@@ -143,7 +146,7 @@ mod tests {
         s.looked(5_100, Look::All);
         assert!(!s.wakes());
         let at = |micros| Instant::ZERO + Duration::from_micros(micros);
-        assert!(!s.rest.is_over(at(6_799)) && s.rest.is_over(at(6_800)));
+        assert_eq!(s.rest.poll_timeout(), at(6_800));
         s.looked(6_800, Look::All);
         assert!(!s.wakes());
         assert_eq!(s.rest.poll_timeout(), at(8_500));
@@ -162,6 +165,18 @@ mod tests {
         assert_eq!(s.rest.poll_timeout(), at(8_500));
         s.looked(10_300, Look::All);
         assert_eq!(s.rest.poll_timeout(), at(12_000));
+    }
+
+    #[test]
+    fn whoever_is_awake_in_the_second_half_of_a_rest_reads_and_the_next_rest_begins_then() {
+        let mut s = scene();
+        s.looked(5_000, Look::All);
+        s.looked(5_100, Look::All);
+        let at = |micros| Instant::ZERO + Duration::from_micros(micros);
+        assert!(!s.rest.is_over(at(5_949)) && s.rest.is_over(at(5_950)));
+        s.looked(6_000, Look::All);
+        assert!(!s.wakes());
+        assert_eq!(s.rest.poll_timeout(), at(7_700));
     }
 
     #[test]

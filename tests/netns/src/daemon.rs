@@ -195,7 +195,7 @@ pub struct Usage {
     pub peak_rss_kib: u64,
     /// Processor time of all its threads outside the kernel, in 10 ms steps.
     pub user: Duration,
-    /// The same, with that in the kernel.
+    /// The same with that in the kernel, to the nanosecond.
     pub cpu: Duration,
 }
 
@@ -224,13 +224,12 @@ impl Usage {
                 .unwrap_or(0)
         };
         let time = |ticks: u64| Duration::from_millis(ticks * 1000 / sys::clock_ticks());
-        let (user, cpu) = (time(ticks(14)), time(ticks(14) + ticks(15)));
         Ok(Self {
             rss_kib: kib("VmRSS:")?,
             own_rss_kib: kib("VmRSS:")?.saturating_sub(shared_kib(pid)?),
             peak_rss_kib: kib("VmHWM:")?,
-            user,
-            cpu,
+            user: time(ticks(14)),
+            cpu: sys::processor_time(pid)?,
         })
     }
 }

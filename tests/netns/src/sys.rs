@@ -7,8 +7,9 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 /// Priority of the lab's programs.
 const NICE: libc::c_int = -15;
@@ -218,6 +219,24 @@ pub fn prefer_this_thread() {
         );
         libc::prctl(libc::PR_SET_TIMERSLACK, 1);
     }
+}
+
+/// Processor time that the process `pid` has used since it began, of all its threads, also those that have ended.
+pub fn processor_time(pid: u32) -> Result<Duration> {
+    let (mut clock, mut time) = (
+        0,
+        libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        },
+    );
+    // SAFETY: two valid places to write to.
+    let got = unsafe {
+        libc::clock_getcpuclockid(pid as libc::pid_t, &raw mut clock) == 0
+            && libc::clock_gettime(clock, &raw mut time) == 0
+    };
+    ensure!(got, "process {pid} is gone");
+    Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
 }
 
 /// Clock ticks per second in /proc/PID/stat.
