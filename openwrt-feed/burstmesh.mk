@@ -33,7 +33,7 @@ BURSTMESH_CARGO_ARGS:=--locked
 # OpenWrt gives cargo RUSTFLAGS, which take the place of all that .cargo/config.toml says: what must hold there too is said again,
 # and a test compares. For every program: the cipher on x86-64.
 ifeq ($(ARCH),x86_64)
-  CARGO_RUSTFLAGS+=--cfg poly1305_force_soft --cfg chacha20_avx512
+  CARGO_RUSTFLAGS+=--cfg chacha20_avx512
 endif
 
 # For the agent: fixed addresses (without them the tiny one does not even start: its log's texts are no memory), and its size. Left

@@ -1,6 +1,6 @@
 //! ChaCha20-Poly1305 (RFC 8439) as every packet is sealed with it: on MIPS the [`tuned`] one, elsewhere RustCrypto's, which
-//! has vector code there; on x86-64 and 64-bit ARM its parts are put together so that this code works in full width (`wide`). Same algorithm, same
-//! traits, same behaviour; only the number of instructions differs.
+//! has vector code there; on x86-64 and 64-bit ARM its ChaCha20, so that this code works in full width, with a Poly1305 of 64-bit words
+//! (`wide`). Same algorithm, same traits, same behaviour; only the number of instructions differs.
 //!
 //! The tuned one is compiled for every processor all the same, so that tests compare the two everywhere.
 //!

@@ -1,15 +1,17 @@
-//! ChaCha20-Poly1305 for processors with wide vectors (x86-64, 64-bit ARM): RustCrypto's ChaCha20 and Poly1305, put together for packets.
+//! ChaCha20-Poly1305 for processors with wide words and vectors (x86-64, 64-bit ARM): RustCrypto's ChaCha20, and a Poly1305 of 64-bit
+//! words, put together for packets.
 //!
 //! The vector code makes four key stream blocks at a time, or sixteen, and for a single one it takes as long as for four. RustCrypto's
 //! AEAD asks for single blocks: the authenticator's key, and each block of the end. Here all are taken from whole groups.
+
+pub(crate) mod poly;
 
 use crate::lengths;
 use chacha20_wide::ChaCha20;
 use chacha20_wide::cipher::{KeyIvInit, StreamCipher};
 use chacha20poly1305::aead::{self, consts};
 use chacha20poly1305::{AeadCore, AeadInPlace, Error, Key, KeyInit, KeySizeUser, Tag};
-use poly1305::Poly1305;
-use poly1305::universal_hash::UniversalHash;
+use poly::Poly1305;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -113,7 +115,7 @@ impl Stream {
     /// Before [`Self::apply`], which may use the room anew.
     fn authenticator(&self) -> Poly1305 {
         let key = self.room.first_chunk::<32>().unwrap_or(&[0; 32]);
-        Poly1305::new(key.into())
+        Poly1305::new(key)
     }
 
     /// Once, to the whole text.
@@ -144,10 +146,10 @@ impl Drop for Stream {
 
 /// RFC 8439, section 2.8.
 fn authenticate(mut mac: Poly1305, associated_data: &[u8], text: &[u8]) -> Tag {
-    mac.update_padded(associated_data);
-    mac.update_padded(text);
-    mac.update(&[lengths(associated_data, text).into()]);
-    mac.finalize()
+    mac.absorb_padded(associated_data);
+    mac.absorb_padded(text);
+    mac.absorb(&[lengths(associated_data, text)]);
+    mac.finish().into()
 }
 
 /// So many bytes in whole groups, as far as they fit the room.
