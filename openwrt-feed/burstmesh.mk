@@ -41,5 +41,7 @@ endif
 # core is built to unwind. The linker's scripts take away what OpenWrt's own strip does.
 BURSTMESH_AGENT_RUSTFLAGS:=-Crelocation-model=static -Cforce-unwind-tables=no -Cllvm-args=-inline-threshold=10 -Cllvm-args=-inlinehint-threshold=50 -Cllvm-args=-min-jump-table-entries=8
 ifneq ($(filter mips mipsel,$(ARCH)),)
-  BURSTMESH_AGENT_RUSTFLAGS+=-Cllvm-args=-disable-mips-df-forward-search=false -Cllvm-args=-disable-mips-df-succbb-search=false
+  BURSTMESH_AGENT_RUSTFLAGS+=$(addprefix -Cllvm-args=-,disable-mips-df-forward-search=false disable-mips-df-succbb-search=false \
+	enable-tail-merge tail-merge-size=1 disable-copyprop disable-machine-licm disable-machine-sink disable-phi-elim-edge-splitting \
+	apply-ext-tsp-for-size mno-check-zero-division)
 endif

@@ -157,7 +157,7 @@ pub fn std_program(package: &str, target: &'static Target) -> Result<PathBuf> {
     let mut cargo = Zig::ensure()?.cargo("zigbuild");
     cargo.args(["--package", package, "--bin", package]);
     cargo.args(["--locked", "--profile", "router", "--target", target.triple]);
-    Sources::ensure()?.build_std(&mut cargo)?;
+    Sources::ensure()?.build_std(&mut cargo, target)?;
     run_command(&mut cargo)?;
     let built = std_target_dir().join(target.triple);
     Ok(built.join("router").join(package))
@@ -169,7 +169,7 @@ pub fn system_call_tests(target: &'static Target) -> Result<PathBuf> {
     cargo.args(["--package", "burstmesh-linux", "--lib", "--no-run"]);
     cargo.args(["--locked", "--target", target.triple]);
     cargo.args(["--message-format", "json-render-diagnostics"]);
-    Sources::ensure()?.build_for_tests(&mut cargo)?;
+    Sources::ensure()?.build_for_tests(&mut cargo, target)?;
     println!("$ {}", process::line(&cargo));
     let messages = process::output(&mut cargo)?;
     let built = messages.lines().rev().find_map(|line| {
@@ -210,9 +210,7 @@ pub fn make(job: &Job) -> Result<Built> {
         cargo.args(["--features", feature]);
     }
     sources.build_core(&mut cargo);
-    toolchain::flags(job.linking, job.cpu.as_deref())?
-        .with(toolchain::processor_flags(triple)?)
-        .apply(&mut cargo);
+    toolchain::flags(job.target, job.linking, job.cpu.as_deref())?.apply(&mut cargo);
     run_command(&mut cargo)?;
     let built = target_dir().join(triple).join("router/burstmesh");
     let file = fs::read(&built).with_context(|| format!("no binary at {}", built.display()))?;

@@ -53,7 +53,7 @@ fn build(target: &Target) -> Result<PathBuf> {
         "repeat",
     ]);
     cargo.args(["--profile", "router", "--target", target.triple]);
-    Sources::ensure()?.build_std(&mut cargo)?;
+    Sources::ensure()?.build_std(&mut cargo, target)?;
     run_command(&mut cargo)?;
     Ok(std_target_dir()
         .join(target.triple)

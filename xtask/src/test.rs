@@ -253,7 +253,7 @@ fn emulated(target: &Target, crates: &[&str], which: &str, more: &[&str]) -> Res
     for name in crates {
         cargo.args(["--package", &format!("burstmesh-{name}")]);
     }
-    Sources::ensure()?.build_for_tests(&mut cargo)?;
+    Sources::ensure()?.build_for_tests(&mut cargo, target)?;
     cargo.env(targets::variable(target, "RUNNER"), target.emulator);
     if !more.is_empty() {
         cargo.env("PROPTEST_CASES", "64").args(more);

@@ -8,6 +8,7 @@ use crate::elf::Linking;
 use crate::process::{self, command, output, run};
 use crate::python::{self, tools};
 use crate::setup::{self, Purpose};
+use crate::targets::Target;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,11 +64,11 @@ impl Sources {
     }
 
     /// Lets `cargo` build what the test harness needs as well. One panic strategy for all, or there would be two `core`s.
-    pub fn build_for_tests(&self, cargo: &mut Command) -> Result<()> {
+    pub fn build_for_tests(&self, cargo: &mut Command, target: &Target) -> Result<()> {
         self.build(cargo, "std,panic_unwind,test");
         cargo.args(["--config", "profile.dev.panic=\"unwind\""]);
         // The test harness does unwind.
-        flags(Linking::Static, None)?
+        flags(target, Linking::Static, None)?
             .without(&["-Cforce-unwind-tables=no", "no-unwind.x"])
             .with_panics()
             .apply(cargo);
@@ -75,10 +76,12 @@ impl Sources {
     }
 
     /// Lets `cargo` build a program with the whole standard library, in a folder of its own: this `core` is another one.
-    pub fn build_std(&self, cargo: &mut Command) -> Result<()> {
+    pub fn build_std(&self, cargo: &mut Command, target: &Target) -> Result<()> {
         self.build(cargo, "std,panic_abort");
         cargo.env("CARGO_TARGET_DIR", std_target_dir());
-        flags(Linking::Static, None)?.with_panics().apply(cargo);
+        flags(target, Linking::Static, None)?
+            .with_panics()
+            .apply(cargo);
         Ok(())
     }
 
@@ -109,12 +112,6 @@ impl Flags {
         self.without(&["-Cpanic=immediate-abort"])
     }
 
-    /// And these.
-    pub fn with(mut self, more: Vec<String>) -> Self {
-        self.0.extend(more);
-        self
-    }
-
     /// Has them take the place of every other set of flags.
     pub fn apply(&self, cargo: &mut Command) {
         cargo.env("CARGO_ENCODED_RUSTFLAGS", self.0.join("\u{1f}"));
@@ -122,8 +119,9 @@ impl Flags {
 }
 
 /// The flags of `.cargo/config.toml`, which `cross` takes as they are, fitted to this build.
-pub fn flags(linking: Linking, cpu: Option<&str>) -> Result<Flags> {
+pub fn flags(target: &Target, linking: Linking, cpu: Option<&str>) -> Result<Flags> {
     let mut flags = configured("cfg(target_env = \"musl\")")?;
+    flags.extend(processor_flags(target.triple)?);
     if linking == Linking::Dynamic {
         for flag in &mut flags {
             *flag = flag.replace("+crt-static", "-crt-static");
@@ -139,6 +137,8 @@ pub fn flags(linking: Linking, cpu: Option<&str>) -> Result<Flags> {
 pub fn processor_flags(triple: &str) -> Result<Vec<String>> {
     if triple.starts_with("x86_64-") {
         configured("cfg(target_arch = \"x86_64\")")
+    } else if triple.starts_with("mips") {
+        configured("cfg(target_arch = \"mips\")")
     } else {
         Ok(Vec::new())
     }
@@ -227,5 +227,34 @@ impl Zig {
             .env("ZIG_GLOBAL_CACHE_DIR", cache.join("zig"))
             .env("ZIG_LOCAL_CACHE_DIR", cache.join("zig"));
         cargo
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets;
+
+    /// What this made wrong was `core::fmt::write`, in some builds only (docs/building.md).
+    #[test]
+    fn mips_merges_equal_ends_only_with_fixed_addresses_and_no_copies_dropped_as_dead() {
+        let mips = targets::named("mips-unknown-linux-musl").unwrap();
+        let flags = flags(mips, Linking::Static, None).unwrap().0;
+        for wanted in [
+            "-Cllvm-args=-enable-tail-merge",
+            "-Cllvm-args=-disable-copyprop",
+            "-Crelocation-model=static",
+        ] {
+            assert!(flags.iter().any(|flag| flag == wanted), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn what_is_for_mips_no_other_processor_has() {
+        let arm = targets::named("aarch64-unknown-linux-musl").unwrap();
+        let flags = flags(arm, Linking::Static, None).unwrap().0;
+        for mips in configured("cfg(target_arch = \"mips\")").unwrap() {
+            assert!(!flags.contains(&mips), "{mips}");
+        }
     }
 }
