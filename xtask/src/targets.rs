@@ -1,6 +1,7 @@
 //! The machines a router binary is built for.
 
 use crate::elf::Machine;
+use crate::process::{command, output};
 use anyhow::{Result, bail};
 
 /// A Rust target and what a binary for it must look like.
@@ -84,6 +85,13 @@ pub fn named(triple: &str) -> Result<&'static Target> {
             ALL.map(|target| target.triple).join(", ")
         ),
     }
+}
+
+/// Does the compiler know this processor of a target? It would build for an unknown one too, or crash.
+pub fn has_processor(triple: &str, cpu: &str) -> Result<bool> {
+    let known = output(command("rustc").args(["--print", "target-cpus", "--target", triple]))?;
+    let mut names = known.lines().filter_map(|l| l.split_whitespace().next());
+    Ok(names.any(|name| name == cpu))
 }
 
 /// Cargo's environment variable for a setting of this target: `CARGO_TARGET_MIPS_UNKNOWN_LINUX_MUSL_RUNNER`.
