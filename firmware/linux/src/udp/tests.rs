@@ -1,5 +1,6 @@
 use super::*;
 use crate::testing::{in_namespace, run};
+use burstmesh_core::data::pieces::Pieces;
 use std::net::{IpAddr, SocketAddr};
 
 type Batch = RecvBatch<32, 2048>;
