@@ -90,27 +90,6 @@ impl Rtnl {
         )
     }
 
-    /// Adds a route beside those that exist.
-    pub fn add_route(&mut self, route: &Route) -> Result<()> {
-        let flags = ASK | libc::NLM_F_CREATE | libc::NLM_F_EXCL;
-        self.0.change(
-            "add a route",
-            message(libc::RTM_NEWROUTE, flags, route),
-            &[libc::EEXIST],
-        )
-    }
-
-    /// Deletes a route.
-    pub fn delete_route(&mut self, route: &Route) -> Result<()> {
-        // Also no error when the whole table or the interface is gone: the routes went with it.
-        let gone = [libc::ESRCH, libc::ENOENT, libc::ENODEV];
-        self.0.change(
-            "delete a route",
-            message(libc::RTM_DELROUTE, ASK, route),
-            &gone,
-        )
-    }
-
     /// Where the default route in `table` by way of the interface leads: that with the lowest metric.
     pub fn default_gateway(
         &mut self,

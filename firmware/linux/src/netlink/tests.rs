@@ -162,24 +162,19 @@ fn sample_routes(index: u32) -> [(Route, &'static str, &'static str); 6] {
 }
 
 #[test]
-fn routes_are_set_in_any_table_and_deleted_any_number_of_times() {
+fn routes_are_set_in_any_table_any_number_of_times() {
     in_namespace(|| {
         let (mut rtnl, index) = dummy("v0");
         run("ip addr add 10.1.0.2/24 dev v0; ip addr add fd01::2/64 dev v0 nodad");
         for (route, show, expected) in sample_routes(index) {
             for _ in 0..2 {
                 rtnl.replace_route(&route).unwrap();
-                rtnl.add_route(&route).unwrap();
             }
             let shown = run(&format!("ip {show}"));
             assert!(
                 shown.starts_with(expected) && shown.lines().count() == 1,
                 "{shown}"
             );
-            for _ in 0..2 {
-                rtnl.delete_route(&route).unwrap();
-            }
-            assert_eq!(run(&format!("ip {show} 2>/dev/null || true")), "");
         }
     });
 }
@@ -309,13 +304,9 @@ fn rules_are_added_once_and_deleted_any_number_of_times() {
                 shown.contains(&format!("902:\tfrom {from}/24 iif br-lan")),
                 "{shown}"
             );
-            for _ in 0..2 {
-                for rule in [&suppress, &marked, &network] {
-                    rtnl.delete_rule(rule).unwrap();
-                }
+            for priority in [900, 902] {
+                rtnl.delete_rules_at(family, priority).unwrap();
             }
-            assert_eq!(run(&format!("ip {flag} rule")), before);
-            rtnl.add_rule(&marked).unwrap();
             rtnl.add_rule(&Rule { table: 5, ..marked }).unwrap();
             rtnl.delete_rules_at(family, 901).unwrap();
             assert_eq!(run(&format!("ip {flag} rule")), before);
