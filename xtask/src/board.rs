@@ -201,7 +201,10 @@ impl Board {
 
     fn parse(text: &str, file: String) -> Result<Self> {
         let board: Self = toml::from_str(text)?;
-        board.check()?;
+        board.check().map_err(|error| match line_of(text, &error) {
+            Some(line) => error.context(format!("line {line}")),
+            None => error,
+        })?;
         Ok(Self { file, ..board })
     }
 
@@ -229,12 +232,20 @@ impl Board {
     fn check(&self) -> Result<()> {
         let arch = &self.openwrt.package_arch;
         let Some((_, target, endian)) = ARCHITECTURES.iter().find(|(name, ..)| name == arch) else {
-            bail!("openwrt.package-arch: `{arch}` is unknown");
+            bail!(
+                "openwrt.package-arch: `{arch}` is unknown; there are {}",
+                ARCHITECTURES.map(|(name, ..)| name).join(", ")
+            );
         };
         ensure!(
             self.rust.target == *target,
             "rust.target: {arch} needs {target}, not {}",
             self.rust.target
+        );
+        let cpu = &self.rust.cpu;
+        ensure!(
+            targets::has_processor(target, cpu)?,
+            "rust.cpu: the compiler knows no `{cpu}`; `rustc --print target-cpus --target {target}` has those it knows"
         );
         ensure!(
             self.hardware.endian == *endian,
@@ -242,13 +253,13 @@ impl Board {
         );
         ensure!(
             targets::named(target)?.big_endian == (*endian == Endian::Big),
-            "the table of targets disagrees"
+            "hardware.endian: the table of targets disagrees"
         );
         let fitting = Profile::for_ram(self.hardware.ram_mb)
             .context("hardware.ram-mb: less than the tiny profile needs")?;
         ensure!(
             self.limits == fitting,
-            "limits: {} MB of memory take {fitting:?}, not {:?}",
+            "limits: {} MB of memory take `{fitting}`, not `{}`",
             self.hardware.ram_mb,
             self.limits
         );
@@ -281,16 +292,45 @@ impl Board {
     }
 }
 
-/// The board of that name.
+/// Where the key or table stands that a check names first, as in `lend.share-percent: at most 100`.
+fn line_of(text: &str, error: &anyhow::Error) -> Option<usize> {
+    let error = error.to_string();
+    let (path, _) = error.split_once(": ")?;
+    let (table, key) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut within = "";
+    let found = text.lines().position(|line| {
+        if line.starts_with('[') {
+            within = line.trim_matches(['[', ']']);
+            return table.is_empty() && within == key;
+        }
+        let name = line.split_once('=').map(|(name, _)| name.trim());
+        within == table && name == Some(key)
+    });
+    Some(found? + 1)
+}
+
+/// The board of that name. What is wrong in another board's file is no matter here.
 pub fn load(name: &str) -> Result<Board> {
-    let boards = load_all()?;
-    let names: Vec<String> = boards.iter().map(|board| board.file.clone()).collect();
-    let found = boards.into_iter().find(|board| board.file == name);
-    found.with_context(|| format!("no board `{name}`; there are {}", names.join(", ")))
+    let files = files()?;
+    let stem = |file: &PathBuf| Some(file.file_stem()?.to_str()?.to_owned());
+    match files
+        .iter()
+        .find(|file| stem(file).as_deref() == Some(name))
+    {
+        Some(file) => Board::read(file),
+        None => bail!(
+            "no board `{name}`; there are {}",
+            files.iter().filter_map(stem).collect::<Vec<_>>().join(", ")
+        ),
+    }
 }
 
 /// Every board, by name.
 pub fn load_all() -> Result<Vec<Board>> {
+    files()?.iter().map(|file| Board::read(file)).collect()
+}
+
+fn files() -> Result<Vec<PathBuf>> {
     let folder = process::root().join("board-configs");
     let entries = fs::read_dir(&folder).context("cannot list board-configs")?;
     let mut files: Vec<PathBuf> = entries
@@ -299,7 +339,7 @@ pub fn load_all() -> Result<Vec<Board>> {
         .collect();
     files.retain(|file| file.extension().is_some_and(|e| e == "toml"));
     files.sort();
-    files.iter().map(|file| Board::read(file)).collect()
+    Ok(files)
 }
 
 #[cfg(test)]
@@ -336,6 +376,31 @@ mod tests {
 
     fn error_of(text: &str) -> String {
         format!("{:#}", Board::parse(text, String::new()).unwrap_err())
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_the_line_of_its_key() {
+        let line = |text: &str, key: &str| 1 + text.lines().position(|l| l == key).unwrap();
+        for (key, wrong) in [
+            ("share-percent = 30", "share-percent = 101"),
+            ("target = \"mips-unknown-linux-musl\"", "target = \"mips\""),
+            ("target = \"ath79/generic\"", "target = \"ath79\""),
+            ("limits = \"small\"", "limits = \"tiny\""),
+            ("cpu = \"mips32r2\"", "cpu = \"mips32r9\""),
+        ] {
+            let text = example().replace(key, wrong);
+            let told = format!("line {}: ", line(&text, wrong));
+            assert!(error_of(&text).starts_with(&told), "{}", error_of(&text));
+        }
+        let none = example().replace("wan = [\"eth0.2\"]", "wan = []");
+        let told = format!("line {}: ports: ", line(&none, "[ports]"));
+        assert!(error_of(&none).starts_with(&told), "{}", error_of(&none));
+    }
+
+    #[test]
+    fn a_board_that_is_not_there_is_answered_with_those_that_are() {
+        let error = load("archer").unwrap_err().to_string();
+        assert!(error.contains("tplink-archer-c7-v5"), "{error}");
     }
 
     #[test]

@@ -251,3 +251,29 @@ fn within_budget(job: &Job, contents: &Contents) -> Result<()> {
         job.limits
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binary_over_its_profiles_memory_is_refused() {
+        let job = Job {
+            limits: Profile::Tiny,
+            ..Job::for_target(targets::STRICTEST)
+        };
+        let contents = |bytes| Contents {
+            sections: vec![
+                (".text".to_owned(), 9 << 20),
+                (".data".to_owned(), 16),
+                (".bss".to_owned(), bytes),
+            ],
+            code: Vec::new(),
+            memory: vec![("burstmesh_agent::daemon::GATEWAY".to_owned(), bytes)],
+        };
+        within_budget(&job, &contents((3 << 20) - 16)).unwrap();
+        let error = within_budget(&job, &contents((3 << 20) - 15)).unwrap_err();
+        let told = "mips-unknown-linux-musl: 3145729 bytes of static memory, and the tiny profile has 3145728";
+        assert!(error.to_string().starts_with(told), "{error}");
+    }
+}

@@ -6,6 +6,9 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Debian's last release for 32-bit MIPS, whatever release this machine has.
+const RELEASE: &str = "bookworm";
+
 /// A machine to boot.
 pub struct Machine {
     /// Debian's name of the architecture.
@@ -63,7 +66,7 @@ impl Machine {
 
     fn unpack(&self, lists: &Path, root: &Path) -> Result<()> {
         fs::create_dir_all(root)?;
-        let suite = Suite::foreign(lists, self.architecture)?;
+        let suite = Suite::foreign(lists, RELEASE, self.architecture)?;
         let image = suite.download_newest(&suite.behind(self.kernel)?)?;
         for package in suite.download_all(self.packages)?.iter().chain([&image]) {
             run(command("dpkg-deb").arg("--extract").arg(package).arg(root))?;

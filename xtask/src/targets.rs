@@ -1,6 +1,7 @@
 //! The machines a router binary is built for.
 
 use crate::elf::Machine;
+use crate::process::{command, output};
 use anyhow::{Result, bail};
 
 /// A Rust target and what a binary for it must look like.
@@ -86,8 +87,52 @@ pub fn named(triple: &str) -> Result<&'static Target> {
     }
 }
 
+/// Does the compiler know this processor of a target? It would build for an unknown one too, or crash.
+pub fn has_processor(triple: &str, cpu: &str) -> Result<bool> {
+    let known = output(command("rustc").args(["--print", "target-cpus", "--target", triple]))?;
+    let mut names = known.lines().filter_map(|l| l.split_whitespace().next());
+    Ok(names.any(|name| name == cpu))
+}
+
 /// Cargo's environment variable for a setting of this target: `CARGO_TARGET_MIPS_UNKNOWN_LINUX_MUSL_RUNNER`.
 pub fn variable(target: &Target, setting: &str) -> String {
     let triple = target.triple.to_uppercase().replace('-', "_");
     format!("CARGO_TARGET_{triple}_{setting}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::root;
+    use std::fs;
+
+    fn read(name: &str) -> String {
+        fs::read_to_string(root().join(name)).unwrap()
+    }
+
+    #[test]
+    fn cross_and_the_public_workflow_know_every_target_and_no_other() {
+        let mut triples = ALL.map(|target| target.triple);
+        triples.sort_unstable();
+        let cross: toml::Table = read("Cross.toml").parse().unwrap();
+        let mut known: Vec<&String> = cross["target"].as_table().unwrap().keys().collect();
+        known.sort();
+        assert_eq!(known, triples);
+        let workflow = read(".github/workflows/ci.yml");
+        let listed = workflow.lines().filter_map(|l| l.trim().strip_prefix("- "));
+        let mut built: Vec<&str> = listed.filter(|item| item.contains("-linux-")).collect();
+        built.sort_unstable();
+        assert_eq!(built, triples);
+    }
+
+    /// A colon within an unquoted text ends the reading of the whole file, and nobody here would notice.
+    #[test]
+    fn no_text_of_the_workflow_ends_it() {
+        for line in read(".github/workflows/ci.yml").lines() {
+            let line = line.trim().trim_start_matches("- ");
+            let text = line.split_once(": ").map_or("", |(_, text)| text);
+            let plain = !line.starts_with('#') && !text.starts_with(['"', '\'']);
+            assert!(!plain || !text.contains(": "), "{line}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use std::process::Command;
 
 const PACKAGE: &str = "burstmesh-qemu";
 const EXIT: &str = "burstmesh-proxy";
-/// The data road's stages without system calls, and the client of a download.
+/// The data road's stages, and the client of a download.
 const STAGES: &str = "burstmesh-bench";
 const MIPS: &str = "mipsel-unknown-linux-musl";
 

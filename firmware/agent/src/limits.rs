@@ -2,12 +2,12 @@
 //! memory, nothing (small) for 128 MB, `large` for 256 MB and more.
 
 use burstmesh_core::data::coalesce::Coalescer;
-use burstmesh_core::data::pool::{BLOCK, Block, Slot};
+use burstmesh_core::data::pool::{Block, Slot};
 use burstmesh_core::data::queue::TxFlow;
 use burstmesh_core::data::resequence::RxFlow;
 use burstmesh_core::ledger::Ledger;
 use burstmesh_core::ledger::slots::SLOT;
-use burstmesh_core::node::gateway::{Gateway, MAX_PEERS};
+use burstmesh_core::node::gateway::Gateway;
 use burstmesh_core::usage::Usage;
 use burstmesh_core::wire::control::MAX_UPLINKS;
 use burstmesh_linux::udp::RecvBatch;
@@ -118,11 +118,6 @@ pub const TABLE: [Line; 9] = [
         each: burstmesh_linux::log::KEPT,
     },
 ];
-
-/// Neighbours with a session at a time.
-pub const PEERS: usize = MAX_PEERS;
-/// Payload bytes of a block.
-pub const BLOCK_BYTES: usize = BLOCK;
 
 /// Sum of the table in bytes.
 pub const fn total() -> usize {

@@ -31,6 +31,13 @@ pub fn set_gro(ifname: &str, on: bool) -> Result<()> {
     .map(drop)
 }
 
+/// Whether the interface computes checksums of what it sends.
+#[cfg(test)]
+pub(crate) fn set_checksums(ifname: &str, on: bool) -> Result<()> {
+    const SET_TX_CHECKSUMS: u32 = 0x17;
+    ask("", ifname, SET_TX_CHECKSUMS, u32::from(on)).map(drop)
+}
+
 fn ask(op: &'static str, ifname: &str, command: u32, data: u32) -> Result<u32> {
     let socket = fd::socket(op, libc::AF_INET, libc::SOCK_DGRAM, 0)?;
     let mut value = Value { command, data };

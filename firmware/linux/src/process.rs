@@ -128,12 +128,6 @@ pub fn exit(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Which permissions new files never get.
-pub fn set_umask(mask: u32) {
-    // SAFETY: no pointers.
-    unsafe { libc::umask(mask as libc::mode_t) };
-}
-
 /// The memory that this process occupies, in bytes; 0 if the kernel does not say.
 pub fn resident_bytes() -> u64 {
     let mut buf = [0; 128];
@@ -179,22 +173,6 @@ pub fn forbid_new_privileges() -> Result<()> {
 
 const CAP_NET_ADMIN: u32 = 12;
 const CAP_NET_RAW: u32 = 13;
-
-/// Becomes `uid` and `gid`, and keeps only what configuring the network takes; programs that it starts (nft) get the
-/// same. To be called before any thread starts, and after the TUN device is open (its driver may be root's alone).
-pub fn drop_privileges(uid: u32, gid: u32) -> Result<()> {
-    // SAFETY: no pointers but the null list of groups, which is empty.
-    unsafe {
-        check(
-            "keep capabilities",
-            libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0),
-        )?;
-        check("leave all groups", libc::setgroups(0, core::ptr::null()))?;
-        check("change the group", libc::setgid(gid))?;
-        check("change the user", libc::setuid(uid))?;
-    }
-    keep_network_capabilities()
-}
 
 /// Keeps only what configuring the network takes; programs that it starts (nft) get the same. Root without its other
 /// capabilities still owns its files, so settings and keys can be read again, and nothing else is open to it.
@@ -258,7 +236,7 @@ fn set_capabilities(low: u32) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{in_child, in_namespace, run};
+    use crate::testing::{in_namespace, run};
 
     #[test]
     fn arguments_are_read_in_order() {
@@ -282,29 +260,6 @@ mod tests {
     }
 
     #[test]
-    fn without_privileges_the_network_can_still_be_configured_also_by_programs_started() {
-        in_namespace(|| {
-            let tun = crate::tun::Tun::open("bm0").unwrap();
-            drop_privileges(65534, 65534).unwrap();
-            forbid_new_privileges().unwrap();
-            assert!(!is_root());
-            let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
-            assert!(
-                status.contains("CapEff:\t0000000000003000\n")
-                    && status.contains("CapPrm:\t0000000000003000\n")
-            );
-            crate::nft::apply(b"add table inet t\n").unwrap();
-            let rule = crate::netlink::Rule::new(crate::netlink::Family::V4, 9, 9);
-            let mut rtnl = crate::netlink::Rtnl::open().unwrap();
-            rtnl.add_rule(&rule).unwrap();
-            let index = rtnl.link_index(tun.name()).unwrap().unwrap();
-            rtnl.set_link(index, true, Some(1400)).unwrap();
-            assert!(run("ip rule").contains("9:"));
-            assert!(std::fs::read("/etc/shadow").is_err());
-        });
-    }
-
-    #[test]
     fn root_with_the_networks_capabilities_alone_can_do_all_that_the_agent_needs() {
         in_namespace(|| {
             forbid_new_privileges().unwrap();
@@ -318,27 +273,12 @@ mod tests {
                     && status.contains("NoNewPrivs:\t1\n")
             );
             let mut rtnl = crate::netlink::Rtnl::open().unwrap();
+            let rule = crate::netlink::Rule::new(crate::netlink::Family::V4, 9, 9);
+            rtnl.add_rule(&rule).unwrap();
+            assert!(run("ip rule").contains("9:"));
             let index = rtnl.link_index(tun.name()).unwrap().unwrap();
             rtnl.set_link(index, true, Some(1400)).unwrap();
             assert!(run("grep CapEff /proc/self/status").contains("0000000000003000"));
-        });
-    }
-
-    #[test]
-    fn a_umask_narrows_new_files() {
-        in_child(|| {
-            set_umask(0o077);
-            let dir = crate::testing::TempDir::new();
-            std::fs::write(dir.path("f"), b"").unwrap();
-            use std::os::unix::fs::PermissionsExt;
-            assert_eq!(
-                std::fs::metadata(dir.path("f"))
-                    .unwrap()
-                    .permissions()
-                    .mode()
-                    & 0o777,
-                0o600
-            );
         });
     }
 }

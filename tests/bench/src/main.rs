@@ -1,10 +1,11 @@
-//! The data road without system calls, stage by stage: `STAGE NANOSECONDS` for each packet of 1372 bytes.
+//! The data road, stage by stage: `STAGE NANOSECONDS` for each packet of 1372 bytes.
 //!
 //! Two tunnels stand back to back. Their time is virtual and goes on by a millisecond a round; what a stage costs is read from the
 //! machine's clock around a round's packets, so that reading it costs next to nothing. With `flood ..` it throws junk instead, with `receive ..` it is
 //! the client of a download; `road told ROUNDS` and `road whole ROUNDS` are the tunnels alone, with headers that do not travel and
 //! without, for an emulator to count what it executes.
 
+mod crossings;
 mod flood;
 mod receive;
 
@@ -47,30 +48,33 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Road::new(capabilities).run(rounds.parse()?);
             Ok(())
         }
-        _ => {
-            stages();
-            Ok(())
-        }
+        _ => stages(),
     }
 }
 
-fn stages() {
+fn stages() -> Result<(), Box<dyn std::error::Error>> {
+    let crossings = crossings::measure()?;
     let classify = alone(|packet| {
         let _ = black_box(Inner::parse(black_box(packet), &[7; 16]));
     });
     let (seal, open) = (sealing(), opening());
     let road = Road::new(OURS).run(ROUNDS);
     for (stage, cost) in [
+        ("read", crossings.read),
         ("classify", classify),
         ("queue", road.taken - classify),
         ("schedule", road.sent - seal),
         ("seal", seal),
+        ("send", crossings.send),
+        ("receive", crossings.receive),
         ("open", open),
         ("resequence", road.received - open),
+        ("write", crossings.write),
         ("feedback", road.feedback),
     ] {
         println!("stage {stage} {cost:.0}");
     }
+    Ok(())
 }
 
 /// Mean nanoseconds of something done to a packet.

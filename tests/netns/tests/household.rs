@@ -6,6 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use burstmesh_linux::ethtool;
 use burstmesh_netns::community::{Community, fetches, first_fetch};
 use burstmesh_netns::tools::http::HttpServer;
 use burstmesh_netns::tools::transfer;
@@ -133,11 +134,16 @@ fn a_stopped_agent_leaves_the_router_as_it_was() -> Result<()> {
     let lab = Lab::beside(&Topology::builtin("three-homes")?)?;
     sleep(Duration::from_secs(1));
     let before = look(&lab)?;
+    // Whether the kernel glues what clients send (`option gro`).
+    let glues = || lab.ns("gw1").within(|| ethtool::gro("lan0"));
+    assert_eq!(glues()?, Ok(false));
     let mut community = Community::up(&lab)?;
     community.wait_all_pooling(Duration::from_secs(10))?;
     assert_ne!(look(&lab)?, before);
+    assert_eq!(glues()?, Ok(true));
     community.stop_agent("gw1")?;
     assert_eq!(look(&lab)?, before);
+    assert_eq!(glues()?, Ok(false));
     Ok(())
 }
 

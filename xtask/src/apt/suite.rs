@@ -23,17 +23,12 @@ impl Suite {
         Self::with(folder, suite, None, &line)
     }
 
-    /// Opens the machine's own release for another architecture. No package counts as installed there: what is asked for comes
+    /// Opens Debian's release `name` for another architecture, with the mirror and keys of the machine's own. No package counts as installed there: what is asked for comes
     /// with all that it depends on.
-    pub fn foreign(folder: &Path, architecture: &'static str) -> Result<Self> {
+    pub fn foreign(folder: &Path, name: &str, architecture: &'static str) -> Result<Self> {
         let (codename, sources) = machine()?;
-        let line = of_machine(&sources, &codename, &codename)?;
-        Self::with(
-            folder,
-            &codename,
-            Some(architecture),
-            &any_architecture(&line),
-        )
+        let line = of_machine(&sources, &codename, name)?;
+        Self::with(folder, name, Some(architecture), &any_architecture(&line))
     }
 
     /// Opens the backports of the machine's release beside the release itself, on which they rest.

@@ -6,12 +6,11 @@ use super::sockets::{Sent, Sockets};
 use crate::config::Config;
 use crate::limits::{GLUE_BYTES, GLUE_FLOWS, SEND_BUFFER};
 use burstmesh_core::data::coalesce::{self, Coalescer};
+use burstmesh_core::data::pieces::Pieces;
 use burstmesh_core::data::segment::Offload;
-use burstmesh_core::node::train::Train;
 use burstmesh_core::node::{Output, Via};
 use burstmesh_linux::poll::Poll;
 use burstmesh_linux::tun::Tun;
-use burstmesh_linux::udp::Pieces;
 use core::net::SocketAddr;
 use static_cell::ConstStaticCell;
 
@@ -118,7 +117,7 @@ impl Output for Outlet<'_> {
         self.road.inbox.push(packet);
     }
 
-    fn forward_train(&mut self, via: Via, to: Option<SocketAddr>, train: Train<'_>) {
+    fn forward_train(&mut self, via: Via, to: Option<SocketAddr>, train: Pieces<'_>) {
         if train.count() < TRAIN {
             for (header, body) in train.datagrams() {
                 self.forward(via, to, header, body);
@@ -127,17 +126,10 @@ impl Output for Outlet<'_> {
         }
         // What came before goes before.
         self.send_run();
-        let pieces = Pieces {
-            heads: train.heads,
-            head: train.head,
-            bodies: train.bodies,
-            stride: train.stride,
-            skip: train.skip,
-        };
         let _: Sent = self
             .road
             .sockets
-            .send(self.poll, self.config, via, to, pieces);
+            .send(self.poll, self.config, via, to, train);
     }
 
     fn forward(&mut self, via: Via, to: Option<SocketAddr>, header: &[u8], body: &[u8]) {

@@ -1,11 +1,12 @@
 //! The agent's UDP sockets: one per mesh interface, one per uplink and exit address, made when first needed.
 
 use crate::config::Config;
+use burstmesh_core::data::pieces::Pieces;
 use burstmesh_core::node::Via;
 use burstmesh_core::node::gateway::GROUP;
 use burstmesh_linux::error::Result;
 use burstmesh_linux::poll::{Interest, Poll};
-use burstmesh_linux::udp::{Options, Pieces, UdpSocket};
+use burstmesh_linux::udp::{Options, UdpSocket};
 use burstmesh_linux::{debug, warn};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -13,6 +13,7 @@ pub mod inner;
 pub mod lane;
 pub mod pace;
 pub mod path;
+pub mod pieces;
 pub mod planner;
 pub mod pool;
 pub mod probe;

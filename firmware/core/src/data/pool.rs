@@ -10,8 +10,6 @@ use crate::wire::record::{FlowId, Order};
 
 /// Bytes in a block.
 pub const BLOCK: usize = 256;
-/// Memory that one packet slot takes beside its blocks, for the table of limits.
-pub const SLOT_BYTES: usize = core::mem::size_of::<Slot>();
 
 /// A link to nothing. Links count from 1, so that free memory is all zero: a static table of it takes no room in the
 /// router's binary.

@@ -352,7 +352,6 @@ impl<'m> FairQueue<'m> {
             far: inner.dst,
             port: inner.dst_port,
             protocol: inner.protocol,
-            deficit: LIGHT_QUANTUM,
             credit: LIGHT_QUANTUM as i16,
             ..TxFlow::FREE
         };

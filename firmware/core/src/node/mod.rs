@@ -16,9 +16,9 @@ mod part;
 mod peer;
 pub mod roll;
 mod room;
-pub mod train;
+mod train;
 
-use self::train::Train;
+use crate::data::pieces::Pieces;
 use core::fmt;
 use core::net::SocketAddr;
 use heapless::Vec;
@@ -75,8 +75,8 @@ pub trait Output {
     fn deliver(&mut self, packet: &[u8]);
     /// A relayed datagram: `header` (may be empty) and `body` make one datagram.
     fn forward(&mut self, via: Via, to: Option<SocketAddr>, header: &[u8], body: &[u8]);
-    /// Relayed datagrams that came together.
-    fn forward_train(&mut self, via: Via, to: Option<SocketAddr>, train: Train<'_>) {
+    /// Relayed datagrams that came together, where they stand.
+    fn forward_train(&mut self, via: Via, to: Option<SocketAddr>, train: Pieces<'_>) {
         for (header, body) in train.datagrams() {
             self.forward(via, to, header, body);
         }

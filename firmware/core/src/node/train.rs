@@ -1,6 +1,7 @@
 //! Relayed datagrams that came together and leave together: they are not copied, but sent from where they came in.
 
 use super::{Output, Via};
+use crate::data::pieces::Pieces;
 use crate::wire::relay;
 use core::net::SocketAddr;
 use heapless::Vec;
@@ -9,38 +10,6 @@ use heapless::Vec;
 const MOST: usize = 64;
 /// Bytes of what may stand in front of one: for its receiver, and for who passes it on.
 const HEAD: usize = 2 * relay::HEADER;
-
-/// Datagrams of one length to one place; the last may be shorter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Train<'a> {
-    /// What stands in front of each, one after the other.
-    pub heads: &'a [u8],
-    /// Bytes of each head; 0: none.
-    pub head: usize,
-    /// What came, `stride` bytes for each.
-    pub bodies: &'a [u8],
-    /// From one body to the next.
-    pub stride: usize,
-    /// Bytes at the start of each body that are left out.
-    pub skip: usize,
-}
-
-impl<'a> Train<'a> {
-    /// How many they are.
-    pub fn count(&self) -> usize {
-        self.bodies.len().div_ceil(self.stride.max(1))
-    }
-
-    /// Head and body of each.
-    pub fn datagrams(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        let bodies = self.bodies.chunks(self.stride.max(1));
-        bodies.enumerate().map(move |(at, body)| {
-            let head = self.heads.get(at * self.head..(at + 1) * self.head);
-            let body = body.get(self.skip..).unwrap_or_default();
-            (head.unwrap_or_default(), body)
-        })
-    }
-}
 
 /// How a datagram leaves that came for somebody else.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -125,7 +94,7 @@ impl Leaving {
     /// All leave that are waiting.
     pub fn go(&mut self, run: &[u8], out: &mut impl Output) {
         if let (Some(like), Some(bodies)) = (self.like.take(), run.get(self.from..self.to)) {
-            let train = Train {
+            let train = Pieces {
                 heads: self.heads.get(..self.kept).unwrap_or_default(),
                 head: like.head,
                 bodies,
@@ -151,7 +120,7 @@ mod tests {
         fn forward(&mut self, via: Via, _: Option<SocketAddr>, header: &[u8], body: &[u8]) {
             self.0.push((via, 1, [header, body].concat()));
         }
-        fn forward_train(&mut self, via: Via, _: Option<SocketAddr>, train: Train<'_>) {
+        fn forward_train(&mut self, via: Via, _: Option<SocketAddr>, train: Pieces<'_>) {
             let bytes = train.datagrams().flat_map(|(h, b)| [h, b].concat());
             self.0.push((via, train.count(), bytes.collect()));
         }

@@ -19,7 +19,7 @@ mod tests;
 pub use address::Address;
 pub use link::{Counters, Link};
 pub use monitor::{Changes, Monitor};
-pub use route::{Kind, NextHop, Prefix, Route};
+pub use route::{NextHop, Prefix, Route};
 pub use rule::Rule;
 pub use socket::Rtnl;
 

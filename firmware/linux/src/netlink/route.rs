@@ -39,35 +39,15 @@ impl Prefix {
     }
 }
 
-/// What happens to packets that take a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Kind {
-    /// They are forwarded.
-    #[default]
-    Unicast,
-    /// They vanish.
-    Blackhole,
-    /// They are refused: the sender is told at once.
-    Unreachable,
-}
-
-/// A route.
+/// A route by way of an interface, behind no router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     /// What it is for; [`Prefix::ALL_V4`] or [`Prefix::ALL_V6`] for a default route.
     pub destination: Prefix,
-    /// The next hop, if not directly on the link.
-    pub via: Option<IpAddr>,
-    /// The interface; 0: follows from the next hop, or there is none.
+    /// The interface.
     pub ifindex: u32,
     /// The table it stands in.
     pub table: u32,
-    /// Its metric, the lowest wins; 0: the kernel's default.
-    pub metric: u32,
-    /// The source address preferred for packets of this machine.
-    pub source: Option<IpAddr>,
-    /// What happens to the packets.
-    pub kind: Kind,
 }
 
 /// Where the default route of an interface leads.
@@ -80,35 +60,9 @@ pub struct NextHop {
 }
 
 impl Rtnl {
-    /// Adds a route, or changes the one with the same destination, table and metric.
+    /// Adds a route, or changes the one with the same destination and table.
     pub fn replace_route(&mut self, route: &Route) -> Result<()> {
-        let flags = ASK | libc::NLM_F_CREATE | libc::NLM_F_REPLACE;
-        self.0.change(
-            "set a route",
-            message(libc::RTM_NEWROUTE, flags, route),
-            &[],
-        )
-    }
-
-    /// Adds a route beside those that exist.
-    pub fn add_route(&mut self, route: &Route) -> Result<()> {
-        let flags = ASK | libc::NLM_F_CREATE | libc::NLM_F_EXCL;
-        self.0.change(
-            "add a route",
-            message(libc::RTM_NEWROUTE, flags, route),
-            &[libc::EEXIST],
-        )
-    }
-
-    /// Deletes a route.
-    pub fn delete_route(&mut self, route: &Route) -> Result<()> {
-        // Also no error when the whole table or the interface is gone: the routes went with it.
-        let gone = [libc::ESRCH, libc::ENOENT, libc::ENODEV];
-        self.0.change(
-            "delete a route",
-            message(libc::RTM_DELROUTE, ASK, route),
-            &gone,
-        )
+        self.0.change("set a route", message(route), &[])
     }
 
     /// Where the default route in `table` by way of the interface leads: that with the lowest metric.
@@ -164,56 +118,24 @@ impl Rtnl {
     }
 }
 
-fn message(kind: u16, flags: i32, route: &Route) -> Message {
-    let adding = kind == libc::RTM_NEWROUTE;
-    let scope = match (adding, route.kind, route.via) {
-        (false, ..) => libc::RT_SCOPE_NOWHERE,
-        (true, Kind::Unicast, None) if route.destination.ip.is_ipv4() => libc::RT_SCOPE_LINK,
-        _ => libc::RT_SCOPE_UNIVERSE,
-    };
-    let sort = match route.kind {
-        Kind::Unicast => libc::RTN_UNICAST,
-        Kind::Blackhole => libc::RTN_BLACKHOLE,
-        Kind::Unreachable => libc::RTN_UNREACHABLE,
-    };
-    let protocol = if adding {
-        libc::RTPROT_STATIC
+fn message(route: &Route) -> Message {
+    let flags = ASK | libc::NLM_F_CREATE | libc::NLM_F_REPLACE;
+    let to = route.destination;
+    let scope = if to.ip.is_ipv4() {
+        libc::RT_SCOPE_LINK
     } else {
-        libc::RTPROT_UNSPEC
+        libc::RT_SCOPE_UNIVERSE
     };
-    let family = Family::of(route.destination.ip).number();
     // family, lengths of destination and source, class, table (in an attribute), protocol, scope, kind, flags
-    let fixed = [
-        family,
-        route.destination.len,
-        0,
-        0,
-        0,
-        protocol,
-        scope,
-        sort,
-        0,
-        0,
-        0,
-        0,
-    ];
-    let mut message = Message::new(kind, flags, &fixed);
+    let mut fixed = [0; FIXED];
+    [fixed[0], fixed[1]] = [Family::of(to.ip).number(), to.len];
+    [fixed[5], fixed[6], fixed[7]] = [libc::RTPROT_STATIC, scope, libc::RTN_UNICAST];
+    let mut message = Message::new(libc::RTM_NEWROUTE, flags, &fixed);
     message.attribute_u32(libc::RTA_TABLE, route.table);
-    if route.destination.len > 0 {
-        message.attribute_ip(libc::RTA_DST, route.destination.ip);
+    if to.len > 0 {
+        message.attribute_ip(libc::RTA_DST, to.ip);
     }
-    if let Some(via) = route.via {
-        message.attribute_ip(libc::RTA_GATEWAY, via);
-    }
-    if route.ifindex != 0 {
-        message.attribute_u32(libc::RTA_OIF, route.ifindex);
-    }
-    if route.metric != 0 {
-        message.attribute_u32(libc::RTA_PRIORITY, route.metric);
-    }
-    if let Some(source) = route.source {
-        message.attribute_ip(libc::RTA_PREFSRC, source);
-    }
+    message.attribute_u32(libc::RTA_OIF, route.ifindex);
     message
 }
 

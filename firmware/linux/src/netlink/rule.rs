@@ -72,22 +72,6 @@ impl Rtnl {
         or_by_tool(done, rule.family, "add", rule)
     }
 
-    /// Deletes a rule.
-    pub fn delete_rule(&mut self, rule: &Rule) -> Result<()> {
-        let done = self.0.change(
-            "delete a routing rule",
-            message(libc::RTM_DELRULE, ASK, rule),
-            &[libc::ENOENT],
-        );
-        match or_by_tool(done, rule.family, "del", rule) {
-            Err(Error {
-                errno: libc::ENOENT,
-                ..
-            }) => Ok(()),
-            done => done,
-        }
-    }
-
     /// Deletes every rule at `priority`: what an earlier run with another configuration may have left.
     pub fn delete_rules_at(&mut self, family: Family, priority: u32) -> Result<()> {
         // Bounded: somebody may be adding them as fast as we delete.

@@ -70,11 +70,12 @@ fn far<T: Send + 'static>(
 
 /// Two devices, one in the far namespace: what comes out of one goes into the other, changed by `pass`.
 fn join(
+    open: fn(&str) -> Result<Tun>,
     move_in: impl FnOnce(),
     mut pass: impl FnMut(&Tun, &mut [u8], Offload),
     until: impl Fn() -> bool,
 ) {
-    let (a, b) = (Tun::open("ta").unwrap(), Tun::open("tb").unwrap());
+    let (a, b) = (open("ta").unwrap(), open("tb").unwrap());
     run(
         "ip addr add 10.1.1.1/30 dev ta; ip addr add fd01::1/64 dev ta nodad; ip link set ta mtu 1400 up",
     );
@@ -97,8 +98,16 @@ fn join(
 
 const MUCH: usize = 3_000_000;
 
+fn data() -> Vec<u8> {
+    (0..MUCH).map(|n| (n / 13) as u8).collect()
+}
+
 /// A TCP transfer across both devices; `pass` sees every crossing. Gives the bytes that arrived.
-fn transfer(address: &'static str, pass: impl FnMut(&Tun, &mut [u8], Offload)) -> Vec<u8> {
+fn transfer(
+    open: fn(&str) -> Result<Tun>,
+    address: &'static str,
+    pass: impl FnMut(&Tun, &mut [u8], Offload),
+) -> Vec<u8> {
     let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let finished = done.clone();
     let (server, move_in) = far(move || {
@@ -117,10 +126,9 @@ fn transfer(address: &'static str, pass: impl FnMut(&Tun, &mut [u8], Offload)) -
             }
             std::thread::sleep(Duration::from_millis(20));
         };
-        let data: Vec<u8> = (0..MUCH).map(|n| (n / 13) as u8).collect();
-        stream.write_all(&data).unwrap();
+        stream.write_all(&data()).unwrap();
     });
-    join(move_in, pass, || {
+    join(open, move_in, pass, || {
         done.load(std::sync::atomic::Ordering::Relaxed)
     });
     client.join().unwrap();
@@ -133,7 +141,7 @@ fn a_transfer_survives_being_cut_and_glued_in_few_crossings() {
         for address in ["10.1.1.2", "fd01::2"] {
             let mut glue = Box::new(Coalescer::<4, 65536>::new());
             let (mut crossings, mut packets) = (0u32, 0u32);
-            let arrived = transfer(address, |to, packet, offload| {
+            let arrived = transfer(Tun::open, address, |to, packet, offload| {
                 glue.set_takes(to.takes());
                 crossings += 1;
                 // Until the other one is up it takes nothing.
@@ -165,16 +173,37 @@ fn a_transfer_survives_being_cut_and_glued_in_few_crossings() {
                 }
                 glue.flush(&mut write);
             });
-            assert_eq!(arrived.len(), MUCH);
-            assert!(
-                arrived
-                    .iter()
-                    .enumerate()
-                    .all(|(n, b)| *b == (n / 13) as u8)
-            );
+            assert!(arrived == data());
             assert!(crossings * 3 < packets, "{crossings} of {packets}");
             let counters = glue.counters();
             assert!(counters.pieces * 3 < counters.packets, "{counters:?}");
+        }
+    });
+}
+
+/// As where a kernel has no header before packets: the way that [`Tun::open`] takes then.
+#[test]
+fn a_transfer_passes_devices_without_large_segments_packet_by_packet() {
+    in_namespace(|| {
+        for address in ["10.1.1.2", "fd01::2"] {
+            let mut glue = Box::new(Coalescer::<4, 65536>::new());
+            let arrived = transfer(Tun::open_plain, address, |to, packet, offload| {
+                assert!(packet.len() <= 1400);
+                assert_eq!(offload, Offload::default());
+                glue.set_takes(to.takes());
+                let mut write = |offload: Offload, bytes: &[u8]| match to.write(bytes, offload) {
+                    Ok(_)
+                    | Err(Error {
+                        errno: libc::EIO, ..
+                    }) => {}
+                    Err(error) => panic!("{error}"),
+                };
+                glue.push(packet, &mut write);
+                glue.flush(&mut write);
+            });
+            assert!(arrived == data());
+            let counters = glue.counters();
+            assert_eq!(counters.pieces, counters.packets, "{counters:?}");
         }
     });
 }

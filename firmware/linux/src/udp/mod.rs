@@ -2,14 +2,12 @@
 
 mod cmsg;
 mod options;
-mod pieces;
 mod receive;
 mod send;
 #[cfg(test)]
 mod tests;
 
 pub use options::Options;
-pub use pieces::Pieces;
 pub use receive::{Datagram, RecvBatch};
 pub use send::Source;
 

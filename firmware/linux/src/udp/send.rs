@@ -2,10 +2,10 @@
 
 use super::UdpSocket;
 use super::cmsg::{self, Control};
-use super::pieces::Pieces;
 use crate::error::{Error, Result};
 use crate::fd::retry;
 use crate::sockaddr::Raw;
+use burstmesh_core::data::pieces::Pieces;
 use core::net::{IpAddr, SocketAddr};
 use heapless::Vec;
 
@@ -120,7 +120,7 @@ impl UdpSocket {
     fn send_segmented(&self, part: Pieces<'_>, way: Way) -> Result<usize> {
         let mut control: Control = [0; 16];
         let mut target = Target::new(way);
-        let mut places: Vec<libc::iovec, { 2 * MAX_SEGMENTS }> = part.places().collect();
+        let mut places: Vec<libc::iovec, { 2 * MAX_SEGMENTS }> = iovecs(part).collect();
         let header = target.header(&mut places, &mut control, way, part.length() as u16);
         // SAFETY: the header points to memory alive until the call returns; the kernel only reads it.
         let sent = retry(|| unsafe {
@@ -155,7 +155,7 @@ impl UdpSocket {
                 .zip(places.iter_mut().zip(headers.iter_mut()))
             {
                 let mut used = 0;
-                for (to, place) in places.iter_mut().zip(one.places()) {
+                for (to, place) in places.iter_mut().zip(iovecs(one)) {
                     *to = place;
                     used += 1;
                 }
@@ -186,6 +186,23 @@ impl UdpSocket {
         }
         Ok(sent)
     }
+}
+
+/// Where the kernel finds them, one after the other.
+fn iovecs(pieces: Pieces<'_>) -> impl Iterator<Item = libc::iovec> {
+    let whole = pieces.head == 0 && pieces.skip == 0;
+    let many = if whole { pieces.count() } else { 1 };
+    pieces.parts(many).flat_map(|one| {
+        let body = one.bodies.get(one.skip..).unwrap_or_default();
+        [one.heads, body].into_iter().filter_map(iovec)
+    })
+}
+
+fn iovec(bytes: &[u8]) -> Option<libc::iovec> {
+    (!bytes.is_empty()).then(|| libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    })
 }
 
 /// The kernel's form of the destination, kept where headers can point to it.

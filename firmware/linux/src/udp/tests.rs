@@ -1,5 +1,6 @@
 use super::*;
 use crate::testing::{in_namespace, run};
+use burstmesh_core::data::pieces::Pieces;
 use std::net::{IpAddr, SocketAddr};
 
 type Batch = RecvBatch<32, 2048>;
@@ -173,6 +174,43 @@ fn segmentation_is_forgotten_when_the_kernel_refuses_it() {
                 .collect::<Vec<_>>(),
             run
         );
+    });
+}
+
+/// Packets and bytes that have come in there.
+fn arrived(ifname: &str) -> [u64; 2] {
+    let table = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+    let line = table
+        .lines()
+        .find_map(|l| l.trim().strip_prefix(ifname)?.strip_prefix(':'));
+    let mut words = line.unwrap().split_whitespace().map(|n| n.parse().unwrap());
+    let bytes = words.next().unwrap();
+    [words.next().unwrap(), bytes]
+}
+
+/// Is the kernel of this version, or a later one?
+fn kernel_since(wanted: (u32, u32)) -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut words = release.split(['.', '-']).map(|n| n.parse().unwrap());
+    (words.next().unwrap(), words.next().unwrap()) >= wanted
+}
+
+#[test]
+fn a_run_leaves_also_by_an_interface_that_computes_no_checksums() {
+    in_namespace(|| {
+        run(
+            "ip link add v0 type veth peer name v1 && ip addr add 10.9.0.1/24 dev v0 && ip link set v1 up && ip link set v0 up && ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev v0",
+        );
+        crate::ethtool::set_checksums("v0", false).unwrap();
+        let sender = bind("10.9.0.1:0", Options::default());
+        let to = Some("10.9.0.2:9".parse().unwrap());
+        let before = arrived("v1");
+        assert_eq!(sender.send_run(&pattern(1000 * 20), 1000, to).unwrap(), 20);
+        let [packets, bytes] = arrived("v1");
+        assert!(packets - before[0] >= 20, "{packets}");
+        assert!(bytes - before[1] >= 20 * (1000 + 42), "{bytes}");
+        // Before 6.11 the kernel answers EIO there.
+        assert_eq!(sender.gso_enabled(), kernel_since((6, 11)));
     });
 }
 

@@ -3,7 +3,7 @@
 use super::{Applied, TABLE, note};
 use burstmesh_core::data::reset::Near;
 use burstmesh_core::node::gateway::MAX_PEERS;
-use burstmesh_linux::netlink::{Family, Kind, Prefix, Route, Rtnl};
+use burstmesh_linux::netlink::{Family, Prefix, Route, Rtnl};
 use core::net::IpAddr;
 
 /// Gives it all that `want` asks for, in place of what `before` did.
@@ -53,12 +53,8 @@ fn set_routes(rtnl: &mut Rtnl, index: u32, hosting: bool) {
     for family in Family::BOTH {
         note(rtnl.replace_route(&Route {
             destination: Prefix::all(family),
-            via: None,
             ifindex: index,
             table: TABLE,
-            metric: 0,
-            source: None,
-            kind: Kind::Unicast,
         }));
     }
 }

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::daemon::spread::Spread;
 use burstmesh_core::data::reset::Near;
 use burstmesh_core::node::gateway::{GUESTS_V4, GUESTS_V6};
-use burstmesh_linux::netlink::{Kind, MAIN_TABLE, Prefix, Route, Rtnl};
+use burstmesh_linux::netlink::{MAIN_TABLE, Prefix, Route, Rtnl};
 use core::fmt::Write;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use heapless::string::StringView;
@@ -128,12 +128,8 @@ pub fn set_host_routes(rtnl: &mut Rtnl, index: u32) {
                 ip: address,
                 len: length,
             },
-            via: None,
             ifindex: index,
             table: MAIN_TABLE,
-            metric: 0,
-            source: None,
-            kind: Kind::Unicast,
         }));
     }
 }

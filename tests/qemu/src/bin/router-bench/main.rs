@@ -154,7 +154,7 @@ impl Bench {
         self.row(&format!("{name}, down"), false)
     }
 
-    /// The data road without system calls: always this tree's, whatever agent is measured.
+    /// The data road stage by stage: always this tree's, whatever agent is measured.
     fn stages(&mut self) -> Result<()> {
         if !self.wanted(STAGES) {
             return Ok(());
