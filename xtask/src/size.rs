@@ -13,7 +13,8 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The most bytes that a stripped static MIPS binary of the small profile may have. The aim is 300 KB; this is where it stands, so that
-const MOST: u64 = 615_700;
+/// what makes it larger is noticed.
+const MOST: u64 = 588_000;
 /// A row may be off by so many percent, or by [`SLACK`] bytes, before the report counts as stale.
 const TOLERANCE: u64 = 3;
 const SLACK: u64 = 1024;
