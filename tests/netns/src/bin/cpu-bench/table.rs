@@ -41,7 +41,7 @@ pub fn render(rows: &[Row]) -> String {
         "# Processor time\n\n\
          Written by `cargo xtask cpu-bench`: a LAN client, a gateway, an exit and a web server in network namespaces of one machine, joined\n\
          as fast as it goes; each tunnel between gateway and exit in turn. CPU-seconds per GB (10^9 bytes of payload) of both ends' processes\n\
-         together, system time included, and in parentheses the part outside the kernel. Payload Mbit/s says how fast it went meanwhile.\n\n\
+         together, system time included, and in parentheses the part outside the kernel (in steps of the kernel's clock); of UDP the median of five loads. Payload Mbit/s says how fast it went meanwhile.\n\n\
          | tunnel | TCP, 1 flow up | down | UDP 20 Mbit/s up | added delay, ms | system calls per packet, gateway / exit: down | UDP |\n\
          |---|---|---|---|---|---|---|\n",
     );
