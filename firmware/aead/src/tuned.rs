@@ -5,11 +5,11 @@
 mod chacha;
 mod poly;
 
-use crate::lengths;
+use crate::authenticate;
 use chacha::Stream;
 use chacha20poly1305::aead::{self, consts};
 use chacha20poly1305::{AeadCore, AeadInPlace, Error, Key, KeyInit, KeySizeUser, Tag};
-use poly::{BLOCK, Poly1305};
+use poly::Poly1305;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -99,14 +99,6 @@ fn authenticator(stream: &mut Stream) -> Poly1305 {
     let mac = Poly1305::new(&key);
     key.zeroize();
     mac
-}
-
-/// RFC 8439, section 2.8: associated data and text, each filled up with zeros, then their lengths.
-fn authenticate(mut mac: Poly1305, associated_data: &[u8], text: &[u8]) -> [u8; BLOCK] {
-    mac.absorb_padded(associated_data);
-    mac.absorb_padded(text);
-    mac.absorb(&[lengths(associated_data, text)]);
-    mac.finish()
 }
 
 /// `N` little-endian words from `bytes`; zeros where there are fewer.

@@ -6,7 +6,7 @@
 
 pub(crate) mod poly;
 
-use crate::lengths;
+use crate::authenticate;
 use chacha20_wide::ChaCha20;
 use chacha20_wide::cipher::{KeyIvInit, StreamCipher};
 use chacha20poly1305::aead::{self, consts};
@@ -54,7 +54,7 @@ impl AeadInPlace for ChaCha20Poly1305 {
         let mut stream = Stream::new(self, nonce, buffer)?;
         let mac = stream.authenticator();
         stream.apply(buffer);
-        Ok(authenticate(mac, associated_data, buffer))
+        Ok(authenticate(mac, associated_data, buffer).into())
     }
 
     fn decrypt_in_place_detached(
@@ -65,7 +65,7 @@ impl AeadInPlace for ChaCha20Poly1305 {
         tag: &Tag,
     ) -> Result<(), Error> {
         let mut stream = Stream::new(self, nonce, buffer)?;
-        let computed = authenticate(stream.authenticator(), associated_data, buffer);
+        let computed: Tag = authenticate(stream.authenticator(), associated_data, buffer).into();
         if !bool::from(computed.ct_eq(tag)) {
             return Err(Error);
         }
@@ -142,14 +142,6 @@ impl Drop for Stream {
             key.zeroize();
         }
     }
-}
-
-/// RFC 8439, section 2.8.
-fn authenticate(mut mac: Poly1305, associated_data: &[u8], text: &[u8]) -> Tag {
-    mac.absorb_padded(associated_data);
-    mac.absorb_padded(text);
-    mac.absorb(&[lengths(associated_data, text)]);
-    mac.finish().into()
 }
 
 /// So many bytes in whole groups, as far as they fit the room.

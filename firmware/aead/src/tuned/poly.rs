@@ -8,14 +8,12 @@ mod mips;
 mod portable;
 
 use super::words;
+use crate::{BLOCK, Mac};
 #[cfg(target_arch = "mips")]
 use mips::steps;
 #[cfg(not(target_arch = "mips"))]
 use portable::steps;
 use zeroize::Zeroize;
-
-/// Bytes of a block, and of the tag.
-pub const BLOCK: usize = 16;
 
 /// A sum of blocks modulo 2^130 - 5, and what each step multiplies it with: h = h * r + block + top * 2^128.
 #[repr(C)]
@@ -74,31 +72,20 @@ impl Poly1305 {
         }
     }
 
-    /// Takes `data`, its last block filled up with zeros.
-    pub fn absorb_padded(&mut self, data: &[u8]) {
-        let (blocks, rest) = data.as_chunks();
-        self.absorb(blocks);
-        if !rest.is_empty() {
-            let mut last = [0; BLOCK];
-            last.split_at_mut(rest.len()).0.copy_from_slice(rest);
-            self.absorb(&[last]);
-        }
-    }
-
-    /// Takes whole blocks.
-    pub fn absorb(&mut self, blocks: &[[u8; BLOCK]]) {
-        steps(&mut self.sum, blocks);
-    }
-
     /// Takes the last block of a message that ends within it, a one behind its end. The AEAD has no such messages.
     #[cfg(test)]
     pub fn absorb_partial(&mut self, block: [u8; BLOCK]) {
         self.sum.top = 0;
         self.absorb(&[block]);
     }
+}
 
-    /// The tag of what was absorbed.
-    pub fn finish(mut self) -> [u8; BLOCK] {
+impl Mac for Poly1305 {
+    fn absorb(&mut self, blocks: &[[u8; BLOCK]]) {
+        steps(&mut self.sum, blocks);
+    }
+
+    fn finish(mut self) -> [u8; BLOCK] {
         // The last block is not multiplied yet.
         self.sum.top = 0;
         self.absorb(&[[0; BLOCK]]);

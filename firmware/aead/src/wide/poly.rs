@@ -3,10 +3,9 @@
 //!
 //! No branch, index or address depends on the key or on what is authenticated.
 
+use crate::{BLOCK, Mac};
 use zeroize::Zeroize;
 
-/// Bytes of a block, and of the tag.
-pub const BLOCK: usize = 16;
 /// Blocks of a step.
 const STEP: usize = 2;
 /// What the first two limbs hold, and the third.
@@ -99,19 +98,20 @@ impl Poly1305 {
         }
     }
 
-    /// Takes `data`, its last block filled up with zeros.
-    pub fn absorb_padded(&mut self, data: &[u8]) {
-        let (blocks, rest) = data.as_chunks();
-        self.absorb(blocks);
-        if !rest.is_empty() {
-            let mut last = [0; BLOCK];
-            last.split_at_mut(rest.len()).0.copy_from_slice(rest);
-            self.absorb(&[last]);
-        }
+    fn add(&mut self, block: &[u8; BLOCK], top: u64) {
+        let [.., first] = &self.powers;
+        self.h = first.times(sum(self.h, limbs(block, top)));
     }
 
-    /// Takes whole blocks.
-    pub fn absorb(&mut self, blocks: &[[u8; BLOCK]]) {
+    /// Takes the last block of a message that ends within it, a one behind its end. The AEAD has no such messages.
+    #[cfg(test)]
+    pub fn absorb_partial(&mut self, block: [u8; BLOCK]) {
+        self.add(&block, 0);
+    }
+}
+
+impl Mac for Poly1305 {
+    fn absorb(&mut self, blocks: &[[u8; BLOCK]]) {
         let (steps, rest) = blocks.as_chunks::<STEP>();
         for [b0, b1] in steps {
             let [second, first] = &self.powers;
@@ -123,19 +123,7 @@ impl Poly1305 {
         }
     }
 
-    fn add(&mut self, block: &[u8; BLOCK], top: u64) {
-        let [.., first] = &self.powers;
-        self.h = first.times(sum(self.h, limbs(block, top)));
-    }
-
-    /// Takes the last block of a message that ends within it, a one behind its end. The AEAD has no such messages.
-    #[cfg(test)]
-    pub fn absorb_partial(&mut self, block: [u8; BLOCK]) {
-        self.add(&block, 0);
-    }
-
-    /// The tag of what was absorbed.
-    pub fn finish(self) -> [u8; BLOCK] {
+    fn finish(self) -> [u8; BLOCK] {
         // Whole carries, so that each limb keeps to its bits and h is below 2^130.
         let [mut h0, mut h1, mut h2] = self.h;
         for _ in 0..2 {

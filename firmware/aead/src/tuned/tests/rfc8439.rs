@@ -8,6 +8,7 @@ use std::vec::Vec;
 /// Poly1305 of any message: the AEAD itself never has one that does not end with a block.
 macro_rules! mac_by {
     ($poly:path, $key:expr, $message:expr) => {{
+        use crate::Mac as _;
         use $poly as poly;
         let mut mac = poly::Poly1305::new($key.first_chunk::<32>().unwrap());
         let (blocks, rest) = $message.as_chunks();
