@@ -135,6 +135,17 @@ fn transfer(
     server.join().unwrap()
 }
 
+/// Writes to a device that takes nothing until it is up.
+fn put(to: &Tun, bytes: &[u8], offload: Offload) {
+    match to.write(bytes, offload) {
+        Ok(_)
+        | Err(Error {
+            errno: libc::EIO, ..
+        }) => {}
+        Err(error) => panic!("{error}"),
+    }
+}
+
 #[test]
 fn a_transfer_survives_being_cut_and_glued_in_few_crossings() {
     in_namespace(|| {
@@ -144,14 +155,7 @@ fn a_transfer_survives_being_cut_and_glued_in_few_crossings() {
             let arrived = transfer(Tun::open, address, |to, packet, offload| {
                 glue.set_takes(to.takes());
                 crossings += 1;
-                // Until the other one is up it takes nothing.
-                let mut write = |offload: Offload, bytes: &[u8]| match to.write(bytes, offload) {
-                    Ok(_)
-                    | Err(Error {
-                        errno: libc::EIO, ..
-                    }) => {}
-                    Err(error) => panic!("{error}"),
-                };
+                let mut write = |offload: Offload, bytes: &[u8]| put(to, bytes, offload);
                 match (offload.large, offload.checksum) {
                     (Some(large), Some(partial)) => {
                         let mut cut = Cut::new(packet, large, partial).unwrap();
@@ -191,13 +195,7 @@ fn a_transfer_passes_devices_without_large_segments_packet_by_packet() {
                 assert!(packet.len() <= 1400);
                 assert_eq!(offload, Offload::default());
                 glue.set_takes(to.takes());
-                let mut write = |offload: Offload, bytes: &[u8]| match to.write(bytes, offload) {
-                    Ok(_)
-                    | Err(Error {
-                        errno: libc::EIO, ..
-                    }) => {}
-                    Err(error) => panic!("{error}"),
-                };
+                let mut write = |offload: Offload, bytes: &[u8]| put(to, bytes, offload);
                 glue.push(packet, &mut write);
                 glue.flush(&mut write);
             });
